@@ -1,1 +1,6 @@
-//! Placeholder, replaced below.
+//! The library of `plz-agent`: runs Grafana Cloud k6 tests on private Kubernetes clusters.
+
+pub mod cloud;
+pub mod excerpt;
+pub mod redact;
+pub mod runner;

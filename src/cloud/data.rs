@@ -1,0 +1,196 @@
+//! What GCk6 tells about a test run that is to be started.
+//!
+//! Owns the reading of the `test_runs(<id>)` reply: any field may be missing or null, and values may come as
+//! numbers or booleans where text is meant. It leaves alone whether the run can be started: `zone::template`
+//! decides that. Its invariant: presigned URL, token and the user's environment are [`Secret`], so that a debug
+//! print of the whole shows none of them. `gck6_env_vars` is not read: no variable may be set through it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{RunId, RunStatus};
+use crate::redact::Secret;
+
+/// Reply to [`super::request::data`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct TestRunData {
+    /// `id`.
+    pub id: Option<RunId>,
+    /// `run_status`.
+    pub run_status: Option<RunStatus>,
+    /// `k8s_load_zones_config`.
+    #[serde(rename = "k8s_load_zones_config", deserialize_with = "nullable")]
+    pub config: LoadZoneConfig,
+    /// `k6_runtime_config`.
+    #[serde(rename = "k6_runtime_config", deserialize_with = "nullable")]
+    pub runtime: RuntimeConfig,
+    /// `load_zone_distribution`: by label. Exactly one entry can be served.
+    #[serde(rename = "load_zone_distribution", deserialize_with = "nullable_values")]
+    pub distribution: BTreeMap<String, Distribution>,
+    /// `test_run_token`: lets the runners read the secrets of this run; none when empty.
+    #[serde(deserialize_with = "secret")]
+    pub test_run_token: Option<Secret>,
+    /// `secrets_config`.
+    #[serde(rename = "secrets_config")]
+    pub secrets: Option<SecretsConfig>,
+}
+
+/// `k8s_load_zones_config`: how to run the test.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct LoadZoneConfig {
+    /// `load_runner_image`; empty when missing.
+    #[serde(rename = "load_runner_image", deserialize_with = "text")]
+    pub image: String,
+    /// `instance_count`: how many runners; 0 when missing.
+    #[serde(deserialize_with = "number")]
+    pub instance_count: i64,
+    /// `k6_archive_temp_public_url`: where the archive lies, presigned for 300 s; none when empty.
+    #[serde(rename = "k6_archive_temp_public_url", deserialize_with = "secret")]
+    pub archive_url: Option<Secret>,
+    /// `cli_flags`.
+    #[serde(rename = "cli_flags", deserialize_with = "nullable")]
+    pub flags: CliFlags,
+    /// `environment`: what the script finds in `__ENV`, by name.
+    #[serde(deserialize_with = "secrets")]
+    pub environment: BTreeMap<String, Secret>,
+}
+
+/// `cli_flags`: options of k6 that GCk6 took from the user's archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct CliFlags {
+    /// Networks that the script must not reach.
+    #[serde(deserialize_with = "texts")]
+    pub blacklist_ips: Vec<String>,
+    /// Host patterns that the script must not reach.
+    #[serde(deserialize_with = "texts")]
+    pub blocked_hostnames: Vec<String>,
+    /// Whether the script sees the environment of the runner's process.
+    #[serde(deserialize_with = "flag")]
+    include_system_env_vars: bool,
+    #[serde(deserialize_with = "flag")]
+    include_system_env_variables: bool,
+    /// `User-Agent` of the script's requests; empty when missing.
+    #[serde(deserialize_with = "text")]
+    pub user_agent: String,
+    /// Tags on every metric, by name.
+    #[serde(deserialize_with = "text_map")]
+    pub tags: BTreeMap<String, String>,
+}
+
+impl CliFlags {
+    /// Whether the script sees the environment of the runner's process. GCk6 has two spellings of the flag; one that
+    /// says so is enough.
+    pub fn include_system_env_vars(&self) -> bool {
+        self.include_system_env_vars || self.include_system_env_variables
+    }
+}
+
+/// `k6_runtime_config`: how the runners push metrics. Durations are text as k6 reads it, such as `3s`; what is
+/// missing is left to k6's own defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RuntimeConfig {
+    /// Span of one aggregate.
+    #[serde(deserialize_with = "duration")]
+    pub aggregation_period: Option<String>,
+    /// How long to wait for stragglers of an aggregate.
+    #[serde(deserialize_with = "duration")]
+    pub aggregation_wait_period: Option<String>,
+    /// Time between pushes.
+    #[serde(deserialize_with = "duration")]
+    pub metric_push_interval: Option<String>,
+    /// Pushes at a time.
+    #[serde(deserialize_with = "filled_text")]
+    pub metric_push_concurrency: Option<String>,
+}
+
+/// One entry of `load_zone_distribution`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Distribution {
+    /// Name of the zone; empty when missing.
+    #[serde(deserialize_with = "text")]
+    pub load_zone: String,
+}
+
+/// `secrets_config`: where the runners read the secrets of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SecretsConfig {
+    /// URL template with `{key}` in it.
+    #[serde(deserialize_with = "text")]
+    pub endpoint: String,
+    /// Where in the reply the secret stands.
+    #[serde(deserialize_with = "text")]
+    pub response_path: String,
+}
+
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn nullable_values<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    let map: BTreeMap<String, Option<T>> = nullable(deserializer)?;
+    Ok(map.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
+}
+
+/// Any JSON value as the text that a person would have written for it.
+fn as_text(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(as_text(Value::deserialize(deserializer)?))
+}
+
+fn filled_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(text(deserializer)?).filter(|text| !text.is_empty()))
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Ok(filled_text(deserializer)?.map(Secret::new))
+}
+
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let list: Vec<Value> = nullable(deserializer)?;
+    Ok(list.into_iter().map(as_text).filter(|text| !text.is_empty()).collect())
+}
+
+fn text_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let map: BTreeMap<String, Value> = nullable(deserializer)?;
+    Ok(map.into_iter().map(|(key, value)| (key, as_text(value))).collect())
+}
+
+fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Secret>, D::Error> {
+    Ok(text_map(deserializer)?.into_iter().map(|(key, value)| (key, Secret::new(value))).collect())
+}
+
+/// A whole number, also as text; what is not one counts as 0, which the template refuses with a message.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    Ok(text(deserializer)?.trim().parse().unwrap_or(0))
+}
+
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(text(deserializer)?.eq_ignore_ascii_case("true"))
+}
+
+/// A duration as text. k6's own JSON form of a duration is either text or a number of milliseconds.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(milliseconds) => Some(format!("{milliseconds}ms")),
+        other => Some(as_text(other)).filter(|text| !text.is_empty()),
+    })
+}

@@ -1,0 +1,235 @@
+//! The REST API of k6 on a runner, as plain data.
+//!
+//! Owns the calls, what a status means for the run, and what a failed call means. It leaves alone how a runner is
+//! reached (pod IP or the API server's pod proxy) and the waiting. Its invariant: a runner counts as ended only by
+//! its own word, never by an error or by silence.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::excerpt;
+
+/// Port that k6 listens on in a runner.
+pub const PORT: u16 = 6565;
+
+const STATUS_PATH: &str = "/v1/status";
+const SETUP_PATH: &str = "/v1/setup";
+const TEARDOWN_PATH: &str = "/v1/teardown";
+
+/// One call to a runner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `GET`, `PATCH`, `POST` or `PUT`.
+    pub method: &'static str,
+    /// From the `/` on.
+    pub path: &'static str,
+    /// Type of the body, when there is one.
+    pub content_type: Option<&'static str>,
+    /// Bytes to send; empty for none.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// `GET /v1/status`: see [`status_reply`].
+    pub fn status() -> Self {
+        Self::new("GET", STATUS_PATH, String::new())
+    }
+
+    /// `PATCH /v1/status`: a runner that waits begins its test. Answers with a status.
+    pub fn resume() -> Self {
+        Self::patch(r#"{"paused":false}"#)
+    }
+
+    /// `PATCH /v1/status`: a runner ends its test. Answers with a status; with `--linger` the process stays.
+    pub fn stop() -> Self {
+        Self::patch(r#"{"stopped":true}"#)
+    }
+
+    /// `POST /v1/setup`: runs the script's `setup()`, which may take minutes; see [`setup_reply`].
+    pub fn run_setup() -> Self {
+        Self::new("POST", SETUP_PATH, String::new())
+    }
+
+    /// `GET /v1/setup`: the setup data that the runner has; see [`setup_reply`].
+    pub fn setup_data() -> Self {
+        Self::new("GET", SETUP_PATH, String::new())
+    }
+
+    /// `PUT /v1/setup`: hands over what `setup()` returned elsewhere, `None` for nothing. Any text that is JSON.
+    pub fn put_setup_data(data: Option<&str>) -> Self {
+        Self::new("PUT", SETUP_PATH, data.unwrap_or_default().to_owned())
+    }
+
+    /// `POST /v1/teardown`: runs the script's `teardown()`, which may take minutes.
+    pub fn run_teardown() -> Self {
+        Self::new("POST", TEARDOWN_PATH, String::new())
+    }
+
+    fn patch(attributes: &str) -> Self {
+        let body = format!(r#"{{"data":{{"type":"status","id":"default","attributes":{attributes}}}}}"#);
+        Self::new("PATCH", STATUS_PATH, body)
+    }
+
+    fn new(method: &'static str, path: &'static str, body: String) -> Self {
+        let content_type = (!body.is_empty()).then_some("application/json");
+        Self { method, path, content_type, body: body.into_bytes() }
+    }
+}
+
+/// What a runner says of itself. `status` runs: 0 created, 1 and 2 initializing, 3 ready, 4 paused before the run,
+/// 5 started, 6 setup, 7 running, 8 teardown, 9 ended, 10 interrupted, 11 marked as failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct RunnerStatus {
+    /// The number above.
+    #[serde(deserialize_with = "nullable")]
+    pub status: u32,
+    /// Waits to be resumed.
+    #[serde(deserialize_with = "nullable")]
+    pub paused: bool,
+    /// Started and not ended. A lingering runner that was stopped still says so: it tells nothing about the end.
+    #[serde(deserialize_with = "nullable")]
+    pub running: bool,
+    /// The test was told to stop, or is over.
+    #[serde(deserialize_with = "nullable")]
+    pub stopped: bool,
+    /// A threshold was crossed.
+    #[serde(deserialize_with = "nullable")]
+    pub tainted: bool,
+    /// Virtual users at work.
+    #[serde(deserialize_with = "nullable")]
+    pub vus: u64,
+    /// Virtual users that are initialized.
+    #[serde(rename = "vus-max", deserialize_with = "nullable")]
+    pub vus_max: u64,
+}
+
+impl RunnerStatus {
+    const PAUSED_BEFORE_START: u32 = 4;
+    const STARTED: u32 = 5;
+    const ENDED: u32 = 9;
+
+    /// Whether the runner is ready and waits for the others. Only then may the run be started.
+    pub fn is_paused_before_start(&self) -> bool {
+        self.status == Self::PAUSED_BEFORE_START
+    }
+
+    /// Whether the test began, be it that it has ended since.
+    pub fn has_started(&self) -> bool {
+        self.status >= Self::STARTED
+    }
+
+    /// Whether the test is over, in whatever way.
+    pub fn has_ended(&self) -> bool {
+        self.status >= Self::ENDED
+    }
+}
+
+/// How a call to a runner failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Occurs when the script itself failed in `setup()` or `teardown()`: HTTP 500 with the cause. Again would be in vain.
+    #[error("{title}: {detail}")]
+    ScriptFailed {
+        /// What k6 was doing, for example `Error executing setup`.
+        title: String,
+        /// What the script threw, on one line.
+        detail: String,
+    },
+    /// Occurs when no answer of k6 came: no connection, a timeout, a pod proxy without a backend.
+    #[error("the runner did not answer: {0}")]
+    Unreachable(String),
+    /// Occurs when the runner, or what stands between, answered with anything else but 2xx.
+    #[error("the runner answered {code}: {excerpt}")]
+    Status {
+        /// HTTP status.
+        code: u16,
+        /// How the answer begins.
+        excerpt: String,
+    },
+    /// Occurs when a success is not what the call promises.
+    #[error("the runner answered with something unreadable: {0}")]
+    Decode(String),
+}
+
+impl Error {
+    /// Whether the same call may succeed later: all but the script's own failure.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self, Self::ScriptFailed { .. })
+    }
+}
+
+/// Whether an answer is a success. With the API server's pod proxy in between, 502, 503 and 504 are its own and say
+/// that the runner did not answer.
+pub fn interpret(status: u16, body: &[u8]) -> Result<(), Error> {
+    match status {
+        200..=299 => Ok(()),
+        500 => Err(script_failure(body).unwrap_or_else(|| refused(status, body))),
+        502..=504 => Err(Error::Unreachable(format!("{status}: {}", excerpt::of_body(body)))),
+        _ => Err(refused(status, body)),
+    }
+}
+
+/// The reply to [`Request::status`], [`Request::resume`] and [`Request::stop`].
+pub fn status_reply(body: &[u8]) -> Result<RunnerStatus, Error> {
+    let document: Document<Option<RunnerStatus>> = decode(body)?;
+    document.data.attributes.ok_or_else(|| Error::Decode("status without attributes".to_owned()))
+}
+
+/// The reply to [`Request::run_setup`] and [`Request::setup_data`]: the data as the JSON text it came in, to be
+/// handed to the other runners unchanged; none when there is none.
+pub fn setup_reply(body: &[u8]) -> Result<Option<String>, Error> {
+    #[derive(Deserialize)]
+    struct Attributes {
+        data: Option<Box<RawValue>>,
+    }
+    let document: Document<Option<Attributes>> = decode(body)?;
+    let data = document.data.attributes.and_then(|attributes| attributes.data);
+    Ok(data.map(|data| data.get().to_owned()))
+}
+
+#[derive(Deserialize)]
+struct Document<T> {
+    data: Data<T>,
+}
+
+#[derive(Deserialize)]
+struct Data<T> {
+    attributes: T,
+}
+
+fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|cause| {
+        let cause = excerpt::one_line(&cause.to_string());
+        Error::Decode(format!("{cause}; it begins: {}", excerpt::of_body(body)))
+    })
+}
+
+fn script_failure(body: &[u8]) -> Option<Error> {
+    #[derive(Deserialize)]
+    struct Failures {
+        errors: Vec<Failure>,
+    }
+    #[derive(Deserialize)]
+    struct Failure {
+        title: Option<String>,
+        detail: Option<String>,
+    }
+    let failures: Failures = serde_json::from_slice(body).ok()?;
+    let Failure { title, detail } = failures.errors.into_iter().next()?;
+    let title = excerpt::one_line(&title.unwrap_or_else(|| "error in the script".to_owned()));
+    let detail = excerpt::one_line(&detail.unwrap_or_else(|| "k6 names no cause".to_owned()));
+    Some(Error::ScriptFailed { title, detail })
+}
+
+fn refused(code: u16, body: &[u8]) -> Error {
+    Error::Status { code, excerpt: excerpt::of_body(body) }
+}
+
+fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,5 @@
+//! TestRun.
+
+pub mod api;
+pub mod argv;
+pub mod jobs;

@@ -1,0 +1,4 @@
+//! PrivateLoadZone.
+
+pub mod api;
+pub mod template;
