@@ -2,5 +2,8 @@
 
 pub mod cloud;
 pub mod excerpt;
+pub mod passthrough;
 pub mod redact;
 pub mod runner;
+pub mod testrun;
+pub mod zone;

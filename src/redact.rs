@@ -245,7 +245,10 @@ mod tests {
             "cut: a.tar?X-Amz-Expires=300&X-Amz-Signature=<redacted>&c=d"
         });
         check("Authorization: Token abc", "Authorization: Token <redacted>");
-        check("header \"Authorization\": \"bearer abc.def\"", "header \"Authorization\": \"bearer <redacted>\"");
+        check(
+            "header \"Authorization\": \"bearer abc.def\"",
+            "header \"Authorization\": \"bearer <redacted>\"",
+        );
         check("sent Token 0f9a8b7c6d and Basic dXNlcjpw", "sent Token <redacted> and Basic <redacted>");
         check("see https://grafana.com/docs/k6 for more", "see https://grafana.com/docs/k6 for more");
     }
@@ -265,7 +268,10 @@ mod tests {
     #[test]
     fn secret_prints_nothing() {
         let secret = Secret::new("s3cret");
-        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "<redacted> <redacted> Some(<redacted>)");
+        assert_eq!(
+            format!("{secret} {secret:?} {:?}", Some(&secret)),
+            "<redacted> <redacted> Some(<redacted>)"
+        );
         assert_eq!(secret.expose(), "s3cret");
     }
 

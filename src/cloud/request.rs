@@ -111,7 +111,12 @@ fn read(path: String) -> Request {
 }
 
 fn write(host: Host, method: &'static str, path: String, body: Option<Vec<u8>>, salt: &str) -> Request {
-    let key = idempotency_key(&[method.as_bytes(), path.as_bytes(), body.as_deref().unwrap_or(&[]), salt.as_bytes()]);
+    let key = idempotency_key(&[
+        method.as_bytes(),
+        path.as_bytes(),
+        body.as_deref().unwrap_or(&[]),
+        salt.as_bytes(),
+    ]);
     Request { host, method, path, body, idempotency_key: Some(key) }
 }
 
@@ -141,7 +146,9 @@ fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             _ => write!(encoded, "%{byte:02X}").expect("writing to a string cannot fail"),
         }
     }

@@ -1,4 +1,5 @@
 //! PrivateLoadZone.
 
 pub mod api;
+pub mod quantity;
 pub mod template;

@@ -1,0 +1,492 @@
+//! The `TestRun` custom resource (`k6.io/v1alpha1`, `testruns`): its shape, and what can be read off it directly.
+//!
+//! Owns field names, labels and condition types. It leaves alone what a stage leads to. Its invariants: null reads
+//! like absence, nothing empty is written, and no `Debug` form shows arguments or environment, which hold credentials.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s::meta::nullable;
+use k8s::{Condition, ObjectMeta, OwnerReference, Resource};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+pub use crate::passthrough::PodMetadata;
+
+use crate::cloud::RunId;
+use crate::passthrough;
+
+/// `testruns.k6.io`.
+pub const RESOURCE: Resource = Resource::new("k6.io", "v1alpha1", "testruns");
+/// `apiVersion` of both custom resources.
+pub const API_VERSION: &str = "k6.io/v1alpha1";
+/// `kind` of a test run.
+pub const KIND: &str = "TestRun";
+
+/// Label on everything that belongs to a test run, with the value [`APP`].
+pub const LABEL_APP: &str = "app";
+/// Value of [`LABEL_APP`].
+pub const APP: &str = "k6";
+/// Label that carries the name of the test run.
+pub const LABEL_TEST_RUN: &str = "k6_cr";
+/// Label on runners, with the value `true`.
+pub const LABEL_RUNNER: &str = "runner";
+
+/// Condition: the runners generate load.
+pub const TEST_RUN_RUNNING: &str = "TestRunRunning";
+/// Condition: `teardown()` has run.
+pub const TEARDOWN_EXECUTED: &str = "TeardownExecuted";
+/// Condition: the run reports to GCk6.
+pub const CLOUD_TEST_RUN: &str = "CloudTestRun";
+/// Condition: GCk6 knows the run.
+pub const CLOUD_TEST_RUN_CREATED: &str = "CloudTestRunCreated";
+/// Condition: GCk6 was told that the run is over.
+pub const CLOUD_TEST_RUN_FINALIZED: &str = "CloudTestRunFinalized";
+/// Condition: the run was started by GCk6 for a private load zone.
+pub const CLOUD_PLZ_TEST_RUN: &str = "CloudPLZTestRun";
+/// Condition: GCk6 wants the run stopped, or the agent gave up on it.
+pub const CLOUD_TEST_RUN_ABORTED: &str = "CloudTestRunAborted";
+
+/// A test run. Written with its `apiVersion` and `kind`, read without a look at them.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct TestRun {
+    /// `metadata`.
+    #[serde(deserialize_with = "nullable")]
+    pub metadata: ObjectMeta,
+    /// What is wanted.
+    #[serde(deserialize_with = "nullable")]
+    pub spec: TestRunSpec,
+    /// What has become of it.
+    #[serde(deserialize_with = "nullable")]
+    pub status: TestRunStatus,
+}
+
+impl TestRun {
+    /// Whether GCk6 started the run for a private load zone: only such runs have their id in the spec.
+    pub fn is_plz(&self) -> bool {
+        !self.spec.test_run_id.is_empty()
+    }
+
+    /// The run's id at GCk6; none for a run that GCk6 does not know, or one whose id is not a number.
+    pub fn run_id(&self) -> Option<RunId> {
+        let ids = [&self.spec.test_run_id, &self.status.test_run_id];
+        ids.into_iter().find(|id| !id.is_empty()).and_then(|id| id.parse().ok())
+    }
+
+    /// How many runners are wanted; negative numbers count as none.
+    pub fn runners(&self) -> u32 {
+        u32::try_from(self.spec.parallelism).unwrap_or(0)
+    }
+
+    /// A condition by its type.
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// The labels that all pods of the run's runners carry.
+    pub fn runner_labels(&self) -> BTreeMap<String, String> {
+        let name = self.metadata.name.as_str();
+        [(LABEL_APP, APP), (LABEL_TEST_RUN, name), (LABEL_RUNNER, "true")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    /// The reference that objects of this run bear: controller, blocking the owner's deletion.
+    pub fn owner_reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: API_VERSION.to_owned(),
+            kind: KIND.to_owned(),
+            name: self.metadata.name.clone(),
+            uid: self.metadata.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+}
+
+impl Serialize for TestRun {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written<'a> {
+            api_version: &'static str,
+            kind: &'static str,
+            metadata: &'a ObjectMeta,
+            spec: &'a TestRunSpec,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            status: Option<&'a TestRunStatus>,
+        }
+        let Self { metadata, spec, status } = self;
+        let status = (!is_default(status)).then_some(status);
+        Written { api_version: API_VERSION, kind: KIND, metadata, spec, status }.serialize(serializer)
+    }
+}
+
+/// `spec` of a test run.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TestRunSpec {
+    /// Where the script is.
+    #[serde(deserialize_with = "nullable")]
+    pub script: Script,
+    /// How many runners.
+    #[serde(deserialize_with = "nullable")]
+    pub parallelism: i64,
+    /// Whether no two runners may share a node.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub separate: bool,
+    /// Arguments of k6 in one text, split on white space; `args` is for what has blanks or quotes in it.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub arguments: String,
+    /// Arguments of k6, exactly; win over `arguments` unless empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Ports of the k6 container beside 6565.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Value>,
+    /// Settings of the pod that inspects the script; those of the runner when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initializer: Option<PodSettings>,
+    /// Settings of the pod that would start the runners; kept, never used.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub starter: PodSettings,
+    /// Settings of the runners' pods.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub runner: PodSettings,
+    /// Whether k6 gets `--quiet`: `true` (also when empty) or `false`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub quiet: String,
+    /// Whether k6 gets `--paused`: `true` (also when empty) or `false`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub paused: String,
+    /// Settings of a proxy that is not supported any more; kept, never used.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub scuttle: Option<Value>,
+    /// `post`: delete the test run when it is over.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub cleanup: String,
+    /// The run's id at GCk6; set for runs of private load zones only.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub test_run_id: String,
+    /// Name of the Secret with the token of GCk6.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub token: String,
+}
+
+impl TestRunSpec {
+    /// Whether the test run is to be deleted when it is over.
+    pub fn cleans_up(&self) -> bool {
+        self.cleanup == "post"
+    }
+}
+
+impl fmt::Debug for TestRunSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestRunSpec")
+            .field("script", &self.script)
+            .field("parallelism", &self.parallelism)
+            .field("test_run_id", &self.test_run_id)
+            .field("args", &format_args!("<{} hidden>", self.args.len()))
+            .field("runner", &self.runner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the script is: the first of volume claim, config map and local file that is given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Script {
+    /// On a volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume_claim: Option<VolumeClaim>,
+    /// In a ConfigMap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<ConfigMap>,
+    /// In the runner's image, or put there by an init container: an absolute path.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub local_file: String,
+}
+
+/// A script on a volume.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct VolumeClaim {
+    /// Name of the PersistentVolumeClaim.
+    #[serde(deserialize_with = "nullable")]
+    pub name: String,
+    /// Path within the volume, or an absolute one whose directory is the mount point; `test.js` when empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    /// Whether to mount it read-only.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub read_only: bool,
+}
+
+/// A script in a ConfigMap.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ConfigMap {
+    /// Name of the ConfigMap.
+    #[serde(deserialize_with = "nullable")]
+    pub name: String,
+    /// Its key; `test.js` when empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub file: String,
+}
+
+/// Settings of a pod of the run. What is only handed on is kept as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodSettings {
+    /// Initializer only: do without it.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub disabled: bool,
+    /// `v1.Affinity`.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Value>,
+    /// `true` (also when empty) or `false`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub automount_service_account_token: String,
+    /// Environment of the k6 container.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvVar>,
+    /// Image of the k6 container.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub image: String,
+    /// `v1.LocalObjectReference`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<Value>,
+    /// `Always`, `IfNotPresent` or `Never`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub image_pull_policy: String,
+    /// Labels and annotations of the pod.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "PodMetadata::is_empty")]
+    pub metadata: PodMetadata,
+    /// Labels of the nodes to run on.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// `v1.Toleration`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Value>,
+    /// `v1.TopologySpreadConstraint`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub topology_spread_constraints: Vec<Value>,
+    /// `v1.ResourceRequirements`.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Value>,
+    /// The namespace's `default` when empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub service_account_name: String,
+    /// `v1.PodSecurityContext`.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<Value>,
+    /// `v1.SecurityContext` of every container of the pod.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub container_security_context: Option<Value>,
+    /// `v1.EnvFromSource`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub env_from: Vec<Value>,
+    /// `v1.Probe`.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Value>,
+    /// `v1.Probe`.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub liveness_probe: Option<Value>,
+    /// Containers that run to their end before k6.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub init_containers: Vec<InitContainer>,
+    /// `v1.Volume`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Value>,
+    /// `v1.VolumeMount`s of the k6 container.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub volume_mounts: Vec<Value>,
+    /// Name of a PriorityClass.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub priority_class_name: String,
+    /// The cluster's default scheduler when empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub scheduler_name: String,
+}
+
+/// A container that runs before k6.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct InitContainer {
+    /// `k6-init-<n>` when empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its image.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub image: String,
+    /// Its environment.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvVar>,
+    /// `v1.EnvFromSource`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub env_from: Vec<Value>,
+    /// The image's entrypoint when empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Its arguments.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// The image's when empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub working_dir: String,
+    /// `v1.VolumeMount`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub volume_mounts: Vec<Value>,
+    /// `v1.ResourceRequirements`.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Value>,
+    /// `Always` makes it a sidecar.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub restart_policy: String,
+}
+
+impl fmt::Debug for InitContainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InitContainer")
+            .field("name", &self.name)
+            .field("image", &self.image)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `v1.EnvVar`. Its `Debug` form is the name: values may be credentials.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct EnvVar {
+    /// The variable.
+    #[serde(deserialize_with = "nullable")]
+    pub name: String,
+    /// Its value, in which the kubelet expands `$(NAME)` and turns `$$` into `$`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// `v1.EnvVarSource`.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<Value>,
+}
+
+impl EnvVar {
+    /// A variable with a literal value.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into(), value_from: None }
+    }
+}
+
+impl fmt::Debug for EnvVar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvVar").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// `status` of a test run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TestRunStatus {
+    /// How far it has come.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Stage::is_unwritable")]
+    pub stage: Stage,
+    /// The run's id at GCk6.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub test_run_id: String,
+    /// How runners push metrics, for example `2|3s|8s|1s|1`; cloud output only.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub aggregation_vars: String,
+    /// Conditions, each type once.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far a test run has come. Ordered by progress; a run only moves forward.
+///
+/// ```text
+/// New → Initialization → Initialized → Created → Started → Stopped → Finished
+///   └──────────┴───────────────┴───────────┴─────────┴──────────────→ Error
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Nothing was recorded yet: absent or empty.
+    #[default]
+    New,
+    /// `initialization`: the script is being inspected.
+    Initialization,
+    /// `initialized`: ready for runners.
+    Initialized,
+    /// `created`: the runners exist.
+    Created,
+    /// `started`: the runners were resumed.
+    Started,
+    /// `stopped`: the runners have ended or were told to.
+    Stopped,
+    /// `finished`: over, and GCk6 knows.
+    Finished,
+    /// `error`: over without having run.
+    Error,
+    /// Something that a later version wrote. Nothing comes after it, so that nothing of ours overwrites it.
+    Unknown,
+}
+
+impl Stage {
+    /// As it stands in the status; empty for [`Stage::New`] and [`Stage::Unknown`].
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New | Self::Unknown => "",
+            Self::Initialization => "initialization",
+            Self::Initialized => "initialized",
+            Self::Created => "created",
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+            Self::Finished => "finished",
+            Self::Error => "error",
+        }
+    }
+
+    /// All stages in the order of progress, [`Stage::Unknown`] last.
+    pub const ALL: [Self; 9] = [
+        Self::New,
+        Self::Initialization,
+        Self::Initialized,
+        Self::Created,
+        Self::Started,
+        Self::Stopped,
+        Self::Finished,
+        Self::Error,
+        Self::Unknown,
+    ];
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+    fn is_unwritable(&self) -> bool {
+        self.as_str().is_empty()
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Unknown => "unknown",
+            other => other.as_str(),
+        })
+    }
+}
+
+impl Serialize for Stage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Stage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(Self::ALL.into_iter().find(|stage| stage.as_str() == text).unwrap_or(Self::Unknown))
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

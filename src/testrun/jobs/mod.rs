@@ -1,0 +1,2 @@
+//! Jobs of a run.
+pub mod runner;

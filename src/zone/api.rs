@@ -1,0 +1,221 @@
+//! The `PrivateLoadZone` custom resource (`k6.io/v1alpha1`, `privateloadzones`): its shape, and what can be read off
+//! it directly.
+//!
+//! Owns field names, finalizer, annotation and condition type. It leaves alone what is done about a zone. Its
+//! invariants: null reads like absence, and nothing empty is written.
+
+use std::collections::BTreeMap;
+
+use k8s::meta::nullable;
+use k8s::{Condition, ObjectMeta, OwnerReference, Resource};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::passthrough::{self, PodMetadata};
+use crate::testrun::api::API_VERSION;
+
+/// `privateloadzones.k6.io`.
+pub const RESOURCE: Resource = Resource::new("k6.io", "v1alpha1", "privateloadzones");
+/// `kind` of a zone.
+pub const KIND: &str = "PrivateLoadZone";
+/// Keeps a zone from vanishing before GCk6 has forgotten it.
+pub const FINALIZER: &str = "privateloadzones.k6.io/finalizer";
+/// Annotation with the provider id that the zone was registered under.
+pub const PLZ_UID_ANNOTATION: &str = "privateloadzones.k6.io/plz-uid";
+/// Condition: GCk6 knows the zone.
+pub const PLZ_REGISTERED: &str = "PLZRegistered";
+/// Key of the token within the zone's Secret.
+pub const TOKEN_KEY: &str = "token";
+
+/// A private load zone. Written with its `apiVersion` and `kind`, read without a look at them.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PrivateLoadZone {
+    /// `metadata`.
+    #[serde(deserialize_with = "nullable")]
+    pub metadata: ObjectMeta,
+    /// What is wanted.
+    #[serde(deserialize_with = "nullable")]
+    pub spec: ZoneSpec,
+    /// What has become of it.
+    #[serde(deserialize_with = "nullable")]
+    pub status: ZoneStatus,
+}
+
+impl PrivateLoadZone {
+    /// Whether the zone bears [`FINALIZER`].
+    pub fn has_finalizer(&self) -> bool {
+        self.metadata.finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+    }
+
+    /// The provider id that the zone was registered under, by [`PLZ_UID_ANNOTATION`].
+    pub fn recorded_uid(&self) -> Option<&str> {
+        self.metadata.annotations.get(PLZ_UID_ANNOTATION).map(String::as_str).filter(|uid| !uid.is_empty())
+    }
+
+    /// The provider id to register under: the recorded one, else the object's own uid, which is as stable.
+    pub fn provider_id(&self) -> &str {
+        self.recorded_uid().unwrap_or(&self.metadata.uid)
+    }
+
+    /// A condition by its type.
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// Whether [`PLZ_REGISTERED`] is true.
+    pub fn is_registered(&self) -> bool {
+        self.condition(PLZ_REGISTERED).is_some_and(Condition::is_true)
+    }
+
+    /// The reference that the zone's test runs bear: controller, blocking the owner's deletion.
+    pub fn owner_reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: API_VERSION.to_owned(),
+            kind: KIND.to_owned(),
+            name: self.metadata.name.clone(),
+            uid: self.metadata.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+}
+
+impl Serialize for PrivateLoadZone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written<'a> {
+            api_version: &'static str,
+            kind: &'static str,
+            metadata: &'a ObjectMeta,
+            spec: &'a ZoneSpec,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            status: Option<&'a ZoneStatus>,
+        }
+        let Self { metadata, spec, status } = self;
+        let status = (!is_default(status)).then_some(status);
+        Written { api_version: API_VERSION, kind: KIND, metadata, spec, status }.serialize(serializer)
+    }
+}
+
+/// `spec` of a zone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ZoneSpec {
+    /// Name of the Secret with the token, in the zone's namespace, under [`TOKEN_KEY`].
+    #[serde(deserialize_with = "nullable")]
+    pub token: String,
+    /// Resources of each runner; the limits are what GCk6 sizes tests by.
+    #[serde(deserialize_with = "nullable")]
+    pub resources: Resources,
+    /// Service account of the runners' pods.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub service_account_name: String,
+    /// Labels of the nodes to run on.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Image of the runners; GCk6 chooses when empty.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub image: String,
+    /// `v1.LocalObjectReference`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<Value>,
+    /// More environment for the runners.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub config: ZoneConfig,
+    /// What to put on the runners' pods.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub pod_template: PodTemplate,
+}
+
+/// `v1.ResourceRequirements`. Quantities are text, whether they came as text or as a number.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// At most, by resource name.
+    #[serde(deserialize_with = "quantities", skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
+    /// At least, by resource name.
+    #[serde(deserialize_with = "quantities", skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, String>,
+    /// `v1.ResourceClaim`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Value>,
+}
+
+impl Resources {
+    /// The limit on `cpu` or `memory` as Kubernetes prints it (`0.5` is `500m`, `1024Mi` is `1Gi`); none when unset.
+    pub fn limit(&self, resource: &str) -> Option<String> {
+        self.limits.get(resource).map(|quantity| super::quantity::canonical(quantity))
+    }
+}
+
+/// `spec.config` of a zone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ZoneConfig {
+    /// `v1.EnvFromSource`s without a prefix: `{"secretRef":…}` or `{"configMapRef":…}`.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Value>,
+}
+
+/// The part of a `v1.PodTemplateSpec` that is put on the runners' pods.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PodTemplate {
+    /// Labels and annotations.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "PodMetadata::is_empty")]
+    pub metadata: PodMetadata,
+    /// Security contexts and tolerations.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    pub spec: PodTemplateSpec,
+}
+
+/// `spec.podTemplate.spec` of a zone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodTemplateSpec {
+    /// `v1.PodSecurityContext`.
+    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<Value>,
+    /// `v1.Toleration`s.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Value>,
+    /// `v1.Container`s, of which the first one's `securityContext` counts.
+    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<Value>,
+}
+
+impl PodTemplateSpec {
+    /// The `v1.SecurityContext` for every container of a runner's pod.
+    pub fn container_security_context(&self) -> Option<&Value> {
+        self.containers.first().and_then(|container| container.get("securityContext"))
+    }
+}
+
+/// `status` of a zone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ZoneStatus {
+    /// Conditions, each type once.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+fn quantities<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let map: BTreeMap<String, Value> = nullable(deserializer)?;
+    let filled = map.into_iter().filter(|(_, quantity)| !quantity.is_null());
+    Ok(filled
+        .map(|(resource, quantity)| match quantity {
+            Value::String(text) => (resource, text),
+            number => (resource, number.to_string()),
+        })
+        .collect())
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
