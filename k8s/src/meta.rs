@@ -1,0 +1,289 @@
+//! What all objects have in common: `metav1.ObjectMeta`, owner references, conditions, keys and times.
+//!
+//! Reads with tolerance (a `null` is as good as an absence, unknown fields are skipped) and writes with restraint (what is
+//! empty is left out, `null` is never written).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Reads `null` as the type's default. For `#[serde(default, deserialize_with = "k8s::meta::nullable")]`.
+pub fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// `metav1.ObjectMeta`. Text that is absent is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectMeta {
+    /// Unique within kind and namespace.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Only in a create: the server appends random characters to make a name.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub generate_name: String,
+    /// Empty for cluster-scoped objects.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Tells an object from an earlier one of the same name.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// Changes with every write.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub resource_version: String,
+    /// Counts the changes of the spec, from 1; 0 where the server has not said.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_zero")]
+    pub generation: i64,
+    /// RFC 3339; see [`parse_time`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation_timestamp: Option<String>,
+    /// RFC 3339; set once somebody has asked for the deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_timestamp: Option<String>,
+    /// To select by.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// To keep notes in.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Who has to let go before the object can be gone.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub finalizers: Vec<String>,
+    /// Whose deletion takes this object along.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub owner_references: Vec<OwnerReference>,
+}
+
+impl ObjectMeta {
+    /// Namespace and name.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+
+    /// Whether the deletion has been asked for.
+    #[must_use]
+    pub fn is_deleting(&self) -> bool {
+        self.deletion_timestamp.is_some()
+    }
+
+    /// Whether an owner reference bears this uid.
+    #[must_use]
+    pub fn is_owned_by(&self, uid: &str) -> bool {
+        !uid.is_empty() && self.owner_references.iter().any(|owner| owner.uid == uid)
+    }
+
+    /// When the object was created, where the server has said so readably.
+    #[must_use]
+    pub fn created(&self) -> Option<SystemTime> {
+        self.creation_timestamp.as_deref().and_then(parse_time)
+    }
+}
+
+/// `metav1.OwnerReference`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnerReference {
+    /// `batch/v1`.
+    #[serde(default, deserialize_with = "nullable")]
+    pub api_version: String,
+    /// `Job`.
+    #[serde(default, deserialize_with = "nullable")]
+    pub kind: String,
+    /// The owner's name; it lives in the same namespace, or in none.
+    #[serde(default, deserialize_with = "nullable")]
+    pub name: String,
+    /// The owner's uid.
+    #[serde(default, deserialize_with = "nullable")]
+    pub uid: String,
+    /// Whether the owner is the one that manages the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<bool>,
+    /// Whether a foreground deletion of the owner waits for the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_owner_deletion: Option<bool>,
+}
+
+/// `metav1.Condition`; pods' conditions read as one too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// CamelCase, unique within the list.
+    #[serde(rename = "type", default, deserialize_with = "nullable")]
+    pub type_: String,
+    /// `True`, `False` or `Unknown`.
+    #[serde(default, deserialize_with = "nullable")]
+    pub status: String,
+    /// A CamelCase word for programs.
+    #[serde(default, deserialize_with = "nullable")]
+    pub reason: String,
+    /// A sentence for people.
+    #[serde(default, deserialize_with = "nullable")]
+    pub message: String,
+    /// RFC 3339: when `status` last changed.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub last_transition_time: String,
+    /// The `metadata.generation` that the condition speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+impl Condition {
+    /// Whether `status` is `True`.
+    #[must_use]
+    pub fn is_true(&self) -> bool {
+        self.status == "True"
+    }
+}
+
+/// `v1.ObjectReference`: which object a Kubernetes Event is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    /// `v1`.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
+    /// `Pod`.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// Empty for cluster-scoped objects.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// The object's name.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The object's uid.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// The resourceVersion spoken of.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub resource_version: String,
+}
+
+/// Namespace and name: what identifies an object of a kind. Shown as `namespace/name`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Empty for cluster-scoped objects.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// A key from its two parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
+    }
+}
+
+/// The last moment that RFC 3339 can write: the end of the year 9999, in seconds since 1970.
+const TIME_SECONDS_MAX: u64 = 253_402_300_799;
+
+/// `metav1.Time`: `2026-05-04T03:02:01Z`. Moments that it cannot write become the nearest that it can.
+#[must_use]
+pub fn format_time(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(writable(time)).to_string()
+}
+
+/// `metav1.MicroTime`: `2026-05-04T03:02:01.000009Z`, as Leases and Events want it.
+#[must_use]
+pub fn format_micro_time(time: SystemTime) -> String {
+    humantime::format_rfc3339_micros(writable(time)).to_string()
+}
+
+/// Reads RFC 3339 with or without a fraction, in UTC or with an offset; none where the text is something else.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<SystemTime> {
+    if let Ok(time) = humantime::parse_rfc3339(text) {
+        return Some(time);
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let seconds = hours.parse::<u64>().ok()? * 3600 + minutes.parse::<u64>().ok()? * 60;
+    let time = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
+    match offset.as_bytes()[0] {
+        b'+' => time.checked_sub(Duration::from_secs(seconds)),
+        b'-' => time.checked_add(Duration::from_secs(seconds)),
+        _ => None,
+    }
+}
+
+fn writable(time: SystemTime) -> SystemTime {
+    time.clamp(UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(TIME_SECONDS_MAX))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands skip_serializing_if a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_reads_as_empty_and_empty_is_not_written() {
+        let text = r#"{"name":"a","namespace":null,"labels":null,"finalizers":null,"ownerReferences":null,
+            "generation":null,"creationTimestamp":null,"managedFields":[{"x":1}],"annotations":{"k":"v"}}"#;
+        let meta: ObjectMeta = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&meta).unwrap(), r#"{"name":"a","annotations":{"k":"v"}}"#);
+        assert_eq!(serde_json::to_string(&ObjectMeta::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn ownership_goes_by_uid() {
+        let owner = OwnerReference { uid: "u1".to_owned(), ..OwnerReference::default() };
+        let meta = ObjectMeta { owner_references: vec![owner], ..ObjectMeta::default() };
+        assert!(meta.is_owned_by("u1") && !meta.is_owned_by("u2") && !meta.is_owned_by(""));
+    }
+
+    #[test]
+    fn conditions_round_trip() {
+        let text = r#"{"type":"Ready","status":"True","reason":"Up","message":"it is up","lastTransitionTime":"2026-05-04T03:02:01Z","observedGeneration":3}"#;
+        let condition: Condition = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&condition).unwrap(), text);
+    }
+
+    #[test]
+    fn times() {
+        let check = |text: &str, wanted: Option<u64>| {
+            let seconds = parse_time(text).map(|time| time.duration_since(UNIX_EPOCH).unwrap().as_secs());
+            assert_eq!(seconds, wanted, "{text}");
+        };
+        check("1970-01-01T00:01:00Z", Some(60));
+        check("1970-01-01T00:01:00.000009Z", Some(60));
+        check("1970-01-01T01:01:00+01:00", Some(60));
+        check("1969-12-31T23:01:00-01:00", None);
+        check("1970-01-01T00:01:00.5-01:30", Some(60 + 5400));
+        check("", None);
+        check("soon", None);
+        check("é1970-01-01", None);
+        let time = UNIX_EPOCH + Duration::from_micros(1_000_009);
+        assert_eq!(format_time(time), "1970-01-01T00:00:01Z");
+        assert_eq!(format_micro_time(time), "1970-01-01T00:00:01.000009Z");
+        assert_eq!(format_time(UNIX_EPOCH - Duration::from_secs(9)), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn keys_sort_by_namespace_first() {
+        assert!(Key::new("a", "z") < Key::new("b", "a"));
+        assert_eq!(Key::new("a", "z").to_string(), "a/z");
+        assert_eq!(Key::new("", "z").to_string(), "z");
+    }
+}

@@ -1,0 +1,362 @@
+//! What the API server answered: `metav1.Status`, the error type of this crate, and what may be tried again.
+//!
+//! Owns the reading of answers and the one place where retryability is decided ([`Error::retry`]). Leaves alone
+//! waiting and trying again: callers do those. Invariant: no error text holds a token or more than a short, printable
+//! excerpt of a foreign body.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::meta::nullable;
+
+/// The longest piece of a foreign body that is kept in an error, in characters.
+const EXCERPT_CHARS_MAX: usize = 200;
+/// The longest message of a `Status` that is kept, in characters; admission webhooks can be talkative.
+const MESSAGE_CHARS_MAX: usize = 2048;
+
+/// `metav1.Status` of an answer that was no success, as far as it matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The HTTP status code.
+    pub code: u16,
+    /// `AlreadyExists`, `Conflict`, `Expired`, `Forbidden`, `Invalid`, `NotFound`, `TooManyRequests`, …; may be empty.
+    pub reason: String,
+    /// What the server says to a person; an excerpt of the body where that was no `Status`.
+    pub message: String,
+    /// `Retry-After`, or `details.retryAfterSeconds`.
+    pub retry_after: Option<Duration>,
+}
+
+/// Why a call to the API server did not bring what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The server answered, and the answer was no success.
+    #[error("{} (HTTP {}{}{})", .status.message, .status.code, if .status.reason.is_empty() { "" } else { " " }, .status.reason)]
+    Api {
+        /// The answer.
+        status: Status,
+    },
+    /// No answer: the name did not resolve, nothing listens, TLS failed, the connection was cut.
+    #[error("{server} cannot be reached: {cause}")]
+    Transport {
+        /// The server, as scheme, host and port.
+        server: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The server took longer than this client waits.
+    #[error("{server} did not answer in time: {cause}")]
+    Timeout {
+        /// The server, as scheme, host and port.
+        server: String,
+        /// Which limit was hit.
+        cause: String,
+    },
+    /// The answer was a success but not what it should have been.
+    #[error("{what} cannot be read: {cause}")]
+    Decode {
+        /// What was being read.
+        what: String,
+        /// Where it went wrong.
+        cause: String,
+    },
+    /// The answer was longer than this client is willing to hold.
+    #[error("{what} is longer than {limit_bytes} bytes")]
+    TooLarge {
+        /// What was too long.
+        what: &'static str,
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
+    /// The credentials could not be read or made: a token file is gone, a plugin failed, a key does not fit.
+    #[error("{message}")]
+    Auth {
+        /// Names the file or the plugin, the cause and the mend.
+        message: String,
+    },
+    /// The client was told to stop before the call ended.
+    #[error("the client is stopping")]
+    Stopped,
+}
+
+/// Whether the same request may be sent again, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Retry {
+    /// Sending it again would end the same way.
+    Never,
+    /// After a pause of the caller's choice that grows with each failure.
+    Backoff,
+    /// The server named the pause.
+    After(Duration),
+}
+
+impl Error {
+    /// The one place that says what may be tried again.
+    ///
+    /// A conflict (409 `Conflict`) is worth another try once the object has been read again; a 401 once the credentials
+    /// have been, which [`Client::call`](crate::Client::call) has already done once.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Api { status } => match (status.code, status.retry_after) {
+                (429 | 500..=599, Some(pause)) => Retry::After(pause),
+                (401 | 408 | 429 | 500..=599, _) => Retry::Backoff,
+                (409, _) if self.is_conflict() => Retry::Backoff,
+                _ => Retry::Never,
+            },
+            Self::Transport { .. } | Self::Timeout { .. } | Self::Auth { .. } => Retry::Backoff,
+            Self::Decode { .. } | Self::TooLarge { .. } | Self::Stopped => Retry::Never,
+        }
+    }
+
+    /// The HTTP status code, where there was an answer.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api { status } => Some(status.code),
+            _ => None,
+        }
+    }
+
+    /// `Status.reason`; empty where there was no answer or the answer named none.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Api { status } => &status.reason,
+            _ => "",
+        }
+    }
+
+    /// No such object, or no such resource.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// A create met an object of that name.
+    #[must_use]
+    pub fn is_already_exists(&self) -> bool {
+        self.code() == Some(409) && self.reason() == "AlreadyExists"
+    }
+
+    /// The object has changed since it was read, or is another than the uid asked for.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409) && self.reason() != "AlreadyExists"
+    }
+
+    /// A resourceVersion or `continue` token is too old: list again.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.code() == Some(410)
+    }
+
+    /// RBAC, admission or a quota says no.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(403)
+    }
+
+    /// The credentials are not, or no longer, accepted.
+    #[must_use]
+    pub fn is_unauthorized(&self) -> bool {
+        self.code() == Some(401)
+    }
+}
+
+/// A complete answer, success or not.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status code.
+    pub code: u16,
+    /// `Retry-After`, where the server sent it in seconds.
+    pub retry_after: Option<Duration>,
+    /// The body, in full; may hold secrets, hence absent from `Debug`.
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HTTP {}, {} bytes", self.code, self.body.len())
+    }
+}
+
+impl Response {
+    /// The body of a success, or the error that the answer stands for.
+    pub fn into_body(self) -> Result<Vec<u8>, Error> {
+        interpret(self.code, self.retry_after, self.body)
+    }
+}
+
+/// Tells success from failure: the body of a 2xx, or an [`Error::Api`]. A body that is no `Status` leaves its code and a
+/// short, printable excerpt.
+pub fn interpret(code: u16, retry_after: Option<Duration>, body: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if (200..300).contains(&code) {
+        return Ok(body);
+    }
+    Err(Error::Api { status: read_status(code, retry_after, &body) })
+}
+
+/// Reads a success's body as JSON. `what` names it in the error.
+pub fn decode<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body)
+        .map_err(|error| Error::Decode { what: what.to_owned(), cause: error.to_string() })
+}
+
+/// Reads a `Status` that came as an HTTP body or as the object of an ERROR event. The code within it counts where the
+/// HTTP code is none (0).
+pub(crate) fn read_status(code: u16, retry_after: Option<Duration>, body: &[u8]) -> Status {
+    let wire = serde_json::from_slice::<WireStatus>(body).ok().filter(|wire| wire.kind == "Status");
+    let Some(wire) = wire else {
+        let excerpt = printable(&String::from_utf8_lossy(body), EXCERPT_CHARS_MAX);
+        let message = if excerpt.is_empty() { "the answer has no body".to_owned() } else { excerpt };
+        return Status { code, reason: String::new(), message, retry_after };
+    };
+    let named = (wire.details.retry_after_seconds > 0)
+        .then(|| Duration::from_secs(u64::from(wire.details.retry_after_seconds)));
+    Status {
+        code: if code == 0 { wire.code } else { code },
+        reason: printable(&wire.reason, EXCERPT_CHARS_MAX),
+        message: printable(&wire.message, MESSAGE_CHARS_MAX),
+        retry_after: retry_after.or(named),
+    }
+}
+
+/// One line without control characters, cut at `chars_max`.
+pub(crate) fn printable(text: &str, chars_max: usize) -> String {
+    let mut line = String::new();
+    let mut count = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if count > 0 {
+            line.push(' ');
+            count += 1;
+        }
+        for c in word.chars() {
+            if count >= chars_max {
+                line.push('…');
+                return line;
+            }
+            line.push(c);
+            count += 1;
+        }
+    }
+    line
+}
+
+#[derive(Deserialize)]
+struct WireStatus {
+    #[serde(default, deserialize_with = "nullable")]
+    kind: String,
+    #[serde(default, deserialize_with = "nullable")]
+    code: u16,
+    #[serde(default, deserialize_with = "nullable")]
+    reason: String,
+    #[serde(default, deserialize_with = "nullable")]
+    message: String,
+    #[serde(default, deserialize_with = "nullable")]
+    details: WireDetails,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireDetails {
+    #[serde(default, deserialize_with = "nullable")]
+    retry_after_seconds: u32,
+}
+
+/// The answer to [`self_subject_access_review`](crate::resource::self_subject_access_review).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct AccessReview {
+    /// Whether the caller may.
+    #[serde(default, deserialize_with = "nullable")]
+    pub allowed: bool,
+    /// Why, or why not; may be empty.
+    #[serde(default, deserialize_with = "nullable")]
+    pub reason: String,
+    /// What the authorizer stumbled over; may be empty.
+    #[serde(default, deserialize_with = "nullable", rename = "evaluationError")]
+    pub evaluation_error: String,
+}
+
+impl AccessReview {
+    /// Reads the body of the answer.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Wire {
+            status: AccessReview,
+        }
+        decode("the SelfSubjectAccessReview", body).map(|wire: Wire| wire.status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: u16, body: &str) -> Error {
+        interpret(code, None, body.as_bytes().to_vec()).unwrap_err()
+    }
+
+    #[test]
+    fn a_status_is_kept() {
+        let error = failure(
+            409,
+            r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"jobs.batch \"a\" already exists","reason":"AlreadyExists","details":null,"code":409}"#,
+        );
+        assert!(error.is_already_exists() && !error.is_conflict());
+        assert_eq!(error.to_string(), r#"jobs.batch "a" already exists (HTTP 409 AlreadyExists)"#);
+    }
+
+    #[test]
+    fn a_foreign_body_leaves_an_excerpt() {
+        let error = failure(502, &format!("<html>\r\n\x1b[31mBad\tGateway{}", "x".repeat(999)));
+        let text = error.to_string();
+        assert!(text.starts_with("<html> [31mBad Gatewayxxx") && text.ends_with("… (HTTP 502)"), "{text}");
+        assert!(text.chars().count() < 230, "{text}");
+        assert_eq!(failure(404, "").to_string(), "the answer has no body (HTTP 404)");
+        assert_eq!(failure(500, r#"{"errors":[]}"#).to_string(), r#"{"errors":[]} (HTTP 500)"#);
+    }
+
+    #[rustfmt::skip]
+    #[test]
+    fn retry_is_decided_here() {
+        const THREE: Duration = Duration::from_secs(3);
+        let check = |code, reason: &str, after, wanted| {
+            let status = Status { code, reason: reason.to_owned(), message: String::new(), retry_after: after };
+            assert_eq!(Error::Api { status }.retry(), wanted, "{code} {reason}");
+        };
+        check(400, "BadRequest",      None,        Retry::Never);
+        check(401, "Unauthorized",    None,        Retry::Backoff);
+        check(403, "Forbidden",       None,        Retry::Never);
+        check(404, "NotFound",        None,        Retry::Never);
+        check(409, "AlreadyExists",   None,        Retry::Never);
+        check(409, "Conflict",        None,        Retry::Backoff);
+        check(410, "Expired",         None,        Retry::Never);
+        check(422, "Invalid",         None,        Retry::Never);
+        check(429, "TooManyRequests", None,        Retry::Backoff);
+        check(429, "TooManyRequests", Some(THREE), Retry::After(THREE));
+        check(500, "InternalError",   None,        Retry::Backoff);
+        check(503, "",                Some(THREE), Retry::After(THREE));
+        let transport = Error::Transport { server: String::new(), cause: String::new() };
+        assert_eq!(transport.retry(), Retry::Backoff);
+    }
+
+    #[test]
+    fn a_pause_may_stand_in_the_details() {
+        let body = br#"{"kind":"Status","details":{"retryAfterSeconds":2}}"#;
+        assert_eq!(read_status(429, None, body).retry_after, Some(Duration::from_secs(2)));
+        let header = Some(Duration::from_secs(9));
+        assert_eq!(read_status(429, header, body).retry_after, header);
+    }
+
+    #[test]
+    fn access_reviews() {
+        let review = AccessReview::parse(br#"{"status":{"allowed":false,"reason":null}}"#).unwrap();
+        assert_eq!(review, AccessReview::default());
+        assert!(AccessReview::parse(br#"{"status":{"allowed":true}}"#).unwrap().allowed);
+        assert!(AccessReview::parse(b"{}").is_err());
+    }
+}
