@@ -1,1 +1,6 @@
-//! Placeholder, replaced below.
+//! `plz-agent` runs Grafana Cloud k6 tests on private Kubernetes clusters.
+pub mod config;
+pub mod fetch;
+pub mod logging;
+pub mod net;
+pub mod redact;
