@@ -1,9 +1,42 @@
 //! The library of `plz-agent`: runs Grafana Cloud k6 tests on private Kubernetes clusters.
+//!
+//! ```text
+//!        watches ─┐                                                     ┌─► API server
+//!                 ├─ Event ─► Core: store → facts → table → Task ─► pool ─► GCk6
+//!   worker's done ┘     ▲                                               └─► runners
+//!                       └──────────────────── Report ◄───────────────────┘
+//! ```
+//! One thread decides, and it decides on data alone: [`core`] takes what was seen and done, and hands out calls to make.
+//! Everything that touches a socket, a clock or a thread is in [`shell`].
+//!
+//! Invariants:
+//! - No decision reads an event; an event updates the store or the memory and marks a key dirty.
+//! - A stage is recorded after the writes that it stands for, never before.
+//! - Nothing is kept but in the cluster and at GCk6: the process can be killed between any two calls.
+//! - No token and no presigned URL reaches a log line, an Event, a condition or an error text.
+//!
+//! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
+//! [`queue`], [`store`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`], [`cloud`],
+//! [`runner`]; and the other program in here, [`fetch`].
 
+pub mod announce;
+pub mod cli;
 pub mod cloud;
+pub mod conditions;
+pub mod config;
+pub mod core;
+pub mod event;
 pub mod excerpt;
+pub mod fetch;
+pub mod logging;
+pub mod net;
 pub mod passthrough;
+pub mod queue;
 pub mod redact;
+pub mod rng;
 pub mod runner;
+pub mod shell;
+pub mod store;
 pub mod testrun;
+pub mod token;
 pub mod zone;

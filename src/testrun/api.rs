@@ -32,6 +32,9 @@ pub const LABEL_TEST_RUN: &str = "k6_cr";
 /// Label on runners, with the value `true`.
 pub const LABEL_RUNNER: &str = "runner";
 
+/// Name of the container that k6 runs in.
+pub const RUNNER_CONTAINER: &str = "k6";
+
 /// Condition: the runners generate load.
 pub const TEST_RUN_RUNNING: &str = "TestRunRunning";
 /// Condition: `teardown()` has run.

@@ -1,5 +1,19 @@
-//! TestRun.
+//! A test run, from the `TestRun` to the calls that bring it to its end.
+//!
+//! Reading order: [`api`] (the object), [`stage`] (the table), [`facts`] and [`detect`] (what is true), [`decide`] (what
+//! to do), [`calls`] and [`conditions`] (how it is said), [`learn`] (what the answers mean), [`memory`] and [`pod`] (what
+//! is remembered), [`ending`] (why a run ends early), [`jobs`] and [`argv`] (the runners' Jobs).
 
 pub mod api;
 pub mod argv;
+pub mod calls;
+pub mod conditions;
+pub mod decide;
+pub mod detect;
+pub mod ending;
+pub mod facts;
 pub mod jobs;
+pub mod learn;
+pub mod memory;
+pub mod pod;
+pub mod stage;

@@ -1,0 +1,75 @@
+//! Kubernetes Events about zones and runs.
+//!
+//! Owns their wording's frame: a type, a reason in CamelCase, a message of at most 1024 bytes (`core/v1.Event`).
+//! Invariant: the name is made from the object and the content, so that saying the same thing twice makes one Event.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::SystemTime;
+
+use k8s::ObjectMeta;
+use serde_json::json;
+
+use crate::redact;
+
+/// The API server refuses longer messages.
+const MESSAGE_BYTES_MAX: usize = 1000;
+
+/// One thing worth telling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// `Normal` or `Warning`.
+    pub kind: Kind,
+    /// A word that tools filter by.
+    pub reason: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+/// The types that Kubernetes knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "Kubernetes' own words")]
+pub enum Kind {
+    Normal,
+    Warning,
+}
+
+impl Announcement {
+    /// Something that went as it should.
+    #[must_use]
+    pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Normal, reason, message: message.into() }
+    }
+
+    /// Something that somebody should look at.
+    #[must_use]
+    pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Warning, reason, message: message.into() }
+    }
+
+    /// The call that posts it.
+    #[must_use]
+    pub fn request(&self, about: &ObjectMeta, object_kind: &str, wall: SystemTime) -> k8s::Request {
+        let mut hasher = DefaultHasher::new();
+        (&about.uid, self.kind, self.reason, &self.message).hash(&mut hasher);
+        let time = k8s::format_time(wall);
+        let event = json!({
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": format!("{}.{:016x}", about.name, hasher.finish()), "namespace": about.namespace},
+            "involvedObject": {
+                "apiVersion": "k6.io/v1alpha1", "kind": object_kind,
+                "namespace": about.namespace, "name": about.name, "uid": about.uid,
+            },
+            "type": format!("{:?}", self.kind),
+            "reason": self.reason,
+            "message": redact::one_line(&redact::scrub(&self.message, &[]), MESSAGE_BYTES_MAX),
+            "source": {"component": "plz-agent"},
+            "reportingComponent": "plz-agent",
+            "reportingInstance": "plz-agent",
+            "firstTimestamp": time,
+            "lastTimestamp": time,
+            "count": 1,
+        });
+        k8s::EVENTS.create(Some(&about.namespace), &event)
+    }
+}

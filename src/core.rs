@@ -1,0 +1,305 @@
+//! The core: takes what was seen and done, hands out what is to be done next.
+//!
+//! ```text
+//!   absorb(now, Event)      turn(now) ──► for every key that is dirty or due:
+//!     Seen ─► store              object + pods + memory ─► facts ─► table ─► actions ─► calls ─► queue
+//!     Done ─► memory         ──► the tasks that the pool can take now
+//! ```
+//! Owns the store, the memories and the queue. Leaves alone everything that can block or fail: there is no socket, thread,
+//! clock or environment in here, and none in what it calls.
+//!
+//! Invariant: decisions read the store and the memories, never an event; before every watch has delivered its first list
+//! none is made, since what is missing would mean nothing.
+
+mod runs;
+mod zones;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::event::{Action, Call, Event, Key, Now, ObjectKey, Report, Task, TaskId};
+use crate::queue::{Pace, Queue};
+use crate::rng::Rng;
+use crate::store::Store;
+use crate::testrun::memory::RunMemory;
+use crate::testrun::{self};
+use crate::token::TokenMemory;
+use crate::zone::memory::ZoneMemory;
+use crate::zone::template;
+use crate::zone::{self};
+
+/// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
+const PASSES_PER_TURN_MAX: usize = 4;
+
+/// What the core is told once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespaces that are watched; one `None` for all.
+    pub scopes: Vec<Option<String>>,
+    /// How many workers there are.
+    pub workers: usize,
+    /// How often GCk6 is polled per zone.
+    pub poll_interval: Duration,
+    /// How long runners may take to answer.
+    pub start_deadline: Duration,
+    /// What `TestRun`s are made with.
+    pub template: template::Settings,
+    /// For jitter.
+    pub seed: u64,
+}
+
+/// A row of one of the two tables that was chosen, for those who count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    /// Of `testrun::stage`.
+    Run(testrun::stage::Block, testrun::stage::Fact),
+    /// Of `zone::table`.
+    Zone(zone::table::Block, zone::table::Fact),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    store: Store,
+    queue: Queue,
+    zones: BTreeMap<ObjectKey, ZoneMemory>,
+    runs: BTreeMap<ObjectKey, RunMemory>,
+    tokens: BTreeMap<ObjectKey, TokenMemory>,
+    rng: Rng,
+    synced: bool,
+    rows: BTreeMap<Row, u64>,
+}
+
+impl Core {
+    /// A core that knows nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut rng = Rng::new(settings.seed);
+        let queue = Queue::new(settings.workers, Rng::new(rng.next_u64()));
+        Self {
+            settings,
+            store: Store::default(),
+            queue,
+            zones: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            rng,
+            synced: false,
+            rows: BTreeMap::new(),
+        }
+    }
+
+    /// Takes what was seen or done.
+    pub fn absorb(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Seen { scope, what } => {
+                let changes = self.store.absorb(scope.as_deref(), what);
+                for (key, run) in changes.runs_gone {
+                    self.run_gone(now, &key, run);
+                }
+                for key in changes.dirty {
+                    self.mark(key);
+                }
+            }
+            Event::Done(report) => self.report(now, report),
+        }
+    }
+
+    /// Decides for every key that is dirty or due, and hands out what the pool can take.
+    #[must_use]
+    pub fn turn(&mut self, now: Now) -> Vec<Task> {
+        if !self.synced {
+            self.synced = self.store.synced(&self.settings.scopes);
+            if !self.synced {
+                return Vec::new();
+            }
+            log::info!("all watches have delivered their first list");
+        }
+        for _ in 0..PASSES_PER_TURN_MAX {
+            let due = self.queue.take_due(now.mono);
+            if due.is_empty() {
+                break;
+            }
+            for key in due {
+                match &key {
+                    Key::Token(secret) => self.token_turn(now, secret),
+                    Key::Zone(zone) => self.zone_turn(now, zone),
+                    Key::Run(run) => self.run_turn(now, run),
+                }
+            }
+        }
+        self.queue.hand_out()
+    }
+
+    /// When to call [`turn`](Self::turn) again although nothing happens.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if self.synced { self.queue.next_deadline() } else { None }
+    }
+
+    /// How often each row of the tables was chosen.
+    #[must_use]
+    pub fn rows_chosen(&self) -> &BTreeMap<Row, u64> {
+        &self.rows
+    }
+
+    /// Tasks that wait for a worker, and tasks that are with one.
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
+        self.queue.depth()
+    }
+
+    /// Marks a key, and what depends on it: a zone's runs look at the zone, its namesakes at its name, a zone at its runs.
+    fn mark(&mut self, key: Key) {
+        match &key {
+            Key::Zone(zone) => {
+                let runs: Vec<ObjectKey> = self.runs_in(&zone.namespace);
+                let namesakes: Vec<ObjectKey> = self
+                    .store
+                    .zones
+                    .iter()
+                    .filter(|(other, _)| other.name == zone.name && *other != zone)
+                    .map(|(other, _)| other.clone())
+                    .collect();
+                runs.into_iter().for_each(|run| self.queue.mark(Key::Run(run)));
+                namesakes.into_iter().for_each(|zone| self.queue.mark(Key::Zone(zone)));
+            }
+            Key::Run(run) => {
+                let leaving = self.zones.iter().filter(|(_, zone)| zone.leaving_since.is_some());
+                let leaving: Vec<ObjectKey> =
+                    leaving.filter(|(zone, _)| zone.namespace == run.namespace).map(|(zone, _)| zone.clone()).collect();
+                leaving.into_iter().for_each(|zone| self.queue.mark(Key::Zone(zone)));
+            }
+            Key::Token(_) => {}
+        }
+        self.queue.mark(key);
+    }
+
+    fn runs_in(&self, namespace: &str) -> Vec<ObjectKey> {
+        self.runs.keys().filter(|run| run.namespace == namespace).cloned().collect()
+    }
+
+    /// Learns from a report, and sets the pace of the lane that it came from.
+    fn report(&mut self, now: Now, Report { id, reply }: Report) {
+        self.queue.done(&id);
+        let accepted = matches!(&reply, crate::event::Reply::Cloud(Ok(_)));
+        match &id.key {
+            Key::Token(secret) => self.token_report(now, secret, reply),
+            Key::Zone(zone) => self.zone_report(now, zone, &id, reply),
+            Key::Run(run) => self.run_report(now, run, &id, reply),
+        }
+        if accepted
+            && let Some(secret) = self.token_of(&id.key)
+            && let Some(token) = self.tokens.get_mut(&secret)
+        {
+            token.accept();
+        }
+    }
+
+    /// A task went wrong and is tried again later. One line says so when it begins, not one for every try.
+    fn try_again(&mut self, now: Now, id: &TaskId, after: Option<Duration>, why: &str) {
+        let to_runner = matches!(
+            id.action,
+            Action::AskRunner(_)
+                | Action::ReadSetup(_)
+                | Action::RunSetup(_)
+                | Action::SendSetupData(_)
+                | Action::ResumeRunner(_)
+                | Action::StopRunner(_)
+        );
+        let pace = if to_runner { Pace::RUNNER } else { Pace::REMOTE };
+        let wait = self.queue.failed(now.mono, id, pace, after);
+        // A runner that does not listen yet is no news; one that did and does not any more is.
+        let quiet = to_runner && !matches!(id.action, Action::ResumeRunner(_) | Action::StopRunner(_));
+        let level =
+            if quiet || self.queue.failures(id) > 1 { log::Level::Debug } else { log::Level::Warn };
+        log::log!(level, "{}: {:?} failed and is tried again in {:.1} s: {why}", id.key, id.action, wait.as_secs_f64());
+    }
+
+    /// GCk6 refuses the token: the Secret is read again at once, and the call waits.
+    fn token_refused(&mut self, now: Now, id: &TaskId, why: &str) {
+        if let Some(secret) = self.token_of(&id.key) {
+            let token = self.tokens.entry(secret.clone()).or_default();
+            if !token.refused {
+                log::warn!("Secret {secret}: GCk6 refuses the token: {why}");
+            }
+            token.refuse(now.mono, &secret, why);
+            self.queue.mark(Key::Token(secret));
+        }
+        let _ = self.queue.failed(now.mono, id, Pace::REMOTE, None);
+    }
+
+    /// The Secret that holds the token for a zone or a run.
+    fn token_of(&self, key: &Key) -> Option<ObjectKey> {
+        let (object, name) = match key {
+            Key::Token(_) => return None,
+            Key::Zone(zone) => (zone, &self.store.zones.find(zone)?.spec.token),
+            Key::Run(run) => (run, &self.run_object(run)?.spec.token),
+        };
+        (!name.is_empty()).then(|| ObjectKey::new(object.namespace.clone(), name.clone()))
+    }
+
+    /// Sees to it that the token of a zone or a run is read.
+    fn want_token(&mut self, key: &Key) {
+        if let Some(secret) = self.token_of(key)
+            && !self.tokens.contains_key(&secret)
+        {
+            self.tokens.insert(secret.clone(), TokenMemory::default());
+            self.queue.mark(Key::Token(secret));
+        }
+    }
+
+    fn token_turn(&mut self, now: Now, secret: &ObjectKey) {
+        let key = Key::Token(secret.clone());
+        let Some(token) = self.tokens.get(secret) else { return };
+        let zones = self.store.zones.iter().map(|(key, _)| Key::Zone(key.clone()));
+        let runs = self.runs.keys().map(|key| Key::Run(key.clone()));
+        let wanted = zones.chain(runs).any(|key| self.token_of(&key).as_ref() == Some(secret));
+        if !wanted {
+            self.tokens.remove(secret);
+            self.queue.forget(&key);
+            return;
+        }
+        let due = token.due();
+        if due > now.mono {
+            self.queue.wake(&key, due);
+            return;
+        }
+        let id = TaskId { key, action: Action::ReadToken };
+        if self.queue.is_free(now.mono, &id) {
+            let call = Call::Kubernetes(k8s::SECRETS.get(Some(&secret.namespace), &secret.name));
+            self.queue.push(Task { id, call });
+        }
+    }
+
+    fn token_report(&mut self, now: Now, secret: &ObjectKey, reply: crate::event::Reply) {
+        let crate::event::Reply::Kubernetes(reply) = reply else { return };
+        let Some(token) = self.tokens.get_mut(secret) else { return };
+        let problem = token.problem.clone();
+        let is_new = token.learn(now.mono, secret, reply);
+        if let Some(message) = &token.problem
+            && token.problem != problem
+        {
+            log::warn!("{message}");
+        }
+        let changed = is_new || token.problem != problem;
+        if !changed {
+            return;
+        }
+        let zones: Vec<Key> = self.store.zones.iter().map(|(key, _)| Key::Zone(key.clone())).collect();
+        let runs: Vec<Key> = self.runs.keys().map(|key| Key::Run(key.clone())).collect();
+        for key in zones.into_iter().chain(runs) {
+            if self.token_of(&key).as_ref() != Some(secret) {
+                continue;
+            }
+            if is_new {
+                self.queue.forgive(&key);
+                if let Some(zone) = self.zones.get_mut(key.object()).filter(|_| matches!(key, Key::Zone(_))) {
+                    zone.next_poll = if zone.polls_failed > 0 { now.mono } else { zone.next_poll };
+                }
+            }
+            self.queue.mark(key);
+        }
+    }
+}

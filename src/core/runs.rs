@@ -1,0 +1,178 @@
+//! The core's side of test runs: keeps their memories in step with the objects, and brings facts, table and queue together.
+
+use super::{Core, Row};
+use crate::announce::Announcement;
+use crate::event::{Action, Key, Now, ObjectKey, Reply, Task, TaskId};
+use crate::store::Object as _;
+use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TestRun};
+use crate::testrun::ending::{Cause, Ending};
+use crate::testrun::facts::Facts;
+use crate::testrun::learn::{self, Lesson};
+use crate::testrun::memory::{RunMemory, Writing};
+use crate::testrun::stage::Block;
+use crate::testrun::{calls, conditions, decide, detect};
+use crate::zone;
+
+impl Core {
+    /// The run as the API server has it, or as it was when somebody deleted it.
+    pub(super) fn run_object(&self, key: &ObjectKey) -> Option<&TestRun> {
+        self.store.runs.find(key).or_else(|| self.runs.get(key)?.gone.as_deref())
+    }
+
+    /// A `TestRun` is gone. If its run was not over, GCk6 has to hear of it.
+    pub(super) fn run_gone(&mut self, now: Now, key: &ObjectKey, run: TestRun) {
+        let Some(memory) = self.runs.get_mut(key).filter(|memory| memory.uid == run.uid()) else { return };
+        if memory.block == Block::Done || memory.finish.is_some() || memory.deletion_sent {
+            self.runs.remove(key);
+            self.queue.forget(&Key::Run(key.clone()));
+            return;
+        }
+        let message = format!("TestRun {key} was deleted in the cluster before its test was over");
+        log::warn!("{message}");
+        memory.end(now.mono, Ending { cause: Cause::TestRunDeleted, message });
+        memory.block = Block::Gone;
+        memory.since = now.mono;
+        memory.announcements.clear();
+        memory.gone = Some(Box::new(run));
+    }
+
+    pub(super) fn run_turn(&mut self, now: Now, key: &ObjectKey) {
+        let id = Key::Run(key.clone());
+        if !self.remember_run(now, key) {
+            self.runs.remove(key);
+            self.queue.forget(&id);
+            return;
+        }
+        self.want_token(&id);
+        let zone_deleting = self.zone_is_deleting(key);
+        let Some(mut memory) = self.runs.remove(key) else { return };
+        let ending = detect::detect(&self.run_facts(now, key, &memory, zone_deleting));
+        if let Some(ending) = ending.filter(|_| memory.ending.is_none()) {
+            log::warn!("TestRun {key} ends early ({:?}): {}", ending.cause, ending.message);
+            let announcement = if ending.cause.is_failure() {
+                Announcement::warning("Failed", ending.message.clone())
+            } else {
+                Announcement::normal("Aborted", ending.message.clone())
+            };
+            memory.announcements.push(announcement);
+            memory.end(now.mono, ending);
+        }
+        let decision = decide::decide(&self.run_facts(now, key, &memory, zone_deleting));
+        *self.rows.entry(Row::Run(decision.row.0, decision.row.1)).or_default() += 1;
+        if let Some(at) = decision.wake {
+            self.queue.wake(&id, at);
+        }
+        for action in decision.actions {
+            self.start_for_run(now, key, &mut memory, zone_deleting, action);
+        }
+        if decision.forget {
+            log::info!("TestRun {key} is forgotten: it was deleted, and GCk6 knows");
+            self.queue.forget(&id);
+        } else {
+            self.runs.insert(key.clone(), memory);
+        }
+    }
+
+    fn start_for_run(&mut self, now: Now, key: &ObjectKey, memory: &mut RunMemory, zone_deleting: bool, action: Action) {
+        let id = TaskId { key: Key::Run(key.clone()), action };
+        if !self.queue.is_free(now.mono, &id) {
+            return;
+        }
+        let token = self.token_of(&id.key).and_then(|secret| self.tokens.get(&secret)?.value.clone());
+        let facts = self.run_facts(now, key, memory, zone_deleting);
+        let Some(call) = calls::build(&facts, action, token.as_ref()) else { return };
+        let writing = matches!(action, Action::WriteRunStatus(_)).then(|| Writing {
+            teardown_due: conditions::teardown_is_due(&facts),
+            hold_up: detect::hold_up(&facts),
+        });
+        if writing.is_some() {
+            memory.writing = writing;
+        }
+        memory.dispatched(now.mono, action);
+        self.queue.push(Task { id, call });
+    }
+
+    /// Brings the memory in step with the object. False if there is nothing to do for it.
+    fn remember_run(&mut self, now: Now, key: &ObjectKey) -> bool {
+        let Some(run) = self.store.runs.find(key) else {
+            return self.runs.get(key).is_some_and(|memory| memory.gone.is_some());
+        };
+        if !run.is_plz() || run.run_id().is_none() {
+            log::debug!("TestRun {key} is no test run of a PrivateLoadZone and is left alone");
+            return false;
+        }
+        let block = Block::of(run.status.stage);
+        let known = self.runs.get(key).filter(|memory| memory.uid == run.uid() && memory.gone.is_none());
+        if known.is_none() {
+            let mut memory = RunMemory::new(run, block, now.mono);
+            memory.ending = recorded_ending(run, block);
+            self.runs.insert(key.clone(), memory);
+        }
+        let Some(memory) = self.runs.get_mut(key) else { return false };
+        if memory.block != block {
+            log::info!("TestRun {key}: {} → {block}", memory.block);
+            memory.block = block;
+            memory.since = now.mono;
+        }
+        for pod in self.store.pods(key) {
+            if let Some(runner) = memory.runners.get_mut(&pod.runner) {
+                runner.pod_seen = true;
+            }
+        }
+        true
+    }
+
+    fn run_facts<'a>(&'a self, now: Now, key: &ObjectKey, memory: &'a RunMemory, zone_deleting: bool) -> Facts<'a> {
+        let mut pods: Vec<_> = self.store.pods(key).collect();
+        pods.sort_by_key(|pod| pod.runner);
+        let run = memory.gone.as_deref().or_else(|| self.store.runs.find(key));
+        Facts {
+            now: now.mono,
+            wall: now.wall,
+            run: run.expect("a run that is remembered is in the store or kept beside it"),
+            pods,
+            memory,
+            zone_deleting,
+            start_deadline: self.settings.start_deadline,
+        }
+    }
+
+    fn zone_is_deleting(&self, key: &ObjectKey) -> bool {
+        let Some(run) = self.run_object(key) else { return false };
+        let owner = run.metadata.owner_references.iter().find(|owner| owner.kind == zone::api::KIND);
+        let zone = owner.and_then(|owner| {
+            self.store.zones.find(&ObjectKey::new(key.namespace.clone(), owner.name.clone()))
+        });
+        zone.is_some_and(|zone| zone.metadata.is_deleting())
+    }
+
+    pub(super) fn run_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
+        let Some(mut memory) = self.runs.remove(key) else { return };
+        let Some(run) = memory.gone.as_deref().or_else(|| self.store.runs.find(key)).cloned() else {
+            return;
+        };
+        let lesson = learn::learn(&mut memory, &run, now.mono, id.action, reply);
+        self.runs.insert(key.clone(), memory);
+        match lesson {
+            Lesson::Done => self.queue.succeeded(id),
+            Lesson::Object(run) => {
+                self.queue.succeeded(id);
+                self.store.runs.apply(*run);
+                self.mark(id.key.clone());
+            }
+            Lesson::Again { after, why } => self.try_again(now, id, after, &why),
+            Lesson::TokenRefused(why) => self.token_refused(now, id, &why),
+        }
+    }
+}
+
+/// Why the run ends, as an earlier process has recorded it.
+fn recorded_ending(run: &TestRun, block: Block) -> Option<Ending> {
+    if block < Block::Stopped {
+        return None;
+    }
+    let condition = run.condition(CLOUD_TEST_RUN_ABORTED).filter(|condition| condition.is_true())?;
+    // k6-operator writes its own reason; it aborts only what GCk6 says a user has aborted.
+    let cause = Cause::from_reason(&condition.reason).unwrap_or(Cause::AbortedByUser);
+    Some(Ending { cause, message: condition.message.clone() })
+}

@@ -1,0 +1,195 @@
+//! The core's side of zones: keeps their memories in step with the objects, and brings facts, table and queue together.
+
+use super::{Core, Row};
+use crate::announce::Announcement;
+use crate::cloud::RunId;
+use crate::event::{Action, Key, Now, ObjectKey, Reply, Task, TaskId};
+use crate::testrun;
+use crate::zone::api::{PLZ_REGISTERED, PrivateLoadZone};
+use crate::zone::facts::Facts;
+use crate::zone::learn::{self, Context, Lesson};
+use crate::zone::memory::ZoneMemory;
+use crate::zone::table::{Block, Fact};
+use crate::zone::{calls, decide, template};
+
+impl Core {
+    pub(super) fn zone_turn(&mut self, now: Now, key: &ObjectKey) {
+        let id = Key::Zone(key.clone());
+        if !self.remember_zone(now, key) {
+            if self.zones.remove(key).is_some() {
+                log::info!("PrivateLoadZone {key} is gone");
+            }
+            self.queue.forget(&id);
+            return;
+        }
+        self.want_token(&id);
+        let Some(mut memory) = self.zones.remove(key) else { return };
+        self.step_out(now, key, &mut memory);
+        let decision = decide::decide(&self.zone_facts(now, key, &memory));
+        *self.rows.entry(Row::Zone(decision.row.0, decision.row.1)).or_default() += 1;
+        if let Some(at) = decision.wake {
+            self.queue.wake(&id, at);
+        }
+        for action in decision.actions {
+            self.start_for_zone(now, key, &mut memory, action);
+        }
+        self.zones.insert(key.clone(), memory);
+    }
+
+    fn start_for_zone(&mut self, now: Now, key: &ObjectKey, memory: &mut ZoneMemory, action: Action) {
+        let id = TaskId { key: Key::Zone(key.clone()), action };
+        if !self.queue.is_free(now.mono, &id) {
+            return;
+        }
+        let facts = self.zone_facts(now, key, memory);
+        let Some(call) = calls::build(&facts, action) else { return };
+        if action == Action::Register {
+            memory.registering = facts.registration().ok();
+        }
+        self.queue.push(Task { id, call });
+    }
+
+    /// Brings the memory in step with the object. False if the object is gone.
+    fn remember_zone(&mut self, now: Now, key: &ObjectKey) -> bool {
+        let Some(zone) = self.store.zones.find(key) else { return false };
+        let uid = zone.metadata.uid.clone();
+        if self.zones.get(key).is_none_or(|memory| memory.uid != uid) {
+            let interval = self.settings.poll_interval;
+            let mut memory = ZoneMemory::new(&uid, now.mono + interval.mul_f64(self.rng.fraction()));
+            let facts = self.zone_facts(now, key, &memory);
+            let registered = is_registered_as_it_is(facts.zone).then(|| facts.registration().ok()).flatten();
+            log::info!(
+                "PrivateLoadZone {key} {}",
+                if registered.is_some() { "is taken over: it is registered already" } else { "is new" }
+            );
+            memory.registered = registered;
+            self.zones.insert(key.clone(), memory);
+        }
+        let namespace = &key.namespace;
+        let started: Vec<RunId> = self
+            .zones
+            .get(key)
+            .into_iter()
+            .flat_map(|memory| memory.listed.keys())
+            .filter(|id| {
+                let run = self.store.runs.find(&ObjectKey::new(namespace.clone(), template::name(**id)));
+                run.is_some_and(|run| run.metadata.is_owned_by(&uid))
+            })
+            .copied()
+            .collect();
+        let Some(memory) = self.zones.get_mut(key) else { return false };
+        started.into_iter().for_each(|id| memory.settle(id));
+        true
+    }
+
+    /// Notes how far the way out is, and gives up what only holds it up.
+    fn step_out(&mut self, now: Now, key: &ObjectKey, memory: &mut ZoneMemory) {
+        let facts = self.zone_facts(now, key, memory);
+        if facts.block() != Block::Leaving {
+            return;
+        }
+        let runs_left = facts.holds(Fact::RunsLeft);
+        let gives_up = facts.gives_up() && !memory.deregistered && facts.was_registered();
+        let why = facts.token.and_then(|token| token.problem.clone());
+        let first = memory.leaving_since.is_none();
+        memory.leaving_since.get_or_insert(now.mono);
+        if !runs_left {
+            memory.deregistering_since.get_or_insert(now.mono);
+        }
+        if gives_up {
+            let why = why.or_else(|| memory.deregistration_error.clone()).unwrap_or_default();
+            let message = format!("deleted without being deregistered from GCk6, delete the load zone there: {why}");
+            log::warn!("PrivateLoadZone {key} is {message}");
+            memory.announcements.push(Announcement::warning("NotDeregistered", message));
+            memory.deregistered = true;
+        }
+        if first {
+            log::info!("PrivateLoadZone {key} is being deleted");
+            self.runs_in(&key.namespace).into_iter().for_each(|run| self.queue.mark(Key::Run(run)));
+        }
+    }
+
+    fn zone_facts<'a>(&'a self, now: Now, key: &ObjectKey, memory: &'a ZoneMemory) -> Facts<'a> {
+        let zone = self.store.zones.find(key).expect("a zone that is remembered is in the store");
+        let token = self.token_of(&Key::Zone(key.clone())).and_then(|secret| self.tokens.get(&secret));
+        let namesakes = || self.store.zones.iter().filter(|(other, _)| other.name == key.name && *other != key);
+        let namesake = namesakes().filter(|(_, other)| claim(other) < claim(zone)).map(|(other, _)| other.clone()).next();
+        let name_stays = namesakes().any(|(_, other)| !other.metadata.is_deleting() && other.is_registered());
+        Facts {
+            now: now.mono,
+            wall: now.wall,
+            zone,
+            memory,
+            token,
+            namesake,
+            name_stays,
+            runs_left: self.runs_left(key, zone),
+            settings: &self.settings.template,
+            poll_interval: self.settings.poll_interval,
+        }
+    }
+
+    /// How many runs of the zone have not come to their end.
+    fn runs_left(&self, key: &ObjectKey, zone: &PrivateLoadZone) -> usize {
+        if !zone.metadata.is_deleting() {
+            return 0;
+        }
+        self.runs
+            .iter()
+            .filter(|(run, _)| run.namespace == key.namespace)
+            .filter(|(run, _)| self.run_object(run).is_some_and(|run| run.metadata.is_owned_by(&zone.metadata.uid)))
+            .filter(|(_, memory)| memory.block != testrun::stage::Block::Done)
+            .count()
+    }
+
+    pub(super) fn zone_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
+        let Some(zone) = self.store.zones.find(key) else { return };
+        let Some(memory) = self.zones.get_mut(key) else { return };
+        let context = Context {
+            now: now.mono,
+            zone,
+            poll_interval: self.settings.poll_interval,
+            settings: &self.settings.template,
+        };
+        let lesson = learn::learn(memory, context, &mut self.rng, id.action, reply);
+        match lesson {
+            Lesson::Done => self.queue.succeeded(id),
+            Lesson::Zone(zone) => {
+                self.queue.succeeded(id);
+                self.store.zones.apply(*zone);
+                self.mark(id.key.clone());
+            }
+            Lesson::Run(run) => {
+                self.queue.succeeded(id);
+                let key = run.metadata.key();
+                log::info!("TestRun {key} is created");
+                self.store.runs.apply(*run);
+                self.mark(Key::Run(key));
+            }
+            Lesson::Again { after, why } => self.try_again(now, id, after, &why),
+            Lesson::TokenRefused(why) => {
+                let poll = id.action == Action::Poll;
+                self.token_refused(now, id, &why);
+                if poll {
+                    // The poll keeps its own pace.
+                    self.queue.succeeded(id);
+                }
+            }
+        }
+    }
+}
+
+/// Which of two zones of the same name comes first: one that is registered, then the older.
+fn claim(zone: &PrivateLoadZone) -> (bool, Option<&str>, &str) {
+    let metadata = &zone.metadata;
+    (!zone.is_registered(), metadata.creation_timestamp.as_deref(), &metadata.namespace)
+}
+
+/// Whether the status says that GCk6 knows the zone with the spec that it has now. k6-operator does not say for which
+/// generation its condition holds; it never updates a registration, so there is nothing better to assume.
+fn is_registered_as_it_is(zone: &PrivateLoadZone) -> bool {
+    zone.condition(PLZ_REGISTERED).is_some_and(|condition| {
+        let observed = condition.observed_generation.unwrap_or_default();
+        condition.is_true() && (observed == 0 || observed == zone.metadata.generation)
+    })
+}

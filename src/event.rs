@@ -1,0 +1,251 @@
+//! The whole vocabulary between core and shell, plain data in both directions.
+//!
+//! The shell hands in [`Event`]s: what a watch has seen, what a worker has done. The core hands out [`Task`]s: one call
+//! each, addressed so that its [`Report`] finds the way back. Invariant: nothing in here holds a socket, a thread or a
+//! clock, and no `Debug` output shows a token or a presigned URL.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use k8s::{Pod, WatchEvent};
+
+use crate::cloud::{self, RunId};
+use crate::redact::Secret;
+use crate::runner;
+use crate::testrun::api::{Stage, TestRun};
+use crate::zone::api::PrivateLoadZone;
+
+pub use k8s::Key as ObjectKey;
+
+/// One reading of both clocks. Deadlines are reckoned on `mono`, which never jumps; `wall` is only ever written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Time since the process began.
+    pub mono: Duration,
+    /// The calendar, for condition and Event timestamps.
+    pub wall: SystemTime,
+}
+
+/// What the shell tells the core.
+#[derive(Debug)]
+pub enum Event {
+    /// A watch has seen something.
+    Seen {
+        /// The namespace that the watch covers, `None` for all of them.
+        scope: Option<String>,
+        /// What it has seen.
+        what: Seen,
+    },
+    /// A worker is done with a task.
+    Done(Report),
+}
+
+/// What a watch has seen, by kind.
+#[derive(Debug)]
+pub enum Seen {
+    /// From the watch on `privateloadzones`.
+    Zone(WatchEvent<PrivateLoadZone>),
+    /// From the watch on `testruns`.
+    Run(WatchEvent<TestRun>),
+    /// From the watch on pods that carry the label `k6_cr`.
+    Pod(WatchEvent<Pod>),
+}
+
+/// What decisions are made about, and what is marked dirty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The GCk6 token in the Secret of that name.
+    Token(ObjectKey),
+    /// A `PrivateLoadZone`.
+    Zone(ObjectKey),
+    /// A `TestRun`.
+    Run(ObjectKey),
+}
+
+impl Key {
+    /// The object behind the key.
+    #[must_use]
+    pub fn object(&self) -> &ObjectKey {
+        match self {
+            Self::Token(key) | Self::Zone(key) | Self::Run(key) => key,
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Token(_) => "Secret",
+            Self::Zone(_) => "PrivateLoadZone",
+            Self::Run(_) => "TestRun",
+        };
+        write!(f, "{kind} {}", self.object())
+    }
+}
+
+/// What a task does for its key. Runner numbers count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    // Token
+    /// Read the Secret.
+    ReadToken,
+    // PrivateLoadZone
+    /// Put our finalizer and the provider id on the zone.
+    Adopt,
+    /// Register the zone with GCk6.
+    Register,
+    /// Write the zone's conditions.
+    WriteZoneStatus,
+    /// Ask GCk6 for the zone's test runs.
+    Poll,
+    /// Ask GCk6 for the data of a listed test run.
+    FetchData(RunId),
+    /// Create the `TestRun` of a listed test run.
+    CreateTestRun(RunId),
+    /// Read a `TestRun` that was there already, to see whose it is.
+    InspectTestRun(RunId),
+    /// Tell GCk6 that a listed test run cannot be started, and abort it.
+    Refuse(RunId),
+    /// Deregister the zone from GCk6.
+    Deregister,
+    /// Take our finalizer off the zone.
+    Release,
+    // TestRun
+    /// Create the Job of a runner.
+    CreateJob(u32),
+    /// Read a Job that was there already, to see whose it is.
+    InspectJob(u32),
+    /// Ask a runner for its status.
+    AskRunner(u32),
+    /// Ask the first runner whether setup data is there already.
+    ReadSetup(u32),
+    /// Run the script's `setup()` on a runner.
+    RunSetup(u32),
+    /// Hand the setup data to a runner.
+    SendSetupData(u32),
+    /// Let a paused runner go.
+    ResumeRunner(u32),
+    /// Stop the test on a runner.
+    StopRunner(u32),
+    /// Run the script's `teardown()` on a runner.
+    RunTeardown(u32),
+    /// Delete the Job of a runner.
+    DeleteJob(u32),
+    /// Ask GCk6 for the state of the test run.
+    CheckState,
+    /// Tell GCk6 why the test run fails.
+    TellCloud,
+    /// Tell GCk6 that the test run is over.
+    Finish,
+    /// Write the run's stage and conditions.
+    WriteRunStatus(RunStatusWrite),
+    /// Delete the `TestRun`.
+    DeleteTestRun,
+    // both
+    /// Post a Kubernetes Event.
+    Announce,
+}
+
+/// Which of a run's status writes this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RunStatusWrite {
+    /// The conditions' messages alone.
+    Conditions,
+    /// A new stage, and the conditions that go with it.
+    Stage(Stage),
+}
+
+impl Action {
+    /// The lane of an action: a key has at most one task in each lane in flight. All writes to one status share a lane.
+    #[must_use]
+    pub fn lane(self) -> Self {
+        match self {
+            Self::WriteRunStatus(_) => Self::WriteRunStatus(RunStatusWrite::Conditions),
+            other => other,
+        }
+    }
+
+    /// Whether the call may take minutes because it runs the user's code.
+    #[must_use]
+    pub fn runs_user_code(self) -> bool {
+        matches!(self, Self::RunSetup(_) | Self::RunTeardown(_))
+    }
+}
+
+/// Where a task came from, and where its report goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskId {
+    /// For which object.
+    pub key: Key,
+    /// To which end.
+    pub action: Action,
+}
+
+impl TaskId {
+    /// The same task with its action replaced by its lane.
+    #[must_use]
+    pub fn lane(&self) -> Self {
+        Self { key: self.key.clone(), action: self.action.lane() }
+    }
+}
+
+/// One call for a worker to make.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The return address.
+    pub id: TaskId,
+    /// The call.
+    pub call: Call,
+}
+
+/// The calls there are.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// To the API server.
+    Kubernetes(k8s::Request),
+    /// To GCk6, with the token that it asks for.
+    Cloud {
+        /// What to ask.
+        request: cloud::Request,
+        /// For the `Authorization` header.
+        token: Secret,
+    },
+    /// To the REST API of a runner.
+    Runner {
+        /// Which one.
+        target: RunnerTarget,
+        /// What to ask.
+        request: runner::Request,
+    },
+}
+
+/// How to reach a runner: at its address, or by its name through the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunnerTarget {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// `status.podIP`.
+    pub ip: String,
+}
+
+/// What came of a task.
+#[derive(Debug)]
+pub struct Report {
+    /// Of which task.
+    pub id: TaskId,
+    /// The answer, or why there is none.
+    pub reply: Reply,
+}
+
+/// The answers, by whom they come from. A body is whatever came with a 2xx.
+#[derive(Debug)]
+pub enum Reply {
+    /// From the API server.
+    Kubernetes(Result<Vec<u8>, k8s::Error>),
+    /// From GCk6.
+    Cloud(Result<Vec<u8>, cloud::Error>),
+    /// From a runner.
+    Runner(Result<Vec<u8>, runner::Error>),
+}

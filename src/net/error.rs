@@ -1,0 +1,189 @@
+//! What can go wrong before there is an answer, classified once.
+//!
+//! Owns the translation of the HTTP library's errors. Invariant: a message names the target as host, port and path,
+//! never its query, and never a credential.
+
+use std::error::Error as StdError;
+use std::io;
+
+use thiserror::Error;
+
+use super::tls;
+use crate::redact::{one_line, scrub};
+
+/// Longest cause, in bytes, that is kept of a lower layer's message.
+const CAUSE_BYTES_MAX: usize = 300;
+
+/// A request that got no answer, or not all of it. `target` is `scheme://host[:port]/path`; `cause` is a sentence
+/// fragment.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NetError {
+    /// The name of the target, or of its proxy, does not resolve.
+    #[error("cannot resolve the host of {target}: {cause}")]
+    Dns {
+        /// What was asked for.
+        target: String,
+        /// What the resolver said.
+        cause: String,
+    },
+    /// No TCP connection: refused, unreachable.
+    #[error("cannot connect to {target}: {cause}")]
+    Connect {
+        /// What was asked for.
+        target: String,
+        /// What the system said.
+        cause: String,
+    },
+    /// The TLS handshake failed; nothing of the request was sent.
+    #[error("no secure connection to {target}: {cause}")]
+    Tls {
+        /// What was asked for.
+        target: String,
+        /// What is wrong, and what to do.
+        cause: String,
+    },
+    /// A phase took longer than allowed.
+    #[error("no answer in time from {target}: {cause}")]
+    Timeout {
+        /// What was asked for.
+        target: String,
+        /// The phase that took too long.
+        cause: String,
+    },
+    /// The proxy cannot be reached, or refused to connect to the target.
+    #[error("the proxy did not connect to {target}: {cause}")]
+    Proxy {
+        /// What was asked for.
+        target: String,
+        /// The proxy and what it said.
+        cause: String,
+    },
+    /// The connection broke, or what came was not HTTP.
+    #[error("the connection to {target} failed: {cause}")]
+    Io {
+        /// What was asked for.
+        target: String,
+        /// What broke.
+        cause: String,
+    },
+    /// The body is longer than this client takes.
+    #[error("the answer of {target} is too large: {cause}")]
+    TooLarge {
+        /// What was asked for.
+        target: String,
+        /// The limit.
+        cause: String,
+    },
+    /// The request itself is malformed (URL, method, header); nothing was sent, and sending it again will not help.
+    #[error("cannot send a request to {target}: {cause}")]
+    Invalid {
+        /// What was asked for.
+        target: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl NetError {
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            NetError::Dns { .. }
+            | NetError::Connect { .. }
+            | NetError::Timeout { .. }
+            | NetError::Proxy { .. }
+            | NetError::Io { .. } => true,
+            NetError::Tls { .. } | NetError::TooLarge { .. } | NetError::Invalid { .. } => false,
+        }
+    }
+
+    /// Whether it is certain that the server saw nothing of the request.
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            NetError::Dns { .. }
+            | NetError::Connect { .. }
+            | NetError::Tls { .. }
+            | NetError::Proxy { .. }
+            | NetError::Invalid { .. } => true,
+            NetError::Timeout { .. } | NetError::Io { .. } | NetError::TooLarge { .. } => false,
+        }
+    }
+}
+
+/// The rustls error inside, whether ureq passes it on or wraps it in an I/O error.
+pub(super) fn tls_cause(error: &ureq::Error) -> Option<&rustls::Error> {
+    match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => {
+            error.get_ref().and_then(|inner| (inner as &(dyn StdError + 'static)).downcast_ref())
+        }
+        _ => None,
+    }
+}
+
+/// Classifies an error of the HTTP library. `proxy` is the proxy that the request went through, if any.
+pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) -> NetError {
+    let target = target.to_owned();
+    if let Some(error) = tls_cause(&error) {
+        return NetError::Tls { target, cause: tls::explain(error) };
+    }
+    let cause = one_line(&scrub(&error.to_string(), &[]), CAUSE_BYTES_MAX);
+    match error {
+        ureq::Error::Io(error) => classify_io(&error, target, proxy),
+        ureq::Error::HostNotFound => NetError::Dns { target, cause: "the name has no address".to_owned() },
+        ureq::Error::Timeout(phase) => NetError::Timeout { target, cause: phase_name(phase, proxy) },
+        ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
+            NetError::Proxy { target, cause: format!("{}: {cause}", proxy.unwrap_or("proxy")) }
+        }
+        ureq::Error::Tls(_) | ureq::Error::TlsRequired => NetError::Tls { target, cause },
+        ureq::Error::ConnectionFailed => NetError::Connect { target, cause },
+        ureq::Error::BodyExceedsLimit(limit) => {
+            NetError::TooLarge { target, cause: format!("more than {limit} bytes") }
+        }
+        ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => {
+            NetError::Invalid { target, cause }
+        }
+        _ => NetError::Io { target, cause },
+    }
+}
+
+fn classify_io(error: &io::Error, target: String, proxy: Option<&str>) -> NetError {
+    let text = one_line(&scrub(&error.to_string(), &[]), CAUSE_BYTES_MAX);
+    let cause = match proxy {
+        Some(proxy) => format!("through the proxy {proxy}: {text}"),
+        None => text.clone(),
+    };
+    // The standard library gives a failed look-up no kind of its own, only this sentence.
+    if text.starts_with("failed to lookup address") {
+        return NetError::Dns { target, cause };
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable => match proxy {
+            Some(_) => NetError::Proxy { target, cause },
+            None => NetError::Connect { target, cause },
+        },
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => NetError::Timeout { target, cause },
+        io::ErrorKind::UnexpectedEof => {
+            NetError::Io { target, cause: "it was closed before the answer was complete".to_owned() }
+        }
+        _ => NetError::Io { target, cause },
+    }
+}
+
+fn phase_name(phase: ureq::Timeout, proxy: Option<&str>) -> String {
+    match (phase, proxy) {
+        (ureq::Timeout::Connect, Some(proxy)) => {
+            format!("connecting through the proxy {proxy} took too long")
+        }
+        (ureq::Timeout::Connect, None) => "connecting took too long".to_owned(),
+        (ureq::Timeout::SendRequest | ureq::Timeout::SendBody, _) => "sending took too long".to_owned(),
+        (ureq::Timeout::RecvResponse, _) => "waiting for the answer took too long".to_owned(),
+        (ureq::Timeout::RecvBody, _) => "receiving the body took too long".to_owned(),
+        (ureq::Timeout::PerRead, _) => "nothing was received for too long".to_owned(),
+        (phase, _) => format!("{phase} timed out"),
+    }
+}

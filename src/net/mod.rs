@@ -1,0 +1,24 @@
+//! HTTP to everything that is not the Kubernetes API: GCk6, S3 and the runners.
+//!
+//! Owns the connections, the trust (public roots and the extra CA), the choice of proxy per URL, the timeouts and the
+//! classification of what can go wrong. Leaves alone what is sent and what an answer means: any status is a
+//! [`Reply`], not an error. Retries nothing: who retries knows what a repetition does.
+//!
+//! Invariant: no message of this module contains the query of a URL, a userinfo or a header's value.
+//!
+//! Reading order: [`client`] (the [`HttpClient`]), [`error`], [`reply`], [`proxy`], [`tls`].
+
+pub mod client;
+pub mod error;
+pub mod proxy;
+pub mod reply;
+pub mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Download, HttpClient};
+pub use error::NetError;
+pub use proxy::{NoProxy, ProxySettings, ProxyUrl};
+pub use reply::{Reply, parse_retry_after};
+pub use tls::ExtraCa;

@@ -1,0 +1,303 @@
+//! Which URL goes through which proxy.
+//!
+//! Owns the meaning of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; pure, told the values by `config`.
+//! Their meaning is the one that k6 and the Kubernetes tools give them, so that one environment serves all.
+//!
+//! Invariant: a proxy that cannot be used is refused when it is read, never silently left out; its password is never
+//! printed.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+/// Why a proxy setting cannot be used. The message does not repeat the value, which may hold a password.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ProxyError {
+    /// A scheme other than `http` and `https`.
+    #[error("a proxy with the scheme {0}:// is not supported; give http://host:port or https://host:port")]
+    Scheme(String),
+    /// Not a URL with a host.
+    #[error("not a proxy URL; give http://[user:password@]host:port")]
+    Malformed,
+}
+
+/// A proxy as `http://[user:password@]host[:port]`. `Debug` and `Display` leave the credentials out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyUrl {
+    proxy: ureq::Proxy,
+}
+
+impl ProxyUrl {
+    /// Reads a proxy URL; without a scheme it is `http`.
+    pub fn parse(value: &str) -> Result<ProxyUrl, ProxyError> {
+        let value = value.trim();
+        if let Some((scheme, _)) = value.split_once("://") {
+            // Without its feature, ureq takes a SOCKS proxy and then goes direct.
+            if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+                return Err(ProxyError::Scheme(scheme.to_owned()));
+            }
+        }
+        let proxy = ureq::Proxy::new(value).map_err(|_| ProxyError::Malformed)?;
+        if proxy.host().is_empty() {
+            return Err(ProxyError::Malformed);
+        }
+        Ok(ProxyUrl { proxy })
+    }
+
+    pub(super) fn to_ureq(&self) -> ureq::Proxy {
+        self.proxy.clone()
+    }
+}
+
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.proxy.host(), self.proxy.port())
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProxyUrl({self})")
+    }
+}
+
+/// The proxies by scheme of the target, and the targets that go direct.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxySettings {
+    /// For `https` targets: `HTTPS_PROXY`, else `ALL_PROXY`.
+    pub https: Option<ProxyUrl>,
+    /// For `http` targets: `HTTP_PROXY`, else `ALL_PROXY`.
+    pub http: Option<ProxyUrl>,
+    /// `NO_PROXY`.
+    pub no_proxy: NoProxy,
+}
+
+impl ProxySettings {
+    /// The proxy for a target, `None` to go direct. Loopback targets always go direct.
+    pub fn select(&self, target: &Target) -> Option<&ProxyUrl> {
+        let proxy = if target.https { self.https.as_ref() } else { self.http.as_ref() };
+        proxy.filter(|_| !target.is_loopback() && !self.no_proxy.matches(target))
+    }
+}
+
+/// Where a URL leads: what the choice of a proxy, and a message, need to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Whether the scheme is `https`.
+    pub https: bool,
+    /// Lower case, without the brackets of an IPv6 address and without a trailing dot.
+    pub host: String,
+    /// The port, the scheme's own when the URL names none.
+    pub port: u16,
+}
+
+impl Target {
+    /// Reads scheme, host and port of an absolute `http` or `https` URL.
+    pub fn parse(url: &str) -> Option<Target> {
+        let uri: ureq::http::Uri = url.parse().ok()?;
+        let https = match uri.scheme_str()? {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let host = uri.host().filter(|host| !host.is_empty())?;
+        let host =
+            host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+        Some(Target { https, host, port: uri.port_u16().unwrap_or(if https { 443 } else { 80 }) })
+    }
+
+    fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.ip().is_some_and(|ip| ip.to_canonical().is_loopback())
+    }
+}
+
+/// The targets that go direct, read from a comma- or blank-separated list. Entries: `*`, an IP address, a CIDR
+/// block, `example.com` (the host and all below it), `.example.com` or `*.example.com` (only below it), each with an
+/// optional `:port`. Names are not resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NoProxy {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    host: HostPattern,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum HostPattern {
+    Any,
+    Network { address: IpAddr, prefix_bits: u8 },
+    Domain { suffix: String, itself: DomainItself },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DomainItself {
+    Matches,
+    Excluded,
+}
+
+impl NoProxy {
+    /// Reads the list; what is no pattern is skipped, as every other tool does.
+    pub fn parse(list: &str) -> NoProxy {
+        let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter_map(Entry::parse).collect();
+        NoProxy { entries }
+    }
+
+    /// Whether the target goes direct.
+    pub fn matches(&self, target: &Target) -> bool {
+        let ip = target.ip().map(|ip| ip.to_canonical());
+        self.entries.iter().any(|entry| {
+            entry.port.is_none_or(|port| port == target.port) && entry.host.matches(&target.host, ip)
+        })
+    }
+}
+
+impl Entry {
+    fn parse(text: &str) -> Option<Entry> {
+        let text = text.to_ascii_lowercase();
+        if text.is_empty() {
+            return None;
+        }
+        // A bare IPv6 address is full of colons, none of which starts a port.
+        if let Some(host) = HostPattern::network(&text) {
+            return Some(Entry { host, port: None });
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !port.is_empty() && !port.ends_with(']') => {
+                (host, Some(port.parse().ok()?))
+            }
+            Some((host, "")) => (host, None),
+            _ => (text.as_str(), None),
+        };
+        Some(Entry { host: HostPattern::parse(host)?, port })
+    }
+}
+
+impl HostPattern {
+    fn parse(host: &str) -> Option<HostPattern> {
+        if host == "*" {
+            return Some(HostPattern::Any);
+        }
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if let Some(network) = HostPattern::network(bare) {
+            return Some(network);
+        }
+        let host = host.strip_prefix('*').unwrap_or(host).trim_end_matches('.');
+        let (suffix, itself) = match host.strip_prefix('.') {
+            Some(suffix) => (suffix, DomainItself::Excluded),
+            None => (host, DomainItself::Matches),
+        };
+        let suffix = suffix.to_owned();
+        (!suffix.is_empty()).then_some(HostPattern::Domain { suffix, itself })
+    }
+
+    fn network(text: &str) -> Option<HostPattern> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse::<u8>().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let address_bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_bits = prefix.unwrap_or(address_bits);
+        (prefix_bits <= address_bits).then_some(HostPattern::Network { address, prefix_bits })
+    }
+
+    fn matches(&self, host: &str, ip: Option<IpAddr>) -> bool {
+        match self {
+            HostPattern::Any => true,
+            HostPattern::Network { address, prefix_bits } => {
+                ip.is_some_and(|ip| in_network(ip, *address, *prefix_bits))
+            }
+            HostPattern::Domain { suffix, itself } => match host.strip_suffix(suffix.as_str()) {
+                Some("") => *itself == DomainItself::Matches,
+                Some(below) => below.ends_with('.'),
+                None => false,
+            },
+        }
+    }
+}
+
+fn in_network(ip: IpAddr, network: IpAddr, prefix_bits: u8) -> bool {
+    let prefix_bits = u32::from(prefix_bits);
+    match (ip, network) {
+        (IpAddr::V4(ip), IpAddr::V4(network)) => {
+            let differing = u32::from(ip) ^ u32::from(network);
+            differing.checked_shr(32 - prefix_bits).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(ip), IpAddr::V6(network)) => {
+            let differing = u128::from(ip) ^ u128::from(network);
+            differing.checked_shr(128 - prefix_bits).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(list: &str, url: &str, direct: bool) {
+        let target = Target::parse(url).unwrap();
+        assert_eq!(NoProxy::parse(list).matches(&target), direct, "{list:?} and {url}");
+    }
+
+    #[test]
+    fn no_proxy_patterns() {
+        check("", "https://example.com", false);
+        check("*", "https://example.com", true);
+        check("example.com", "https://example.com/x?y", true);
+        check("example.com", "https://a.example.com", true);
+        check("example.com", "https://notexample.com", false);
+        check(".example.com", "https://example.com", false);
+        check(".example.com", "https://a.example.com", true);
+        check("*.example.com", "https://a.b.example.com", true);
+        check(" a.test , Example.COM b.test", "https://EXAMPLE.com.", true);
+        check("example.com:8443", "https://example.com", false);
+        check("example.com:443", "https://example.com", true);
+        check("10.0.0.0/8", "https://10.1.2.3", true);
+        check("10.0.0.0/8", "https://11.1.2.3", false);
+        check("10.0.0.0/8", "https://10.example.com", false);
+        check("0.0.0.0/0", "http://8.8.8.8", true);
+        check("10.1.2.3", "https://10.1.2.3:6443", true);
+        check("10.1.2.3:80", "https://10.1.2.3", false);
+        check("fd00::/8", "http://[fd00::1]:6565", true);
+        check("fd00::1", "http://[fd00::1]", true);
+        check("[fd00::1]:6565", "http://[fd00::1]:6565", true);
+        check("[fd00::1]:6565", "http://[fd00::1]:80", false);
+        check("10.0.0.0/33,10.0.0.0/x,:", "http://10.0.0.0", false);
+    }
+
+    #[test]
+    fn selects_by_scheme_and_never_for_loopback() {
+        let settings = ProxySettings {
+            https: Some(ProxyUrl::parse("secure:1").unwrap()),
+            http: Some(ProxyUrl::parse("http://plain:2").unwrap()),
+            no_proxy: NoProxy::parse("direct.test"),
+        };
+        let select =
+            |url| settings.select(&Target::parse(url).unwrap()).map_or("direct".into(), ToString::to_string);
+        assert_eq!(select("https://a.test"), "secure:1");
+        assert_eq!(select("http://a.test"), "plain:2");
+        assert_eq!(select("https://direct.test"), "direct");
+        assert_eq!(select("http://127.0.0.9:1"), "direct");
+        assert_eq!(select("http://[::1]:1"), "direct");
+        assert_eq!(select("http://localhost:1"), "direct");
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_use_and_hides_credentials() {
+        assert_eq!(ProxyUrl::parse("socks5://u:p@h:1").unwrap_err(), ProxyError::Scheme("socks5".into()));
+        assert_eq!(ProxyUrl::parse("http://").unwrap_err(), ProxyError::Malformed);
+        assert_eq!(ProxyUrl::parse("http://a b").unwrap_err(), ProxyError::Malformed);
+        let proxy = ProxyUrl::parse("http://user:pass@proxy:3128").unwrap();
+        assert_eq!(format!("{proxy} {proxy:?}"), "proxy:3128 ProxyUrl(proxy:3128)");
+    }
+}

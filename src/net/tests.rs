@@ -1,0 +1,191 @@
+//! The client against a loopback server that is as simple as a script: each accepted connection runs one closure.
+#![expect(clippy::disallowed_methods, reason = "the server of a test is a thread of its own")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a connection asked for, one string a request: the head and the body.
+type Seen = Arc<Mutex<Vec<String>>>;
+
+struct Server {
+    address: String,
+    seen: Seen,
+    connections: Arc<AtomicUsize>,
+}
+
+/// Answers every request of every connection with what `answer` makes of its number and its text.
+fn serve(answer: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (seen, connections) = (Seen::default(), Arc::<AtomicUsize>::default());
+    let server = Server { address, seen: seen.clone(), connections: connections.clone() };
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            connections.fetch_add(1, Ordering::SeqCst);
+            let (seen, answer) = (seen.clone(), answer.clone());
+            std::thread::spawn(move || connection(&stream, &seen, &*answer));
+        }
+    });
+    server
+}
+
+fn connection(stream: &TcpStream, seen: &Seen, answer: &dyn Fn(usize, &str) -> Vec<u8>) {
+    let mut reader = BufReader::new(stream);
+    while let Some(request) = read_request(&mut reader) {
+        let number = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(request.clone());
+            seen.len()
+        };
+        let bytes = answer(number, &request);
+        let mut stream = stream;
+        if stream.write_all(&bytes).is_err() || bytes.starts_with(b"HTTP/1.0") {
+            return;
+        }
+    }
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    head.push_str(&String::from_utf8_lossy(&body));
+    Some(head)
+}
+
+fn ok(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn cloud() -> HttpClient {
+    HttpClient::cloud(&ProxySettings::default(), None)
+}
+
+#[test]
+fn any_status_is_a_reply_and_the_connection_is_used_again() {
+    let server = serve(|number, _| match number {
+        1 => b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nwait".to_vec(),
+        2 => b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        3 => b"HTTP/1.1 204 None\r\n\r\n".to_vec(),
+        _ => ok("fine"),
+    });
+    let client = cloud();
+    let url = format!("http://{}/a?secret=1", server.address);
+    let send = |method, body: &[u8]| {
+        let headers = [("Authorization", "Token abc")];
+        client.send(method, &url, &headers, body, TIMEOUT).unwrap()
+    };
+    let reply = send("POST", b"{}");
+    assert_eq!((reply.status, reply.retry_after), (429, Some(Duration::from_secs(7))));
+    assert_eq!(reply.body, b"wait");
+    assert_eq!(send("GET", b"").status, 302);
+    assert_eq!(send("DELETE", b"").status, 204);
+    assert_eq!(send("PATCH", b"{\"a\":1}").body, b"fine");
+    assert_eq!(send("PUT", b"").status, 200);
+
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    let seen = server.seen.lock().unwrap();
+    let head = |number: usize| seen[number].to_ascii_lowercase();
+    assert!(head(0).starts_with("post /a?secret=1 http/1.1\r\n"), "{}", head(0));
+    assert!(head(0).contains("authorization: token abc\r\n") && head(0).ends_with("\r\n\r\n{}"));
+    assert!(head(0).contains("user-agent: plz-agent/"));
+    assert!(!head(1).contains("content-length") && !head(2).contains("content-length"));
+    assert!(head(4).contains("content-length: 0\r\n"));
+}
+
+#[test]
+fn errors_are_classified_and_name_no_query() {
+    let check = |url: &str, expected: fn(&NetError) -> bool| {
+        let error = cloud().send("GET", url, &[], b"", Duration::from_millis(200)).unwrap_err();
+        assert!(expected(&error), "{url}: {error:?}");
+        assert!(!error.to_string().contains("s3cret") && error.to_string().contains("/p"), "{error}");
+    };
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    check(&format!("http://{closed}/p?s3cret"), |error| matches!(error, NetError::Connect { .. }));
+    check("http://name.invalid/p?s3cret", |error| matches!(error, NetError::Dns { .. }));
+    check("ftp://u:s3cret@h/p", |error| matches!(error, NetError::Invalid { .. }));
+
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    check(&format!("http://{address}/p?s3cret"), |error| matches!(error, NetError::Timeout { .. }));
+
+    let plain = serve(|_, _| ok(""));
+    let server = serve(move |_, _| b"HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\nshort".to_vec());
+    check(&format!("http://{}/p?s3cret", server.address), |error| matches!(error, NetError::Io { .. }));
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = refused.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = refused.accept().unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let _ = stream.read(&mut [0; 512]);
+    });
+    check(
+        &format!("https://{address}/p?s3cret"),
+        |error| matches!(error, NetError::Tls { cause, .. } if cause.contains("does not speak TLS")),
+    );
+    drop(plain);
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_refused() {
+    let server = serve(|_, _| {
+        let mut bytes = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", client::REPLY_BYTES_MAX + 1)
+            .into_bytes();
+        bytes.resize(bytes.len() + client::REPLY_BYTES_MAX as usize + 1, b'x');
+        bytes
+    });
+    let error = cloud().send("GET", &format!("http://{}/", server.address), &[], b"", TIMEOUT).unwrap_err();
+    assert!(matches!(error, NetError::TooLarge { .. }), "{error:?}");
+}
+
+#[test]
+fn a_proxy_gets_connect_with_credentials_and_no_proxy_goes_direct() {
+    let server = serve(|_, request| match request.starts_with("CONNECT ") {
+        true => b"HTTP/1.1 200 Connected\r\n\r\n".to_vec(),
+        false => ok("through"),
+    });
+    let proxies = ProxySettings {
+        http: Some(ProxyUrl::parse(&format!("http://user:p%40ss@{}", server.address)).unwrap()),
+        no_proxy: NoProxy::parse(".invalid"),
+        ..ProxySettings::default()
+    };
+    let client = HttpClient::cloud(&proxies, None);
+    let reply = client.send("GET", "http://cloud.test/poll", &[], b"", TIMEOUT).unwrap();
+    assert_eq!(reply.body, b"through");
+    let seen = server.seen.lock().unwrap().clone();
+    assert!(seen[0].starts_with("CONNECT cloud.test:80 HTTP/1.1\r\n"), "{}", seen[0]);
+    assert!(seen[0].contains("Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"), "{}", seen[0]);
+    assert!(seen[1].starts_with("GET /poll HTTP/1.1\r\n"), "{}", seen[1]);
+    let error = client.send("GET", "http://name.invalid/p", &[], b"", TIMEOUT).unwrap_err();
+    assert!(matches!(error, NetError::Dns { .. }), "{error:?}");
+    assert!(!format!("{client:?}").contains("p@ss") && !format!("{client:?}").contains("p%40ss"));
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named() {
+    let server =
+        serve(|_, _| b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let proxy = ProxyUrl::parse(&server.address).unwrap();
+    let proxies = ProxySettings { http: Some(proxy), ..ProxySettings::default() };
+    let error =
+        HttpClient::cloud(&proxies, None).send("GET", "http://cloud.test/p", &[], b"", TIMEOUT).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, NetError::Proxy { .. }), "{error:?}");
+    assert!(text.contains(&server.address) && text.contains("407"), "{text}");
+}

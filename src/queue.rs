@@ -1,0 +1,350 @@
+//! What is to be looked at, and when: dirty keys, deadlines, tasks under way, backoff.
+//!
+//! Owns the pace of the agent. A key is looked at when it is dirty or its earliest deadline has come; a lane of a key has
+//! one task under way at most; a task that failed waits before it is tried again; tasks that run the user's code never
+//! take the last worker. Leaves alone what any of it means.
+//!
+//! Invariant: every key that waits for something is either in a lane under way or has a deadline, so nothing is forgotten;
+//! tasks handed out never exceed `capacity`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::event::{Key, Task, TaskId};
+use crate::rng::Rng;
+
+/// How many tasks may wait per worker beside the one that it works on, so that it never idles between two turns.
+const TASKS_PER_WORKER: usize = 4;
+
+/// How long to wait before a failed task is tried again: doubled with each failure, and up to a quarter less at random so
+/// that forty agents do not come back in the same second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// After the first failure.
+    pub first: Duration,
+    /// At the most.
+    pub most: Duration,
+}
+
+impl Pace {
+    /// For calls over the network to somebody else's service.
+    pub const REMOTE: Self = Self { first: Duration::from_secs(1), most: Duration::from_secs(60) };
+    /// For calls to a runner that is about to listen.
+    pub const RUNNER: Self = Self { first: Duration::from_millis(150), most: Duration::from_secs(1) };
+
+    /// The wait after the `failures`-th failure in a row.
+    fn wait(self, failures: u32, rng: &mut Rng) -> Duration {
+        let full = self.first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.most);
+        full - full.mul_f64(rng.fraction() / 4.0)
+    }
+}
+
+/// A lane that failed, and from when on it may be tried again.
+#[derive(Clone, Copy, Debug)]
+struct Backoff {
+    failures: u32,
+    not_before: Duration,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Queue {
+    dirty: BTreeSet<Key>,
+    deadline_of: BTreeMap<Key, Duration>,
+    deadlines: BTreeSet<(Duration, Key)>,
+    waiting: VecDeque<Task>,
+    /// Lanes whose task waits or is with a worker.
+    busy: BTreeSet<TaskId>,
+    with_workers: usize,
+    user_code_with_workers: usize,
+    backoffs: BTreeMap<TaskId, Backoff>,
+    workers: usize,
+    rng: Rng,
+}
+
+impl Queue {
+    /// An empty queue for a pool of `workers` (at least 2).
+    #[must_use]
+    pub fn new(workers: usize, rng: Rng) -> Self {
+        Self {
+            dirty: BTreeSet::new(),
+            deadline_of: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            busy: BTreeSet::new(),
+            with_workers: 0,
+            user_code_with_workers: 0,
+            backoffs: BTreeMap::new(),
+            workers: workers.max(2),
+            rng,
+        }
+    }
+
+    /// How many tasks may be with the workers at once. Channels are made this large, so that nobody ever blocks on one.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        capacity(self.workers)
+    }
+
+    /// Marks a key for the next turn.
+    pub fn mark(&mut self, key: Key) {
+        self.dirty.insert(key);
+    }
+
+    /// Looks at the key again at `at`, unless it is looked at earlier anyway.
+    pub fn wake(&mut self, key: &Key, at: Duration) {
+        if self.deadline_of.get(key).is_some_and(|&earlier| earlier <= at) {
+            return;
+        }
+        if let Some(later) = self.deadline_of.insert(key.clone(), at) {
+            self.deadlines.remove(&(later, key.clone()));
+        }
+        self.deadlines.insert((at, key.clone()));
+    }
+
+    /// The next moment at which something is due; `None` when only an event can bring news.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if !self.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Takes every key that is dirty or due.
+    pub fn take_due(&mut self, now: Duration) -> BTreeSet<Key> {
+        while let Some((at, _)) = self.deadlines.first() {
+            if *at > now {
+                break;
+            }
+            let (_, key) = self.deadlines.pop_first().expect("looked at just now");
+            self.deadline_of.remove(&key);
+            self.dirty.insert(key);
+        }
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Whether a task in this lane could start now. If it only has to wait for its backoff, the key is woken then.
+    pub fn is_free(&mut self, now: Duration, id: &TaskId) -> bool {
+        let lane = id.lane();
+        if self.busy.contains(&lane) {
+            return false;
+        }
+        match self.backoffs.get(&lane) {
+            Some(backoff) if backoff.not_before > now => {
+                let at = backoff.not_before;
+                self.wake(&lane.key, at);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Queues a task whose lane [`is_free`](Self::is_free).
+    pub fn push(&mut self, task: Task) {
+        self.busy.insert(task.id.lane());
+        self.waiting.push_back(task);
+    }
+
+    /// Hands out what the pool can take now, in the order it was queued.
+    pub fn hand_out(&mut self) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        let mut held = VecDeque::new();
+        while self.with_workers < self.capacity() {
+            let Some(task) = self.waiting.pop_front() else { break };
+            if task.id.action.runs_user_code() {
+                if self.user_code_with_workers + 1 >= self.workers {
+                    held.push_back(task);
+                    continue;
+                }
+                self.user_code_with_workers += 1;
+            }
+            self.with_workers += 1;
+            tasks.push(task);
+        }
+        held.append(&mut self.waiting);
+        self.waiting = held;
+        tasks
+    }
+
+    /// A worker is done with a task: its lane is free, its key dirty.
+    pub fn done(&mut self, id: &TaskId) {
+        if self.busy.remove(&id.lane()) {
+            self.with_workers = self.with_workers.saturating_sub(1);
+            if id.action.runs_user_code() {
+                self.user_code_with_workers = self.user_code_with_workers.saturating_sub(1);
+            }
+        }
+        self.mark(id.key.clone());
+    }
+
+    /// The task went well: its lane starts afresh.
+    pub fn succeeded(&mut self, id: &TaskId) {
+        self.backoffs.remove(&id.lane());
+    }
+
+    /// The task failed: its lane waits, at least as long as the other side asked for.
+    pub fn failed(&mut self, now: Duration, id: &TaskId, pace: Pace, asked: Option<Duration>) -> Duration {
+        let lane = id.lane();
+        let failures = self.backoffs.get(&lane).map_or(0, |b| b.failures) + 1;
+        let wait = pace.wait(failures, &mut self.rng).max(asked.unwrap_or_default());
+        self.backoffs.insert(lane, Backoff { failures, not_before: now + wait });
+        wait
+    }
+
+    /// How often the lane has failed in a row.
+    #[must_use]
+    pub fn failures(&self, id: &TaskId) -> u32 {
+        self.backoffs.get(&id.lane()).map_or(0, |b| b.failures)
+    }
+
+    /// Lets the key's lanes be tried again at once, for instance because a new token has come.
+    pub fn forgive(&mut self, key: &Key) {
+        self.backoffs.retain(|id, _| id.key != *key);
+        self.mark(key.clone());
+    }
+
+    /// Drops all that is known of a key that is gone. Tasks that wait are dropped too; those with a worker run out.
+    pub fn forget(&mut self, key: &Key) {
+        self.backoffs.retain(|id, _| id.key != *key);
+        self.dirty.remove(key);
+        if let Some(at) = self.deadline_of.remove(key) {
+            self.deadlines.remove(&(at, key.clone()));
+        }
+        let busy = &mut self.busy;
+        self.waiting.retain(|task| {
+            let keep = task.id.key != *key;
+            if !keep {
+                busy.remove(&task.id.lane());
+            }
+            keep
+        });
+    }
+
+    /// Tasks that wait for a worker, and tasks that are with one.
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
+        (self.waiting.len(), self.with_workers)
+    }
+}
+
+/// How many tasks a pool of `workers` may hold at once.
+#[must_use]
+pub fn capacity(workers: usize) -> usize {
+    workers.max(2) * TASKS_PER_WORKER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Action, Call, ObjectKey};
+
+    fn run(name: &str) -> Key {
+        Key::Run(ObjectKey { namespace: "ns".into(), name: name.into() })
+    }
+
+    fn task(name: &str, action: Action) -> Task {
+        let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
+        Task { id: TaskId { key: run(name), action }, call }
+    }
+
+    fn queue() -> Queue {
+        Queue::new(2, Rng::new(1))
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_key_is_due_once_for_many_reasons() {
+        let mut queue = queue();
+        queue.mark(run("a"));
+        queue.mark(run("a"));
+        queue.wake(&run("a"), SECOND);
+        assert_eq!(queue.take_due(2 * SECOND), BTreeSet::from([run("a")]));
+        assert_eq!(queue.take_due(2 * SECOND), BTreeSet::new());
+        assert_eq!(queue.next_deadline(), None);
+    }
+
+    #[test]
+    fn only_the_earliest_deadline_of_a_key_counts() {
+        let mut queue = queue();
+        queue.wake(&run("a"), 3 * SECOND);
+        queue.wake(&run("a"), SECOND);
+        queue.wake(&run("a"), 2 * SECOND);
+        assert_eq!(queue.next_deadline(), Some(SECOND));
+        assert_eq!(queue.take_due(SECOND).len(), 1);
+        assert_eq!(queue.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_lane_holds_one_task_and_all_status_writes_share_one() {
+        let mut queue = queue();
+        let conditions = task("a", Action::WriteRunStatus(crate::event::RunStatusWrite::Conditions));
+        let stage = task(
+            "a",
+            Action::WriteRunStatus(crate::event::RunStatusWrite::Stage(crate::testrun::api::Stage::Created)),
+        );
+        assert!(queue.is_free(SECOND, &conditions.id));
+        queue.push(conditions.clone());
+        assert!(!queue.is_free(SECOND, &stage.id));
+        queue.hand_out();
+        assert!(!queue.is_free(SECOND, &stage.id));
+        queue.done(&conditions.id);
+        assert!(queue.is_free(SECOND, &stage.id));
+    }
+
+    #[test]
+    fn handing_out_stops_at_the_capacity_and_goes_on_as_tasks_are_done() {
+        let mut queue = queue();
+        for n in 1..=20 {
+            queue.push(task("a", Action::AskRunner(n)));
+        }
+        let first = queue.hand_out();
+        assert_eq!(first.len(), queue.capacity());
+        assert!(queue.hand_out().is_empty());
+        queue.done(&first[0].id);
+        assert_eq!(queue.hand_out()[0].id.action, Action::AskRunner(9));
+    }
+
+    #[test]
+    fn user_code_never_takes_the_last_worker() {
+        let mut queue = queue();
+        queue.push(task("a", Action::RunSetup(1)));
+        queue.push(task("b", Action::RunSetup(1)));
+        queue.push(task("c", Action::AskRunner(1)));
+        let out = queue.hand_out();
+        assert_eq!(out.iter().map(|t| t.id.action).collect::<Vec<_>>(), [Action::RunSetup(1), Action::AskRunner(1)]);
+        queue.done(&out[0].id);
+        assert_eq!(queue.hand_out()[0].id.key, run("b"));
+    }
+
+    #[test]
+    fn a_failed_lane_waits_longer_each_time_and_as_long_as_asked() {
+        let mut queue = queue();
+        let id = task("a", Action::Finish).id;
+        let mut last = Duration::ZERO;
+        for _ in 0..5 {
+            let wait = queue.failed(Duration::ZERO, &id, Pace::REMOTE, None);
+            assert!(wait > last, "{wait:?} after {last:?}");
+            last = wait;
+        }
+        assert!(queue.failed(Duration::ZERO, &id, Pace::REMOTE, Some(90 * SECOND)) == 90 * SECOND);
+        assert!(!queue.is_free(89 * SECOND, &id));
+        assert_eq!(queue.next_deadline(), Some(90 * SECOND));
+        assert!(queue.is_free(90 * SECOND, &id));
+        queue.succeeded(&id);
+        assert!(queue.failed(Duration::ZERO, &id, Pace::REMOTE, None) <= SECOND);
+    }
+
+    #[test]
+    fn a_forgotten_key_leaves_nothing_behind() {
+        let mut queue = queue();
+        queue.push(task("a", Action::Finish));
+        queue.wake(&run("a"), SECOND);
+        queue.mark(run("a"));
+        queue.forget(&run("a"));
+        assert!(queue.hand_out().is_empty());
+        assert!(queue.take_due(2 * SECOND).is_empty());
+        assert!(queue.is_free(SECOND, &task("a", Action::Finish).id));
+    }
+}

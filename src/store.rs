@@ -1,0 +1,341 @@
+//! What the watches and the API server's answers have told: objects by key.
+//!
+//! Owns the picture of the cluster that decisions are made on. Leaves alone what follows from it.
+//!
+//! Invariant: it never goes back in time. An object is replaced only by a later version of itself, one that was deleted
+//! does not come back under the same uid, and a list that is older than what an answer has shown does not undo it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use k8s::{ObjectMeta, Pod, WatchEvent};
+
+use crate::event::{Key, ObjectKey, Seen};
+use crate::testrun::api::TestRun;
+use crate::testrun::pod::RunnerPod;
+use crate::zone::api::PrivateLoadZone;
+
+/// How many deleted uids are remembered per kind. A late answer is at most a worker's queue behind; this is far more.
+const TOMBSTONES_MAX: usize = 4096;
+
+/// What the store asks of a kind.
+pub trait Object {
+    /// Its metadata.
+    fn metadata(&self) -> &ObjectMeta;
+
+    /// Namespace and name.
+    fn key(&self) -> ObjectKey {
+        self.metadata().key()
+    }
+
+    /// The uid, empty if the server sent none.
+    fn uid(&self) -> &str {
+        &self.metadata().uid
+    }
+}
+
+impl Object for PrivateLoadZone {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+}
+
+impl Object for TestRun {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+}
+
+/// All objects of one kind.
+#[derive(Debug)]
+pub struct Objects<T> {
+    by_key: BTreeMap<ObjectKey, T>,
+    tombstones: VecDeque<String>,
+    buried: BTreeSet<String>,
+    scopes_listed: BTreeSet<Option<String>>,
+}
+
+impl<T> Default for Objects<T> {
+    fn default() -> Self {
+        Self {
+            by_key: BTreeMap::new(),
+            tombstones: VecDeque::new(),
+            buried: BTreeSet::new(),
+            scopes_listed: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T: Object> Objects<T> {
+    /// The object of that key.
+    #[must_use]
+    pub fn find(&self, key: &ObjectKey) -> Option<&T> {
+        self.by_key.get(key)
+    }
+
+    /// All of them, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &T)> {
+        self.by_key.iter()
+    }
+
+    /// Takes an object as of now. False if a later version, or the end of this very object, is known.
+    pub fn apply(&mut self, object: T) -> bool {
+        if self.buried.contains(object.uid()) {
+            return false;
+        }
+        let key = object.key();
+        if let Some(known) = self.by_key.get(&key) {
+            let replaced = known.uid() != object.uid();
+            if !replaced && version(known.metadata()) > version(object.metadata()) {
+                return false;
+            }
+            if replaced {
+                if version(known.metadata()) > version(object.metadata()) {
+                    return false;
+                }
+                let uid = known.uid().to_owned();
+                self.bury(uid);
+            }
+        }
+        self.by_key.insert(key, object);
+        true
+    }
+
+    /// The object is gone. Hands it back if it was known; another object of the same name stays.
+    pub fn remove(&mut self, key: &ObjectKey, uid: &str) -> Option<T> {
+        self.bury(uid.to_owned());
+        if self.by_key.get(key).is_some_and(|known| known.uid() == uid) { self.by_key.remove(key) } else { None }
+    }
+
+    /// A list of everything in `scope` as of `list_version`. Hands back what it proves to be gone.
+    fn snapshot(&mut self, scope: Option<&str>, items: Vec<T>, list_version: u128) -> Vec<(ObjectKey, T)> {
+        self.scopes_listed.insert(scope.map(str::to_owned));
+        let listed: BTreeSet<(ObjectKey, String)> =
+            items.iter().map(|item| (item.key(), item.uid().to_owned())).collect();
+        let gone: Vec<(ObjectKey, String)> = self
+            .by_key
+            .iter()
+            .filter(|(key, _)| scope.is_none_or(|namespace| key.namespace == namespace))
+            .map(|(key, known)| (key.clone(), known.uid().to_owned(), version(known.metadata())))
+            .filter(|(key, uid, version)| {
+                !listed.contains(&(key.clone(), uid.clone())) && (*version <= list_version || list_version == 0)
+            })
+            .map(|(key, uid, _)| (key, uid))
+            .collect();
+        let gone = gone.into_iter().filter_map(|(key, uid)| self.remove(&key, &uid).map(|old| (key, old))).collect();
+        for item in items {
+            self.apply(item);
+        }
+        gone
+    }
+
+    fn bury(&mut self, uid: String) {
+        if uid.is_empty() || !self.buried.insert(uid.clone()) {
+            return;
+        }
+        self.tombstones.push_back(uid);
+        if self.tombstones.len() > TOMBSTONES_MAX
+            && let Some(oldest) = self.tombstones.pop_front()
+        {
+            self.buried.remove(&oldest);
+        }
+    }
+}
+
+/// Versions grow; one that is no number (no known server sends such) counts as the latest news.
+fn version(metadata: &ObjectMeta) -> u128 {
+    parse_version(&metadata.resource_version)
+}
+
+fn parse_version(text: &str) -> u128 {
+    text.parse().unwrap_or(0)
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Store {
+    /// The zones.
+    pub zones: Objects<PrivateLoadZone>,
+    /// The test runs.
+    pub runs: Objects<TestRun>,
+    pods: Objects<RunnerPod>,
+    pods_of_run: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    run_of_pod: BTreeMap<ObjectKey, ObjectKey>,
+}
+
+/// What a piece of news has changed.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Keys to look at.
+    pub dirty: Vec<Key>,
+    /// Test runs that are gone, as they were last known.
+    pub runs_gone: Vec<(ObjectKey, TestRun)>,
+}
+
+impl Store {
+    /// Whether every watch over `scopes` has delivered its first list. Before that, what is missing means nothing.
+    #[must_use]
+    pub fn synced(&self, scopes: &[Option<String>]) -> bool {
+        scopes.iter().all(|scope| {
+            self.zones.scopes_listed.contains(scope)
+                && self.runs.scopes_listed.contains(scope)
+                && self.pods.scopes_listed.contains(scope)
+        })
+    }
+
+    /// The pods of a run's runners, by pod name.
+    pub fn pods(&self, run: &ObjectKey) -> impl Iterator<Item = &RunnerPod> {
+        self.pods_of_run.get(run).into_iter().flatten().filter_map(|key| self.pods.find(key))
+    }
+
+    /// Takes what a watch has seen.
+    pub fn absorb(&mut self, scope: Option<&str>, seen: Seen) -> Changes {
+        let mut changes = Changes::default();
+        match seen {
+            Seen::Zone(event) => {
+                let (touched, gone) = self.zones.absorb(scope, event);
+                changes.dirty.extend(touched.into_iter().map(Key::Zone));
+                changes.dirty.extend(gone.into_iter().map(|(key, _)| Key::Zone(key)));
+            }
+            Seen::Run(event) => {
+                let (touched, gone) = self.runs.absorb(scope, event);
+                changes.dirty.extend(touched.into_iter().map(Key::Run));
+                changes.dirty.extend(gone.iter().map(|(key, _)| Key::Run(key.clone())));
+                changes.runs_gone = gone;
+            }
+            Seen::Pod(event) => self.absorb_pods(scope, event, &mut changes),
+        }
+        changes
+    }
+
+    fn absorb_pods(&mut self, scope: Option<&str>, event: WatchEvent<Pod>, changes: &mut Changes) {
+        let event = match event {
+            WatchEvent::Snapshot { items, resource_version } => WatchEvent::Snapshot {
+                items: items.iter().filter_map(RunnerPod::read).collect(),
+                resource_version,
+            },
+            WatchEvent::Applied(pod) => match RunnerPod::read(&pod) {
+                Some(pod) => WatchEvent::Applied(pod),
+                None => return,
+            },
+            WatchEvent::Deleted(pod) => match RunnerPod::read(&pod) {
+                Some(pod) => WatchEvent::Deleted(pod),
+                None => return,
+            },
+            _ => return,
+        };
+        let (touched, gone) = self.pods.absorb(scope, event);
+        for key in touched {
+            if let Some(run) = self.pods.find(&key).map(|pod| pod.run.clone()) {
+                self.pods_of_run.entry(run.clone()).or_default().insert(key.clone());
+                self.run_of_pod.insert(key, run.clone());
+                changes.dirty.push(Key::Run(run));
+            }
+        }
+        for (key, _) in gone {
+            let Some(run) = self.run_of_pod.remove(&key) else { continue };
+            if let Some(pods) = self.pods_of_run.get_mut(&run) {
+                pods.remove(&key);
+                if pods.is_empty() {
+                    self.pods_of_run.remove(&run);
+                }
+            }
+            changes.dirty.push(Key::Run(run));
+        }
+    }
+}
+
+impl<T: Object> Objects<T> {
+    /// Takes a watch event: the keys that it touched, and what is gone.
+    fn absorb(&mut self, scope: Option<&str>, event: WatchEvent<T>) -> (Vec<ObjectKey>, Vec<(ObjectKey, T)>) {
+        match event {
+            WatchEvent::Snapshot { items, resource_version } => {
+                let touched = items.iter().map(Object::key).collect();
+                let gone = self.snapshot(scope, items, parse_version(&resource_version));
+                (touched, gone)
+            }
+            WatchEvent::Applied(object) => {
+                let key = object.key();
+                (if self.apply(object) { vec![key] } else { Vec::new() }, Vec::new())
+            }
+            WatchEvent::Deleted(object) => {
+                let key = object.key();
+                (Vec::new(), self.remove(&key, object.uid()).map(|old| (key, old)).into_iter().collect())
+            }
+            _ => (Vec::new(), Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(name: &str, uid: &str, version: u64) -> TestRun {
+        let json = serde_json::json!({
+            "metadata": {"name": name, "namespace": "ns", "uid": uid, "resourceVersion": version.to_string()}
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey { namespace: "ns".into(), name: name.into() }
+    }
+
+    fn known(objects: &Objects<TestRun>, name: &str) -> Option<(String, u128)> {
+        objects.find(&key(name)).map(|run| (run.uid().to_owned(), version(run.metadata())))
+    }
+
+    #[test]
+    fn an_older_version_does_not_replace_a_later_one() {
+        let mut objects = Objects::default();
+        assert!(objects.apply(run("a", "1", 5)));
+        assert!(!objects.apply(run("a", "1", 4)));
+        assert_eq!(known(&objects, "a"), Some(("1".into(), 5)));
+    }
+
+    #[test]
+    fn a_deleted_object_does_not_come_back_but_its_successor_does() {
+        let mut objects = Objects::default();
+        objects.apply(run("a", "1", 5));
+        assert!(objects.remove(&key("a"), "1").is_some());
+        assert!(!objects.apply(run("a", "1", 6)));
+        assert!(objects.apply(run("a", "2", 7)));
+        assert!(objects.remove(&key("a"), "1").is_none());
+        assert_eq!(known(&objects, "a"), Some(("2".into(), 7)));
+    }
+
+    #[test]
+    fn a_list_older_than_an_answer_does_not_undo_it() {
+        let mut objects = Objects::default();
+        objects.apply(run("made", "1", 9));
+        objects.apply(run("gone", "2", 3));
+        let gone = objects.snapshot(None, vec![run("other", "3", 4)], 8);
+        assert_eq!(gone.iter().map(|(key, _)| key.name.as_str()).collect::<Vec<_>>(), ["gone"]);
+        assert!(known(&objects, "made").is_some() && known(&objects, "other").is_some());
+    }
+
+    #[test]
+    fn a_list_of_one_namespace_says_nothing_about_another() {
+        let mut objects = Objects::default();
+        objects.apply(run("a", "1", 1));
+        assert!(objects.snapshot(Some("elsewhere"), Vec::new(), 8).is_empty());
+        assert_eq!(objects.snapshot(Some("ns"), Vec::new(), 8).len(), 1);
+    }
+
+    #[test]
+    fn synced_means_every_kind_in_every_scope() {
+        let mut store = Store::default();
+        let scopes = [Some("a".to_owned()), Some("b".to_owned())];
+        fn empty<T>() -> WatchEvent<T> {
+            WatchEvent::Snapshot { items: Vec::new(), resource_version: "1".into() }
+        }
+        for scope in ["a", "b"] {
+            assert!(!store.synced(&scopes));
+            store.absorb(Some(scope), Seen::Zone(empty()));
+            store.absorb(Some(scope), Seen::Run(empty()));
+            assert!(!store.synced(&scopes));
+            store.absorb(Some(scope), Seen::Pod(empty()));
+        }
+        assert!(store.synced(&scopes));
+    }
+}

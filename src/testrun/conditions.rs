@@ -1,0 +1,134 @@
+//! What a run's status says at each stage.
+//!
+//! Owns the wording of the conditions that users and tools know from k6-operator. Leaves alone when they are written.
+//! Invariant: whatever must survive a restart is in here: the stage, why the run ends, and that teardown has begun.
+
+use serde_json::{Value, json};
+
+use super::api::{
+    CLOUD_PLZ_TEST_RUN, CLOUD_TEST_RUN, CLOUD_TEST_RUN_ABORTED, CLOUD_TEST_RUN_CREATED, CLOUD_TEST_RUN_FINALIZED, Stage,
+    TEARDOWN_EXECUTED, TEST_RUN_RUNNING,
+};
+use super::detect;
+use super::facts::Facts;
+use super::memory::Teardown;
+use crate::conditions::{self, Claim, Truth};
+use crate::event::RunStatusWrite;
+
+/// The merge patch for the status subresource. The uid makes it miss an object that was made again under the same name.
+#[must_use]
+pub fn patch(facts: &Facts<'_>, write: RunStatusWrite) -> Value {
+    let known = &facts.run.status.conditions;
+    let claims = match write {
+        RunStatusWrite::Conditions => vec![starting(facts)],
+        RunStatusWrite::Stage(stage) => claims(facts, stage),
+    };
+    let mut status = json!({ "conditions": conditions::merge(known, &claims, None, facts.wall) });
+    if let RunStatusWrite::Stage(stage) = write {
+        status["stage"] = json!(stage);
+        status["testRunId"] = json!(facts.run.spec.test_run_id);
+    }
+    json!({ "metadata": { "uid": facts.run.metadata.uid }, "status": status })
+}
+
+/// Whether the run's next stage needs teardown to be run by this process: the test has started, and someone is left to run
+/// it on.
+#[must_use]
+pub fn teardown_is_due(facts: &Facts<'_>) -> bool {
+    let started = facts.runners().any(|runner| {
+        runner.memory.resumed || runner.memory.status.as_ref().is_some_and(|status| status.has_started())
+    });
+    started && facts.reachable().is_some()
+}
+
+fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
+    let memory = facts.memory;
+    match stage {
+        Stage::Created => vec![
+            starting(facts),
+            Claim::new(CLOUD_TEST_RUN, Truth::True, "PrivateLoadZone", "the runners send their metrics to GCk6"),
+            Claim::new(CLOUD_TEST_RUN_CREATED, Truth::True, "CreatedByCloud", "GCk6 has created the test run"),
+            Claim::new(CLOUD_PLZ_TEST_RUN, Truth::True, "PrivateLoadZone", "GCk6 has listed it for this zone"),
+            Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::False, "NotAborted", "nothing has ended it early"),
+            Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "NotEnded", "the test run is not over"),
+            Claim::new(TEARDOWN_EXECUTED, Truth::False, "NotEnded", "the test run is not over"),
+        ],
+        Stage::Started => vec![Claim::new(
+            TEST_RUN_RUNNING,
+            Truth::True,
+            "RunnersResumed",
+            &format!("all {} runners were started together", memory.parallelism),
+        )],
+        Stage::Stopped => vec![stopped(facts), aborted(facts), teardown_begun(facts)],
+        Stage::Finished | Stage::Error => vec![stopped(facts), aborted(facts), teardown_done(facts), finalized(facts)],
+        Stage::Initialization | Stage::Initialized => Vec::new(),
+    }
+}
+
+fn starting(facts: &Facts<'_>) -> Claim {
+    let message = match detect::hold_up(facts) {
+        Some(reason) => format!("waiting for the runners: {reason}"),
+        None => "all runners are ready".to_owned(),
+    };
+    Claim::new(TEST_RUN_RUNNING, Truth::False, "RunnersStarting", &message)
+}
+
+fn stopped(facts: &Facts<'_>) -> Claim {
+    match &facts.memory.ending {
+        Some(ending) => Claim::new(TEST_RUN_RUNNING, Truth::False, ending.cause.reason(), &ending.message),
+        None => Claim::new(TEST_RUN_RUNNING, Truth::False, "TestEnded", "the test has ended on all runners"),
+    }
+}
+
+fn aborted(facts: &Facts<'_>) -> Claim {
+    match &facts.memory.ending {
+        Some(ending) => Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::True, ending.cause.reason(), &ending.message),
+        None => Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::False, "NotAborted", "nothing has ended it early"),
+    }
+}
+
+fn teardown_begun(facts: &Facts<'_>) -> Claim {
+    if teardown_is_due(facts) {
+        let message = "teardown() is about to be run; if this stays, the agent was restarted in the meantime";
+        Claim::new(TEARDOWN_EXECUTED, Truth::Unknown, "TeardownBegun", message)
+    } else {
+        let message = "the test has not started, or no runner is left to run teardown() on";
+        Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownNotRun", message)
+    }
+}
+
+fn teardown_done(facts: &Facts<'_>) -> Claim {
+    match &facts.memory.teardown {
+        Teardown::Done => Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once"),
+        Teardown::Failed(message) => {
+            let message = format!("teardown() failed: {message}");
+            Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", &message)
+        }
+        Teardown::NotOurs | Teardown::Due => {
+            let begun = facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == "TeardownBegun");
+            let (truth, reason, message) = if begun {
+                let message = "the agent was restarted while teardown() was under way; it is never run twice";
+                (Truth::Unknown, "TeardownUnknown", message)
+            } else {
+                (Truth::False, "TeardownNotRun", "the test has not started, or no runner was left to run teardown() on")
+            };
+            Claim::new(TEARDOWN_EXECUTED, truth, reason, message)
+        }
+    }
+}
+
+fn finalized(facts: &Facts<'_>) -> Claim {
+    match &facts.memory.finish {
+        Some(Ok(())) => {
+            Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::True, "Finished", "GCk6 was told that the test run is over")
+        }
+        Some(Err(why)) => {
+            let message = format!("GCk6 did not take the end of the test run: {why}");
+            Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", &message)
+        }
+        None => {
+            let message = "GCk6 could not be told in time that the test run is over; it will time out there";
+            Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", message)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! From the table to actions: picks the row, spells its writes out runner by runner.
+//!
+//! Owns how often a runner and GCk6 are asked. Leaves alone how a call looks (see `calls`) and what is made of its
+//! answer (see `learn`). Invariant: the same facts give the same decision; nothing is changed here.
+
+use std::time::Duration;
+
+use super::calls;
+use super::detect;
+use super::facts::{Facts, READY_POLL_INTERVAL, RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL};
+use super::memory::{Job, Setup};
+use super::stage::{self, Block, Fact, Then, Write};
+use crate::event::{Action, RunStatusWrite};
+
+/// How long a start may take before its conditions say what it waits for.
+const HOLD_UP_SILENCE: Duration = Duration::from_secs(5);
+/// How long what was said stands before it is replaced by something else.
+const HOLD_UP_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What to do now.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Decision {
+    /// The row that was chosen.
+    pub row: (Block, Fact),
+    /// What to start, unless it is under way or has to wait.
+    pub actions: Vec<Action>,
+    /// When to look again although nothing happens.
+    pub wake: Option<Duration>,
+    /// Whether the run is to be forgotten.
+    pub forget: bool,
+}
+
+/// Decides by the table.
+pub fn decide(facts: &Facts<'_>) -> Decision {
+    let block = facts.memory.block;
+    let rows = stage::rows(block);
+    let row = rows.iter().find(|row| facts.holds(row.fact)).expect("every block ends with Otherwise");
+    let mut decision =
+        Decision { row: (block, row.fact), actions: Vec::new(), wake: facts.next_change(), forget: false };
+    for write in row.writes {
+        decision.spell_out(*write, facts);
+    }
+    match row.then {
+        Then::Stay => {}
+        Then::Record(stage) => decision.actions.push(Action::WriteRunStatus(RunStatusWrite::Stage(stage))),
+        Then::RecordEnd => {
+            let stage = calls::end_stage(facts);
+            decision.actions.push(Action::WriteRunStatus(RunStatusWrite::Stage(stage)));
+        }
+        Then::Forget => decision.forget = true,
+    }
+    if !facts.memory.announcements.is_empty() {
+        decision.actions.insert(0, Action::Announce);
+        decision.forget = false;
+    }
+    decision
+}
+
+impl Decision {
+    fn spell_out(&mut self, write: Write, facts: &Facts<'_>) {
+        let memory = facts.memory;
+        match write {
+            Write::CreateJobs => self.each(facts, |runner| match runner.memory.job {
+                Job::Unknown | Job::Foreign => Some(Action::CreateJob(runner.number)),
+                Job::Unclear => Some(Action::InspectJob(runner.number)),
+                _ => None,
+            }),
+            Write::AskRunners => {
+                for runner in facts.runners().filter(|runner| !runner.is_ready() && runner.address().is_some()) {
+                    self.ask(facts, runner, READY_POLL_INTERVAL);
+                }
+            }
+            Write::WatchRunners => self.watch_runners(facts),
+            Write::SayHoldUp => self.say_hold_up(facts),
+            Write::RunSetup => {
+                let first = memory.runners.keys().next().copied().unwrap_or(1);
+                match memory.setup {
+                    Setup::Unclear => self.actions.push(Action::ReadSetup(first)),
+                    Setup::NotRun => self.actions.push(Action::RunSetup(first)),
+                    Setup::Run(_) | Setup::Failed(_) => {}
+                }
+            }
+            Write::SendSetupData => self.each(facts, |runner| {
+                (!runner.memory.data_sent).then_some(Action::SendSetupData(runner.number))
+            }),
+            Write::ResumeRunners => {
+                self.each(facts, |runner| runner.is_to_resume().then_some(Action::ResumeRunner(runner.number)));
+            }
+            Write::StopRunners => {
+                self.each(facts, |runner| runner.is_to_stop().then_some(Action::StopRunner(runner.number)));
+            }
+            Write::CheckState => self.at(facts.now, memory.state_asked + STATE_CHECK_INTERVAL, Action::CheckState),
+            Write::TellCloud => {
+                if facts.holds(Fact::CloudUntold) {
+                    self.actions.push(Action::TellCloud);
+                }
+            }
+            Write::RunTeardown => {
+                self.actions.extend(facts.reachable().map(|runner| Action::RunTeardown(runner.number)));
+            }
+            Write::DeleteJobs => self.each(facts, |runner| match runner.memory.job {
+                Job::Ours(_) => Some(Action::DeleteJob(runner.number)),
+                Job::Unknown | Job::Unclear => Some(Action::InspectJob(runner.number)),
+                _ => None,
+            }),
+            Write::Finish => self.actions.push(Action::Finish),
+            Write::DeleteTestRun => {
+                if !memory.deletion_sent && facts.run.metadata.deletion_timestamp.is_none() {
+                    self.actions.push(Action::DeleteTestRun);
+                }
+            }
+        }
+    }
+
+    /// While all is quiet one runner speaks for all: as long as the first that has not ended runs, the run is not over.
+    /// As soon as one has ended, and whenever nothing is known of one, the others are asked at once. So the end is seen
+    /// within one interval at the cost of one call per interval, with two runners or five hundred.
+    fn watch_runners(&mut self, facts: &Facts<'_>) {
+        let mut speaker = true;
+        for runner in facts.runners().filter(|runner| !runner.has_ended()) {
+            let memory = runner.memory;
+            let unheard = memory.status.is_none() || memory.asked < facts.memory.last_end;
+            if runner.address().is_some() && (speaker || unheard) {
+                self.ask(facts, runner, if unheard { Duration::ZERO } else { RUNNER_POLL_INTERVAL });
+            }
+            speaker = false;
+        }
+    }
+
+    fn say_hold_up(&mut self, facts: &Facts<'_>) {
+        let memory = facts.memory;
+        let due = match memory.hold_up_said_at {
+            None => memory.since + HOLD_UP_SILENCE,
+            Some(at) => at + HOLD_UP_INTERVAL,
+        };
+        if due > facts.now || detect::hold_up(facts) != memory.hold_up_said {
+            self.at(facts.now, due, Action::WriteRunStatus(RunStatusWrite::Conditions));
+        }
+    }
+
+    fn ask(&mut self, facts: &Facts<'_>, runner: Runner<'_>, interval: Duration) {
+        let due = runner.memory.asked.map_or(facts.now, |asked| asked + interval);
+        self.at(facts.now, due, Action::AskRunner(runner.number));
+    }
+
+    fn each(&mut self, facts: &Facts<'_>, action: impl Fn(Runner<'_>) -> Option<Action>) {
+        self.actions.extend(facts.runners().filter_map(action));
+    }
+
+    /// The action if it is due, otherwise a look at the clock when it will be.
+    fn at(&mut self, now: Duration, due: Duration, action: Action) {
+        if due <= now {
+            self.actions.push(action);
+        } else {
+            self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
+        }
+    }
+}

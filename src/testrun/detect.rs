@@ -1,0 +1,189 @@
+//! When a run has to end although its test is not over.
+//!
+//! Owns the order in which causes are looked for and the sentences that people read. Leaves alone what is done then.
+//! Invariant: an answer that did not come is never taken for an end; only a pod's own status, GCk6's word, a person's
+//! deletion or a deadline is.
+
+use super::api::TestRun;
+use super::ending::{Cause, Ending};
+use super::facts::{Facts, RUN_TIME_MAX, Runner};
+use super::jobs::runner as job;
+use super::memory::{Job, Setup};
+use super::pod::{FailureKind, Life, PodFailure};
+use super::stage::Block;
+use crate::fetch;
+
+/// After how many answers of "not found" in a row, one each 10 s, a run counts as gone from GCk6.
+const STATE_MISSING_MAX: u32 = 3;
+
+/// How many runners a message names one by one.
+const RUNNERS_NAMED_MAX: usize = 3;
+
+/// Why the run has to end now, if it has to.
+#[must_use]
+pub fn detect(facts: &Facts<'_>) -> Option<Ending> {
+    if !matches!(facts.memory.block, Block::New | Block::Created | Block::Started) {
+        return None;
+    }
+    asked_to_end(facts).or_else(|| refused(facts)).or_else(|| broken(facts)).or_else(|| too_late(facts))
+}
+
+/// Somebody wants it to end.
+fn asked_to_end(facts: &Facts<'_>) -> Option<Ending> {
+    let memory = facts.memory;
+    if facts.run.metadata.deletion_timestamp.is_some() {
+        return Some(ending(Cause::TestRunDeleted, format!("TestRun {} is being deleted in the cluster", name(facts.run))));
+    }
+    if facts.zone_deleting {
+        return Some(ending(
+            Cause::ZoneDeleted,
+            format!("the PrivateLoadZone of TestRun {} is being deleted in the cluster", name(facts.run)),
+        ));
+    }
+    if memory.state_missing >= STATE_MISSING_MAX {
+        return Some(ending(Cause::UnknownToCloud, "GCk6 does not know this test run any more".to_owned()));
+    }
+    let status = memory.state?;
+    Cause::from_cloud(status).map(|cause| ending(cause, format!("GCk6 reports the test run as {status}")))
+}
+
+/// It cannot even begin.
+fn refused(facts: &Facts<'_>) -> Option<Ending> {
+    if facts.memory.parallelism == 0 {
+        return Some(ending(
+            Cause::CouldNotStart,
+            format!("TestRun {} asks for no runner: spec.parallelism is {}", name(facts.run), facts.run.spec.parallelism),
+        ));
+    }
+    facts.runners().find_map(|runner| match &runner.memory.job {
+        Job::Refused(message) => Some(ending(
+            Cause::CouldNotStart,
+            format!("Job {} was refused by the API server: {message}", job::name(facts.run, runner.number)),
+        )),
+        _ => None,
+    })
+}
+
+/// The script or a runner has failed.
+fn broken(facts: &Facts<'_>) -> Option<Ending> {
+    if let Setup::Failed(message) = &facts.memory.setup {
+        return Some(ending(Cause::SetupFailed, format!("setup() of the script failed: {message}")));
+    }
+    facts.runners().filter(|runner| !runner.has_ended()).find_map(|runner| {
+        match runner.pod {
+            Some(pod) => match &pod.life {
+                Life::Failed(failure) => Some(runner_failed(facts, runner, pod.name(), failure)),
+                _ => None,
+            },
+            // Every started run had all its pods, and every pod that was seen was there.
+            None if runner.memory.pod_seen || facts.memory.block == Block::Started => {
+                Some(ending(
+                    Cause::RunnerFailed,
+                    format!(
+                        "the pod of runner {} is gone: it was deleted, or its node was removed",
+                        of(facts, runner.number)
+                    ),
+                ))
+            }
+            None => None,
+        }
+    })
+}
+
+/// A deadline has passed.
+fn too_late(facts: &Facts<'_>) -> Option<Ending> {
+    let waited = facts.now.saturating_sub(facts.memory.since);
+    match facts.memory.block {
+        Block::New | Block::Created if waited >= facts.start_deadline => {
+            let why = hold_up(facts).unwrap_or_else(|| "no reason is known".to_owned());
+            Some(ending(
+                Cause::StartDeadlineExceeded,
+                format!("the runners were not ready within {} s: {why}", facts.start_deadline.as_secs()),
+            ))
+        }
+        Block::Started if waited >= RUN_TIME_MAX => Some(ending(
+            Cause::RunTimeExceeded,
+            format!("the test did not end within {} h", RUN_TIME_MAX.as_secs() / 3600),
+        )),
+        _ => None,
+    }
+}
+
+fn runner_failed(facts: &Facts<'_>, runner: Runner<'_>, pod: &str, failure: &PodFailure) -> Ending {
+    let who = format!("runner {} (pod {pod})", of(facts, runner.number));
+    let said = if failure.message.is_empty() { String::new() } else { format!(": {}", failure.message) };
+    let before_start = facts.memory.block != Block::Started;
+    let other = if before_start { Cause::CouldNotStart } else { Cause::RunnerFailed };
+    match failure.kind {
+        FailureKind::OutOfMemory => ending(
+            Cause::OutOfMemory,
+            format!("{who} ran out of memory{said}; raise spec.resources.limits.memory of the PrivateLoadZone, or use more runners"),
+        ),
+        FailureKind::Evicted => ending(other, format!("{who} was evicted{said}")),
+        FailureKind::Deleted => ending(other, format!("{who} was deleted by somebody else{said}")),
+        FailureKind::Init(code) => ending(other, format!("{who} {}", fetch::outcome(code, &failure.message))),
+        FailureKind::K6(107) => ending(Cause::ScriptException, format!("the script failed on {who}{said}")),
+        FailureKind::K6(109) => ending(Cause::Panicked, format!("k6 panicked on {who}{said}")),
+        FailureKind::K6(code) => ending(other, format!("k6 exited with code {code} ({}) on {who}{said}", k6_exit(code))),
+        FailureKind::Unknown => ending(other, format!("{who} failed{said}")),
+    }
+}
+
+/// What k6's exit codes mean, by its `errext/exitcodes`.
+fn k6_exit(code: i32) -> &'static str {
+    match code {
+        97 => "the cloud run failed",
+        100..=102 => "setup, teardown or another step timed out",
+        104 => "invalid configuration or command line",
+        106 => "its REST API could not listen",
+        137 => "killed",
+        143 => "terminated",
+        _ => "failed",
+    }
+}
+
+/// What keeps the runners from being ready, runner by runner, if anything but time does.
+#[must_use]
+pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
+    let mut reasons = Vec::new();
+    let mut more = 0;
+    for runner in facts.runners().filter(|runner| !runner.is_ready()) {
+        let reason = match (runner.pod, &runner.memory.job) {
+            (None, Job::Foreign) => format!(
+                "Job {} exists and belongs to something else; delete it",
+                job::name(facts.run, runner.number)
+            ),
+            (None, _) => format!(
+                "no pod has been made for Job {}; see its events for a quota or an admission webhook",
+                job::name(facts.run, runner.number)
+            ),
+            (Some(pod), _) => match (&pod.life, &runner.memory.trouble) {
+                (Life::Waiting(Some(reason)), _) => reason.clone(),
+                (Life::Waiting(None), _) => "its containers are being made or the archive is being downloaded".to_owned(),
+                (_, Some(trouble)) => trouble.clone(),
+                _ => "k6 is loading the script".to_owned(),
+            },
+        };
+        if reasons.len() == RUNNERS_NAMED_MAX {
+            more += 1;
+        } else {
+            reasons.push(format!("runner {}: {reason}", of(facts, runner.number)));
+        }
+    }
+    if more > 0 {
+        reasons.push(format!("and {more} more"));
+    }
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+fn of(facts: &Facts<'_>, number: u32) -> String {
+    format!("{number}/{}", facts.memory.parallelism)
+}
+
+fn name(run: &TestRun) -> String {
+    run.metadata.key().to_string()
+}
+
+fn ending(cause: Cause, message: String) -> Ending {
+    Ending { cause, message }
+}

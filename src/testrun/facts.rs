@@ -1,0 +1,205 @@
+//! What is true of a run: every [`Fact`] read off the object, its pods and the memory.
+//!
+//! Owns the limits on how long a stage may wait. Leaves alone what follows from a fact (see `stage`) and why a run ends
+//! (see `detect`). Invariant: `holds` changes nothing, and whatever turns a fact over by mere passing of time has its
+//! moment in `next_change`.
+
+use std::time::{Duration, SystemTime};
+
+use super::api::TestRun;
+use super::memory::{Job, RunMemory, RunnerMemory, Setup, Teardown};
+use super::pod::{Life, RunnerPod};
+use super::stage::{Block, Fact};
+
+/// How often a run's state is asked of GCk6.
+pub const STATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a running runner is asked for its status. The end of a run is seen within this time.
+pub const RUNNER_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a runner that answers, but is not ready, is asked again.
+pub const READY_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// How long runners are given to take "stop". Deleting their Jobs stops them anyway.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long pods are given to go: twice the default grace period of 30 s. A pod on a lost node never goes.
+pub const PODS_PATIENCE: Duration = Duration::from_secs(60);
+/// How long GCk6 is told again and again what has happened while it cannot be reached.
+pub const CLOUD_PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a test may run. GCk6 ends every test long before; this is for runs that it has forgotten.
+pub const RUN_TIME_MAX: Duration = Duration::from_secs(48 * 3600);
+
+/// All that decisions about one run are made on.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The clock of deadlines.
+    pub now: Duration,
+    /// The clock of timestamps.
+    pub wall: SystemTime,
+    /// The object.
+    pub run: &'a TestRun,
+    /// The pods of its runners.
+    pub pods: Vec<&'a RunnerPod>,
+    /// What is remembered of it.
+    pub memory: &'a RunMemory,
+    /// Whether its zone is being deleted.
+    pub zone_deleting: bool,
+    /// How long runners may take to answer.
+    pub start_deadline: Duration,
+}
+
+/// One runner, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Runner<'a> {
+    /// From 1.
+    pub number: u32,
+    /// Its pod, if there is one.
+    pub pod: Option<&'a RunnerPod>,
+    /// What is remembered of it.
+    pub memory: &'a RunnerMemory,
+}
+
+impl<'a> Facts<'a> {
+    /// Whether `fact` is true now.
+    #[must_use]
+    pub fn holds(&self, fact: Fact) -> bool {
+        let memory = self.memory;
+        match fact {
+            Fact::RunnersToStop => {
+                memory.ending.is_some()
+                    && self.now < memory.ending_since + STOP_PATIENCE
+                    && self.runners().any(|runner| runner.is_to_stop())
+            }
+            Fact::Ending => memory.ending.is_some(),
+            Fact::CloudUntold => {
+                self.within(CLOUD_PATIENCE) && (self.ending_untold() || self.teardown_failure_untold())
+            }
+            Fact::JobsMissing => self.runners().any(|runner| !matches!(runner.memory.job, Job::Ours(_))),
+            Fact::RunnersSilent => self.runners().any(|runner| !runner.is_ready()),
+            Fact::SetupDue => !self.any_started() && !matches!(memory.setup, Setup::Run(_)),
+            Fact::SetupDataDue => !self.any_started() && self.runners().any(|runner| !runner.memory.data_sent),
+            Fact::RunnersPaused => self.runners().any(|runner| runner.is_to_resume()),
+            Fact::RunnersRunning => self.runners().any(|runner| !runner.has_ended()),
+            Fact::TeardownDue => memory.teardown == Teardown::Due && self.reachable().is_some(),
+            Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
+            Fact::PodsLeft => self.within(PODS_PATIENCE) && !self.pods.is_empty(),
+            Fact::FinishDue => self.within(CLOUD_PATIENCE) && memory.finish.is_none(),
+            Fact::CleanupDue => self.run.spec.cleans_up(),
+            Fact::Otherwise => true,
+        }
+    }
+
+    /// When a fact may next turn over although nothing happens.
+    #[must_use]
+    pub fn next_change(&self) -> Option<Duration> {
+        let since = self.memory.since;
+        let stop = self.memory.ending.is_some().then_some(self.memory.ending_since + STOP_PATIENCE);
+        let candidates = match self.memory.block {
+            Block::New | Block::Created => [Some(since + self.start_deadline), stop],
+            Block::Started => [Some(since + RUN_TIME_MAX), stop],
+            Block::Stopped | Block::Gone => [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE)],
+            Block::Done => [None, None],
+        };
+        candidates.into_iter().flatten().filter(|at| *at > self.now).min()
+    }
+
+    /// The runners, in the order of their numbers.
+    pub fn runners(&self) -> impl Iterator<Item = Runner<'_>> {
+        let mut pods = self.pods.iter().copied().peekable();
+        self.memory.runners.iter().map(move |(&number, memory)| {
+            let mut found: Option<&RunnerPod> = None;
+            while let Some(pod) = pods.next_if(|pod| pod.runner <= number) {
+                let is_its_own = pod.runner == number && memory.owns(pod);
+                // A pod that was replaced and still lingers says nothing about its successor.
+                if is_its_own && found.is_none_or(|other| matches!(other.life, Life::Failed(_))) {
+                    found = Some(pod);
+                }
+            }
+            Runner { number, pod: found, memory }
+        })
+    }
+
+    /// One runner.
+    #[must_use]
+    pub fn runner(&self, number: u32) -> Option<Runner<'_>> {
+        self.runners().find(|runner| runner.number == number)
+    }
+
+    /// The first runner that can be spoken to.
+    #[must_use]
+    pub fn reachable(&self) -> Option<Runner<'_>> {
+        self.runners().find(|runner| runner.address().is_some())
+    }
+
+    /// Whether GCk6 has to hear why the run ends.
+    #[must_use]
+    pub fn ending_untold(&self) -> bool {
+        !self.memory.told && self.memory.ending.as_ref().is_some_and(|ending| ending.cause.is_news_to_cloud())
+    }
+
+    /// Whether GCk6 has to hear that teardown failed.
+    #[must_use]
+    pub fn teardown_failure_untold(&self) -> bool {
+        !self.memory.teardown_told && matches!(self.memory.teardown, Teardown::Failed(_))
+    }
+
+    /// Whether the test, or a part of it, has been started. Then setup is over, whoever has run it.
+    fn any_started(&self) -> bool {
+        self.runners().any(|runner| runner.memory.resumed || runner.memory.status.as_ref().is_some_and(|s| s.has_started()))
+    }
+
+    fn within(&self, patience: Duration) -> bool {
+        self.now < self.memory.since + patience
+    }
+}
+
+impl RunnerMemory {
+    /// Whether the pod is this runner's, and not one that a Job of the same name has left behind.
+    fn owns(&self, pod: &RunnerPod) -> bool {
+        match (&self.job, &pod.job_uid) {
+            (Job::Ours(job), Some(owner)) => job == owner,
+            _ => true,
+        }
+    }
+}
+
+impl<'a> Runner<'a> {
+    /// The pod and its address, while k6 runs in it.
+    #[must_use]
+    pub fn address(&self) -> Option<(&'a RunnerPod, &'a str)> {
+        let pod = self.pod.filter(|pod| pod.life == Life::Running)?;
+        Some((pod, pod.ip.as_deref()?))
+    }
+
+    /// Whether it has answered that it is paused before the start, or is past that.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let answered =
+            self.memory.status.as_ref().is_some_and(|status| status.is_paused_before_start() || status.has_started());
+        answered || self.pod.is_some_and(|pod| pod.life == Life::Ended)
+    }
+
+    /// Whether its test is over. A call that fails never means that.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.memory.status.as_ref().is_some_and(|status| status.has_ended())
+            || self.pod.is_some_and(|pod| pod.life == Life::Ended)
+    }
+
+    /// Whether it waits to be let go.
+    #[must_use]
+    pub fn is_to_resume(&self) -> bool {
+        !self.memory.resumed
+            && !self.has_ended()
+            && self.memory.status.as_ref().is_some_and(|status| status.is_paused_before_start())
+    }
+
+    /// Whether it has to be told to stop.
+    #[must_use]
+    pub fn is_to_stop(&self) -> bool {
+        self.address().is_some() && !self.has_ended() && !self.memory.stopped
+    }
+
+    /// Whether its Job may still exist, and would be ours to delete.
+    #[must_use]
+    pub fn job_is_left(&self) -> bool {
+        !matches!(self.memory.job, Job::Deleted | Job::Foreign | Job::Refused(_))
+    }
+}

@@ -1,0 +1,249 @@
+//! THE TABLE: what a test run does next, by its stage and by the facts.
+//!
+//! For each stage rows of *fact → writes → then*. The first row whose fact holds wins; every block ends with `Otherwise`.
+//! A row's writes are started together, and each is started at most once at a time. `Record` writes the next stage down,
+//! which happens only in rows whose work is done: the recorded stage never runs ahead of the world. So a process that is
+//! killed anywhere leaves a stage from which its successor repeats, at worst, writes that are idempotent.
+//!
+//! ```text
+//!              runners created     all answer, setup, resumed      all ended         jobs and pods gone, GCk6 told
+//!   (new) ───────────────► created ───────────────────► started ───────────► stopped ──────────────► finished | error
+//!     └── ending ─────────────┴────────── ending ──────────┴──────────────────►┘                         │ cleanup
+//!                                                                                                        ▼
+//!   gone: the TestRun was deleted under us; GCk6 is told, then the run is forgotten                   (deleted)
+//! ```
+
+use std::fmt;
+
+use super::api::Stage;
+
+/// The blocks of the table. `New` stands for no stage, `initialization` and `initialized`; `Done` for `finished` and
+/// `error`; `Gone` for a `TestRun` that was deleted before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "they are the stages that users know")]
+pub enum Block {
+    New,
+    Created,
+    Started,
+    Stopped,
+    Done,
+    Gone,
+}
+
+/// What can be true of a run. `Facts::holds` says when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact {
+    /// Something ends the run, and runners that run have not been told to stop.
+    RunnersToStop,
+    /// Something ends the run.
+    Ending,
+    /// GCk6 has not heard why the run ends, or that its teardown failed.
+    CloudUntold,
+    /// Not every runner's Job is known to exist.
+    JobsMissing,
+    /// Not every runner has answered that it is ready.
+    RunnersSilent,
+    /// No runner has started, and setup has not been run.
+    SetupDue,
+    /// No runner has started, and some have not been given the setup data.
+    SetupDataDue,
+    /// Some runners are ready and paused.
+    RunnersPaused,
+    /// Some runners have not ended.
+    RunnersRunning,
+    /// The test has started, all runners have ended, teardown has not been run.
+    TeardownDue,
+    /// Not every runner's Job is known to be deleted.
+    JobsLeft,
+    /// Some pods are still there, flushing their last metrics.
+    PodsLeft,
+    /// GCk6 has not been told that the run is over.
+    FinishDue,
+    /// The `TestRun` is to be deleted after its end.
+    CleanupDue,
+    /// Always true; the last row of every block.
+    Otherwise,
+}
+
+/// What a row sets going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is named after the action that it starts")]
+pub enum Write {
+    CreateJobs,
+    AskRunners,
+    SayHoldUp,
+    RunSetup,
+    SendSetupData,
+    ResumeRunners,
+    WatchRunners,
+    CheckState,
+    StopRunners,
+    TellCloud,
+    RunTeardown,
+    DeleteJobs,
+    Finish,
+    DeleteTestRun,
+}
+
+/// What comes after a row's writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Stay until a fact changes.
+    Stay,
+    /// Write this stage down.
+    Record(Stage),
+    /// Write `finished` down, or `error` if the run has failed.
+    RecordEnd,
+    /// Forget the run.
+    Forget,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The fact that selects it.
+    pub fact: Fact,
+    /// What is started.
+    pub writes: &'static [Write],
+    /// What comes after.
+    pub then: Then,
+}
+
+use Fact as F;
+use Then::{Forget, Record, RecordEnd, Stay};
+use Write as W;
+
+const fn row(fact: Fact, writes: &'static [Write], then: Then) -> Row {
+    Row { fact, writes, then }
+}
+
+/// The rows of a block, in order.
+#[rustfmt::skip]
+#[must_use]
+pub const fn rows(block: Block) -> &'static [Row] {
+    match block {
+        //                    fact                writes                                           then
+        Block::New => const { &[
+            row(F::Ending,         &[],                                             Record(Stage::Stopped)),
+            row(F::JobsMissing,    &[W::CreateJobs, W::CheckState],                 Stay),
+            row(F::Otherwise,      &[],                                             Record(Stage::Created)),
+        ] },
+        Block::Created => const { &[
+            row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
+            row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
+            row(F::RunnersSilent,  &[W::AskRunners, W::CheckState, W::SayHoldUp],   Stay),
+            row(F::SetupDue,       &[W::RunSetup, W::CheckState],                   Stay),
+            row(F::SetupDataDue,   &[W::SendSetupData, W::CheckState],              Stay),
+            row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
+            row(F::Otherwise,      &[],                                             Record(Stage::Started)),
+        ] },
+        Block::Started => const { &[
+            row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
+            row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
+            row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
+            row(F::RunnersRunning, &[W::WatchRunners, W::CheckState],               Stay),
+            row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),
+        ] },
+        Block::Stopped => const { &[
+            row(F::TeardownDue,    &[W::RunTeardown, W::TellCloud],                 Stay),
+            row(F::JobsLeft,       &[W::DeleteJobs, W::TellCloud],                  Stay),
+            row(F::PodsLeft,       &[W::TellCloud],                                 Stay),
+            row(F::CloudUntold,    &[W::TellCloud],                                 Stay),
+            row(F::FinishDue,      &[W::Finish],                                    Stay),
+            row(F::Otherwise,      &[],                                             RecordEnd),
+        ] },
+        Block::Done => const { &[
+            row(F::CleanupDue,     &[W::DeleteTestRun],                             Stay),
+            row(F::Otherwise,      &[],                                             Stay),
+        ] },
+        Block::Gone => const { &[
+            row(F::CloudUntold,    &[W::TellCloud],                                 Stay),
+            row(F::PodsLeft,       &[],                                             Stay),
+            row(F::FinishDue,      &[W::Finish],                                    Stay),
+            row(F::Otherwise,      &[],                                             Forget),
+        ] },
+    }
+}
+
+impl Block {
+    /// All blocks, in the order in which a run goes through them.
+    pub const ALL: [Self; 6] = [Self::New, Self::Created, Self::Started, Self::Stopped, Self::Done, Self::Gone];
+
+    /// The block of a recorded stage.
+    #[must_use]
+    pub fn of(stage: Option<Stage>) -> Self {
+        match stage {
+            None | Some(Stage::Initialization | Stage::Initialized) => Self::New,
+            Some(Stage::Created) => Self::Created,
+            Some(Stage::Started) => Self::Started,
+            Some(Stage::Stopped) => Self::Stopped,
+            Some(Stage::Finished | Stage::Error) => Self::Done,
+        }
+    }
+}
+
+/// The table as Markdown, for the README.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from("| stage | if | start | then |\n|---|---|---|---|\n");
+    for block in Block::ALL {
+        for row in rows(block) {
+            let writes: Vec<String> = row.writes.iter().map(|write| format!("{write:?}")).collect();
+            let writes = if writes.is_empty() { "–".to_owned() } else { writes.join(", ") };
+            text.push_str(&format!("| {block} | {:?} | {writes} | {} |\n", row.fact, row.then));
+        }
+    }
+    text
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "(new)",
+            Self::Created => "created",
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+            Self::Done => "finished, error",
+            Self::Gone => "(gone)",
+        })
+    }
+}
+
+impl fmt::Display for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stay => f.write_str("stay"),
+            Self::Record(stage) => write!(f, "→ {stage}"),
+            Self::RecordEnd => f.write_str("→ finished or error"),
+            Self::Forget => f.write_str("forget"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_ends_with_otherwise_and_names_a_fact_once() {
+        for block in Block::ALL {
+            let facts: Vec<Fact> = rows(block).iter().map(|row| row.fact).collect();
+            assert_eq!(facts.last(), Some(&Fact::Otherwise), "{block}");
+            let mut unique = facts.clone();
+            unique.sort();
+            unique.dedup();
+            assert_eq!(unique.len(), facts.len(), "{block}");
+        }
+    }
+
+    #[test]
+    fn stages_only_move_forward() {
+        for block in Block::ALL {
+            for row in rows(block) {
+                if let Record(stage) = row.then {
+                    assert!(Block::of(Some(stage)) > block, "{block}: {:?}", row.fact);
+                }
+            }
+        }
+    }
+}

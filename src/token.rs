@@ -1,0 +1,188 @@
+//! GCk6 tokens, read from Secrets.
+//!
+//! Owns when a Secret is read: when it is first needed, every few minutes, at once when GCk6 refuses what it held. There is
+//! no watch on Secrets, since that takes the right to read all of them. Invariant: the token is in no message.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use crate::event::ObjectKey;
+use crate::redact::Secret;
+use crate::testrun::learn;
+use crate::zone::api::TOKEN_KEY;
+
+/// How often a Secret is read although nothing is wrong.
+pub const READ_INTERVAL: Duration = Duration::from_secs(300);
+/// How often a Secret is read whose token is missing or refused.
+pub const MEND_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What is known of one token.
+#[derive(Debug, Default)]
+pub struct TokenMemory {
+    /// The token as last read. Kept when the Secret is deleted: a zone that is deleted with its Secret deregisters with it.
+    pub value: Option<Secret>,
+    /// What is wrong with it, for a person.
+    pub problem: Option<String>,
+    /// Since when something is wrong.
+    pub problem_since: Option<Duration>,
+    /// Whether GCk6 refuses it.
+    pub refused: bool,
+    /// When the Secret was last read.
+    read: Option<Duration>,
+}
+
+impl TokenMemory {
+    /// When the Secret is to be read next.
+    #[must_use]
+    pub fn due(&self) -> Duration {
+        match self.read {
+            None => Duration::ZERO,
+            Some(read) if self.problem.is_some() => read + MEND_INTERVAL,
+            Some(read) => read + READ_INTERVAL,
+        }
+    }
+
+    /// Whether it was ever read, successfully or not.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.value.is_some() || self.problem.is_some()
+    }
+
+    /// GCk6 has refused the token.
+    pub fn refuse(&mut self, now: Duration, secret: &ObjectKey, why: &str) {
+        if !self.refused {
+            self.refused = true;
+            self.read = None;
+            self.trouble(now, format!("GCk6 refuses the token in Secret {secret}: {why}; put a valid token into it"));
+        }
+    }
+
+    /// Something went well with the token.
+    pub fn accept(&mut self) {
+        if self.refused {
+            self.refused = false;
+            self.problem = None;
+            self.problem_since = None;
+        }
+    }
+
+    /// Learns from an answer to the reading of the Secret. True if there is a token now that there was not before.
+    pub fn learn(&mut self, now: Duration, secret: &ObjectKey, reply: Result<Vec<u8>, k8s::Error>) -> bool {
+        self.read = Some(now);
+        let token = match reply {
+            Ok(body) => parse(&body).map_err(|why| format!("Secret {secret} {why}")),
+            Err(error) if error.is_not_found() => {
+                Err(format!("Secret {secret} does not exist; create it with the GCk6 token under the key {TOKEN_KEY}"))
+            }
+            Err(error) if error.is_forbidden() => {
+                Err(format!("Secret {secret} may not be read: grant the agent the verb get on secrets in that namespace"))
+            }
+            Err(error) => Err(format!("Secret {secret} cannot be read: {}", learn::text(&error))),
+        };
+        match token {
+            Ok(token) => {
+                let is_new = self.value.as_ref() != Some(&token);
+                if is_new || !self.refused {
+                    self.refused = false;
+                    self.problem = None;
+                    self.problem_since = None;
+                }
+                self.value = Some(token);
+                is_new
+            }
+            Err(problem) => {
+                self.trouble(now, problem);
+                false
+            }
+        }
+    }
+
+    fn trouble(&mut self, now: Duration, problem: String) {
+        self.problem_since.get_or_insert(now);
+        self.problem = Some(problem);
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Secret, String> {
+    #[derive(Deserialize)]
+    struct Object {
+        data: Option<BTreeMap<String, Option<String>>>,
+    }
+    let object: Object = serde_json::from_slice(body).map_err(|_| "is not what a Secret looks like".to_owned())?;
+    let encoded = object.data.unwrap_or_default().remove(TOKEN_KEY).flatten();
+    let encoded = encoded.ok_or_else(|| format!("has no key {TOKEN_KEY}; put the GCk6 token under it"))?;
+    let bytes = STANDARD.decode(encoded).map_err(|_| format!("holds no base64 under the key {TOKEN_KEY}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("holds no text under the key {TOKEN_KEY}"))?;
+    // `kubectl create secret --from-file` keeps the line end of the file.
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(format!("is empty under the key {TOKEN_KEY}; put the GCk6 token under it"));
+    }
+    if token.chars().any(|c| c.is_control() || !c.is_ascii()) {
+        return Err(format!("holds something under the key {TOKEN_KEY} that no token can be: control or non-ASCII characters"));
+    }
+    Ok(Secret::new(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(token: &str) -> Vec<u8> {
+        format!(r#"{{"data":{{"token":"{}"}}}}"#, STANDARD.encode(token)).into_bytes()
+    }
+
+    fn key() -> ObjectKey {
+        ObjectKey { namespace: "ns".into(), name: "k6-token".into() }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[track_caller]
+    fn check(body: &[u8], expected: Result<&str, &str>) {
+        let parsed = parse(body);
+        match expected {
+            Ok(token) => assert_eq!(parsed.unwrap().expose(), token),
+            Err(part) => assert!(parsed.clone().unwrap_err().contains(part), "{parsed:?}"),
+        }
+    }
+
+    #[test]
+    fn tokens_are_read_with_or_without_a_line_end() {
+        check(&secret("abc"), Ok("abc"));
+        check(&secret("abc\n"), Ok("abc"));
+        check(&secret(" \n"), Err("is empty"));
+        check(&secret("a\nb"), Err("control"));
+        check(br#"{"data":null}"#, Err("no key token"));
+        check(br#"{"data":{"token":null}}"#, Err("no key token"));
+        check(br#"{"data":{"token":"***"}}"#, Err("no base64"));
+    }
+
+    #[test]
+    fn a_refused_token_is_read_again_at_once_and_believed_only_if_it_is_another() {
+        let mut memory = TokenMemory::default();
+        assert!(memory.learn(SECOND, &key(), Ok(secret("old"))));
+        assert_eq!(memory.due(), SECOND + READ_INTERVAL);
+        memory.refuse(2 * SECOND, &key(), "401");
+        assert_eq!(memory.due(), Duration::ZERO);
+        assert!(!memory.learn(3 * SECOND, &key(), Ok(secret("old"))));
+        assert!(memory.refused && memory.due() == 3 * SECOND + MEND_INTERVAL);
+        assert!(memory.learn(13 * SECOND, &key(), Ok(secret("new"))));
+        assert!(!memory.refused && memory.problem.is_none());
+    }
+
+    #[test]
+    fn a_secret_that_is_gone_leaves_the_token_and_a_message() {
+        let mut memory = TokenMemory::default();
+        assert!(memory.learn(SECOND, &key(), Ok(secret("token"))));
+        let gone = k8s::status::interpret(404, None, b"{}".to_vec());
+        assert!(!memory.learn(2 * SECOND, &key(), gone));
+        assert_eq!(memory.value.as_ref().unwrap().expose(), "token");
+        assert!(memory.problem.as_ref().unwrap().contains("ns/k6-token does not exist"));
+        assert_eq!(memory.problem_since, Some(2 * SECOND));
+    }
+}

@@ -1,0 +1,297 @@
+//! What an answer teaches about a zone.
+//!
+//! Owns the pace of the poll and what becomes of a listed test run. Leaves alone what is done next. Invariant: a test run
+//! that GCk6 lists is started, or found to be dealt with, or refused with a message; none is dropped in silence.
+
+use std::time::Duration;
+
+use super::api::PrivateLoadZone;
+use super::memory::{Listed, ZoneMemory};
+use super::template::{self, Settings};
+use crate::announce::Announcement;
+use crate::cloud::{self, RunId};
+use crate::event::{Action, Reply};
+use crate::rng::Rng;
+use crate::testrun::api::TestRun;
+use crate::testrun::learn::{announced, owned_by};
+
+pub use crate::testrun::learn::{again, text};
+
+/// A poll that keeps failing is tried at least this often.
+pub const POLL_BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// The presigned URL is valid for 300 s; a `TestRun` made later than this could not download its archive any more.
+const DATA_AGE_MAX: Duration = Duration::from_secs(240);
+/// How long a namesake of the `TestRun` is given to go.
+const NAMESAKE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is to be made of a report beside what the memory has learnt.
+#[derive(Debug, PartialEq)]
+#[must_use]
+pub enum Lesson {
+    /// It went well.
+    Done,
+    /// It went well, and this is the zone as the API server has it now.
+    Zone(Box<PrivateLoadZone>),
+    /// It went well, and this is the run as the API server has it now.
+    Run(Box<TestRun>),
+    /// It did not, and is tried again; not before the given time has passed, if one is given.
+    Again {
+        /// What the other side asked for.
+        after: Option<Duration>,
+        /// Why.
+        why: String,
+    },
+    /// GCk6 refuses the token: tried again, with a token that is read again.
+    TokenRefused(String),
+}
+
+/// What learning needs beside the memory.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The clock of deadlines.
+    pub now: Duration,
+    /// The object.
+    pub zone: &'a PrivateLoadZone,
+    /// How often GCk6 is polled.
+    pub poll_interval: Duration,
+    /// What `TestRun`s are made with.
+    pub settings: &'a Settings,
+}
+
+/// Learns from the report of an action on this zone.
+pub fn learn(memory: &mut ZoneMemory, context: Context<'_>, rng: &mut Rng, action: Action, reply: Reply) -> Lesson {
+    match reply {
+        Reply::Kubernetes(reply) => from_kubernetes(memory, &context, action, reply),
+        Reply::Cloud(reply) => from_cloud(memory, &context, rng, action, reply),
+        Reply::Runner(_) => Lesson::Done,
+    }
+}
+
+fn from_kubernetes(
+    memory: &mut ZoneMemory,
+    context: &Context<'_>,
+    action: Action,
+    reply: Result<Vec<u8>, k8s::Error>,
+) -> Lesson {
+    match (action, reply) {
+        (Action::Adopt | Action::Release | Action::WriteZoneStatus, Ok(body)) => {
+            serde_json::from_slice(&body).map_or(Lesson::Done, |zone| Lesson::Zone(Box::new(zone)))
+        }
+        (Action::CreateTestRun(id), Ok(body)) => {
+            memory.settle(id);
+            serde_json::from_slice(&body).map_or(Lesson::Done, |run| Lesson::Run(Box::new(run)))
+        }
+        (Action::CreateTestRun(id), Err(error)) if error.is_already_exists() => {
+            memory.listed.insert(id, Listed::Unclear { since: context.now });
+            Lesson::Done
+        }
+        (Action::CreateTestRun(id), Err(error)) if error.retry() == k8s::Retry::Never => {
+            let name = template::name(id);
+            refuse(memory, id, format!("the API server refuses TestRun {name}: {}", text(&error)));
+            Lesson::Done
+        }
+        (Action::CreateTestRun(id), Err(error)) => {
+            expire(memory, id, context.now);
+            lesson(again(&error))
+        }
+        (Action::InspectTestRun(id), Ok(body)) => inspected(memory, context, id, &body),
+        (Action::InspectTestRun(id), Err(error)) if error.is_not_found() => {
+            memory.listed.insert(id, Listed::New);
+            Lesson::Done
+        }
+        (Action::Announce, reply) => lesson(announced(&mut memory.announcements, reply)),
+        (Action::Adopt | Action::Release | Action::WriteZoneStatus, Err(error)) if error.is_not_found() => Lesson::Done,
+        (_, Ok(_)) => Lesson::Done,
+        (_, Err(error)) => lesson(again(&error)),
+    }
+}
+
+/// A `TestRun` of that name is there. Ours from before a restart, or something else's that may be on its way out.
+fn inspected(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, body: &[u8]) -> Lesson {
+    if owned_by(body, &context.zone.metadata.uid).is_some() {
+        memory.settle(id);
+        return serde_json::from_slice(body).map_or(Lesson::Done, |run| Lesson::Run(Box::new(run)));
+    }
+    if let Some(Listed::Unclear { since }) = memory.listed.get(&id)
+        && context.now < *since + NAMESAKE_PATIENCE
+    {
+        return Lesson::Again { after: None, why: "a TestRun of that name belongs to something else".to_owned() };
+    }
+    let message = format!(
+        "TestRun {} exists in namespace {} and belongs to something else; delete it",
+        template::name(id),
+        context.zone.metadata.namespace
+    );
+    refuse(memory, id, message);
+    Lesson::Done
+}
+
+fn from_cloud(
+    memory: &mut ZoneMemory,
+    context: &Context<'_>,
+    rng: &mut Rng,
+    action: Action,
+    reply: Result<Vec<u8>, cloud::Error>,
+) -> Lesson {
+    let result = match (action, reply) {
+        (Action::Poll, Ok(body)) => cloud::reply::listed_runs(&body).map(|ids| listed(memory, ids)),
+        (Action::FetchData(id), Ok(body)) => {
+            cloud::reply::test_run_data(&body).map(|data| prepared(memory, context, id, data))
+        }
+        (_, Ok(_)) => Ok(()),
+        (_, Err(error)) => Err(error),
+    };
+    match action {
+        Action::Poll => return polled(memory, context, rng, result),
+        Action::Register => return registered(memory, result),
+        Action::Deregister => return deregistered(memory, result),
+        _ => {}
+    }
+    let Err(error) = result else {
+        if let Action::Refuse(id) = action {
+            memory.settle(id);
+        }
+        return Lesson::Done;
+    };
+    if error.is_unauthorized() {
+        return Lesson::TokenRefused(text(&error));
+    }
+    match (error.retry(), action) {
+        // GCk6 lists it and does not know it: it is over. If not, it is listed again.
+        (cloud::Retry::Never, Action::FetchData(id)) if error.is_not_found() => {
+            memory.settle(id);
+            Lesson::Done
+        }
+        (cloud::Retry::Never, Action::FetchData(id)) => {
+            refuse(memory, id, format!("GCk6 does not hand out the data of the test run: {}", text(&error)));
+            Lesson::Done
+        }
+        (cloud::Retry::Never, Action::Refuse(id)) => {
+            log::warn!("GCk6 does not take the refusal of test run {id}: {}", text(&error));
+            memory.settle(id);
+            Lesson::Done
+        }
+        (cloud::Retry::After(after), _) => Lesson::Again { after: Some(after), why: text(&error) },
+        (_, _) => Lesson::Again { after: None, why: text(&error) },
+    }
+}
+
+fn listed(memory: &mut ZoneMemory, ids: Vec<RunId>) {
+    // A refusal that GCk6 has not taken yet stays, listed or not; the rest follows the list.
+    memory.listed.retain(|id, state| matches!(state, Listed::Refused(_)) || ids.contains(id));
+    for id in ids {
+        if !memory.settled.contains(&id) {
+            memory.listed.entry(id).or_insert(Listed::New);
+        }
+    }
+}
+
+fn prepared(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, data: cloud::TestRunData) {
+    if let Some(status) = data.run_status.filter(|status| status.is_ended()) {
+        log::info!("test run {id} is listed but is over: {status}");
+        memory.settle(id);
+        return;
+    }
+    match template::test_run(context.zone, id, &data, context.settings) {
+        Ok(_) => {
+            memory.listed.insert(id, Listed::Ready { data: Box::new(data), since: context.now });
+        }
+        Err(refusal) => refuse(memory, id, refusal.to_string()),
+    }
+}
+
+fn refuse(memory: &mut ZoneMemory, id: RunId, message: String) {
+    log::warn!("test run {id} cannot be started: {message}");
+    memory.announcements.push(Announcement::warning("TestRunRefused", format!("test run {id}: {message}")));
+    memory.listed.insert(id, Listed::Refused(message));
+}
+
+fn expire(memory: &mut ZoneMemory, id: RunId, now: Duration) {
+    if let Some(Listed::Ready { since, .. }) = memory.listed.get(&id)
+        && now >= *since + DATA_AGE_MAX
+    {
+        memory.listed.insert(id, Listed::New);
+    }
+}
+
+/// The poll has a pace of its own: every interval, and while it fails ever later, up to a minute.
+fn polled(memory: &mut ZoneMemory, context: &Context<'_>, rng: &mut Rng, result: Result<(), cloud::Error>) -> Lesson {
+    let interval = context.poll_interval;
+    let Err(error) = result else {
+        if memory.polls_failed > 0 {
+            log::info!("PrivateLoadZone {}: GCk6 answers the poll again", context.zone.metadata.key());
+        }
+        memory.polls_failed = 0;
+        memory.poll_error = None;
+        memory.polled = true;
+        memory.next_poll = context.now + interval;
+        return Lesson::Done;
+    };
+    if memory.polls_failed == 0 {
+        log::warn!("PrivateLoadZone {}: GCk6 does not answer the poll: {}", context.zone.metadata.key(), text(&error));
+    }
+    memory.polls_failed = memory.polls_failed.saturating_add(1);
+    let backoff = interval.saturating_mul(1 << memory.polls_failed.saturating_sub(1).min(10));
+    let backoff = backoff.min(POLL_BACKOFF_MAX.max(interval));
+    let asked = match error.retry() {
+        cloud::Retry::After(after) => after,
+        _ => Duration::ZERO,
+    };
+    memory.next_poll = context.now + (backoff - backoff.mul_f64(rng.fraction() / 4.0)).max(asked);
+    memory.poll_error = Some(text(&error));
+    if error.is_unauthorized() { Lesson::TokenRefused(text(&error)) } else { Lesson::Done }
+}
+
+fn registered(memory: &mut ZoneMemory, result: Result<(), cloud::Error>) -> Lesson {
+    match result {
+        Ok(()) => {
+            let first = memory.registered.is_none();
+            memory.registered = memory.registering.take();
+            memory.registration_error = None;
+            let message = if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
+            memory.announcements.push(Announcement::normal("Registered", message));
+            Lesson::Done
+        }
+        Err(error) => {
+            let why = text(&error);
+            if memory.registration_error.as_ref() != Some(&why) {
+                memory.announcements.push(Announcement::warning("RegistrationFailed", why.clone()));
+            }
+            memory.registration_error = Some(why);
+            failed(&error)
+        }
+    }
+}
+
+fn deregistered(memory: &mut ZoneMemory, result: Result<(), cloud::Error>) -> Lesson {
+    match result {
+        Err(error) if !error.is_not_found() => {
+            memory.deregistration_refused = error.retry() == cloud::Retry::Never;
+            memory.deregistration_error = Some(text(&error));
+            failed(&error)
+        }
+        _ => {
+            memory.deregistered = true;
+            memory.deregistration_error = None;
+            Lesson::Done
+        }
+    }
+}
+
+fn failed(error: &cloud::Error) -> Lesson {
+    match error.retry() {
+        _ if error.is_unauthorized() => Lesson::TokenRefused(text(error)),
+        cloud::Retry::After(after) => Lesson::Again { after: Some(after), why: text(error) },
+        _ => Lesson::Again { after: None, why: text(error) },
+    }
+}
+
+fn lesson(lesson: crate::testrun::learn::Lesson) -> Lesson {
+    use crate::testrun::learn::Lesson as Run;
+    match lesson {
+        Run::Done => Lesson::Done,
+        Run::Object(run) => Lesson::Run(run),
+        Run::Again { after, why } => Lesson::Again { after, why },
+        Run::TokenRefused(why) => Lesson::TokenRefused(why),
+    }
+}

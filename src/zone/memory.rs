@@ -1,0 +1,104 @@
+//! What the process remembers of a zone between two turns.
+//!
+//! Invariant: all of it can be lost. What GCk6 was told is written in the zone's status, what it lists is asked again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::announce::Announcement;
+use crate::cloud::{Registration, RunId, TestRunData};
+
+/// How many test runs are remembered as dealt with. Ids grow, so the oldest are forgotten first.
+const SETTLED_MAX: usize = 4096;
+
+/// See the module.
+#[derive(Debug)]
+pub struct ZoneMemory {
+    /// The uid of the object that this is about.
+    pub uid: String,
+    /// What GCk6 has been told of the zone.
+    pub registered: Option<Registration>,
+    /// What it is being told.
+    pub registering: Option<Registration>,
+    /// Why GCk6 does not take it.
+    pub registration_error: Option<String>,
+    /// When GCk6 is asked for test runs next.
+    pub next_poll: Duration,
+    /// How often in a row it did not answer.
+    pub polls_failed: u32,
+    /// Why, in words.
+    pub poll_error: Option<String>,
+    /// Whether it ever answered this process.
+    pub polled: bool,
+    /// The test runs that it lists and that are not known to be dealt with.
+    pub listed: BTreeMap<RunId, Listed>,
+    /// Test runs that were started, refused or have ended; GCk6 may list them for a while.
+    pub settled: BTreeSet<RunId>,
+    /// Since when the zone is being deleted.
+    pub leaving_since: Option<Duration>,
+    /// Since when deregistration is tried.
+    pub deregistering_since: Option<Duration>,
+    /// Whether GCk6 has forgotten the zone, or there is no way to make it.
+    pub deregistered: bool,
+    /// Why it is not deregistered yet.
+    pub deregistration_error: Option<String>,
+    /// Whether only another token could help.
+    pub deregistration_refused: bool,
+    /// Events to post.
+    pub announcements: Vec<Announcement>,
+}
+
+/// How far a listed test run is.
+#[derive(Debug)]
+pub enum Listed {
+    /// Its data has to be asked for.
+    New,
+    /// Its `TestRun` has to be created.
+    Ready {
+        /// What to make it from; holds a presigned URL that is valid for 300 s.
+        data: Box<TestRunData>,
+        /// When it was got.
+        since: Duration,
+    },
+    /// A `TestRun` of its name exists; whose it is has to be looked up.
+    Unclear {
+        /// Since when.
+        since: Duration,
+    },
+    /// It cannot be started, which GCk6 has to be told.
+    Refused(String),
+}
+
+impl ZoneMemory {
+    /// Nothing remembered yet. The first poll comes at `next_poll`.
+    #[must_use]
+    pub fn new(uid: &str, next_poll: Duration) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            registered: None,
+            registering: None,
+            registration_error: None,
+            next_poll,
+            polls_failed: 0,
+            poll_error: None,
+            polled: false,
+            listed: BTreeMap::new(),
+            settled: BTreeSet::new(),
+            leaving_since: None,
+            deregistering_since: None,
+            deregistered: false,
+            deregistration_error: None,
+            deregistration_refused: false,
+            announcements: Vec::new(),
+        }
+    }
+
+    /// A listed test run is dealt with, and will not be taken up again.
+    pub fn settle(&mut self, id: RunId) {
+        self.listed.remove(&id);
+        self.settled.insert(id);
+        while self.settled.len() > SETTLED_MAX {
+            self.settled.pop_first();
+        }
+    }
+}
