@@ -7,10 +7,10 @@ use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg;
 
-use super::UsageError;
 use super::env::Env;
 use super::help::Topic;
 use super::options::{FETCH, Group, Opt, RUN, find_long, find_short};
+use super::{UsageError, values};
 
 /// The arguments, before any value is read.
 #[derive(Debug)]
@@ -85,18 +85,19 @@ fn read_options(topic: Topic, args: impl Iterator<Item = OsString>) -> Result<Ra
     let mut values = BTreeMap::<_, Vec<_>>::new();
     let mut parser = lexopt::Parser::from_args(args);
     loop {
-        let option: &Opt = match parser.next().map_err(|error| plain(topic, &error))? {
-            None => break,
-            Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Raw::Help(topic)),
-            Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Raw::Version),
-            Some(Arg::Long(name)) => {
-                find_long(groups, name).ok_or_else(|| unknown(topic, &format!("--{name}")))?
-            }
-            Some(Arg::Short(name)) => {
-                find_short(groups, name).ok_or_else(|| unknown(topic, &format!("-{name}")))?
-            }
-            Some(Arg::Value(value)) => return Err(unexpected(topic, &value)),
-        };
+        let option: &Opt =
+            match parser.next().map_err(|error| UsageError::new(topic, values::shown(&error.to_string())))? {
+                None => break,
+                Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Raw::Help(topic)),
+                Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Raw::Version),
+                Some(Arg::Long(name)) => {
+                    find_long(groups, name).ok_or_else(|| unknown(topic, &format!("--{name}")))?
+                }
+                Some(Arg::Short(name)) => {
+                    find_short(groups, name).ok_or_else(|| unknown(topic, &format!("-{name}")))?
+                }
+                Some(Arg::Value(value)) => return Err(unexpected(topic, &value)),
+            };
         let value = parser.value().map_err(|_| {
             UsageError::new(
                 topic,
@@ -162,16 +163,6 @@ fn unknown(topic: Topic, name: &str) -> UsageError {
 
 /// An argument in a wrong place may be a URL with a credential in it.
 fn unexpected(topic: Topic, value: &OsStr) -> UsageError {
-    let value = super::values::shown(&value.to_string_lossy());
+    let value = values::shown(&value.to_string_lossy());
     UsageError::new(topic, format!("unexpected argument {value}; {} shows the usage", topic.command()))
-}
-
-fn plain(topic: Topic, error: &lexopt::Error) -> UsageError {
-    match error {
-        lexopt::Error::UnexpectedValue { option, value } => {
-            let value = super::values::shown(&value.to_string_lossy());
-            UsageError::new(topic, format!("{option} takes no value, got {value}"))
-        }
-        error => UsageError::new(topic, error.to_string()),
-    }
 }

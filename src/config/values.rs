@@ -62,7 +62,8 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     if uri.host().unwrap_or_default().is_empty() {
         return Err(format!("has no host; {accepted}"));
     }
-    if authority.ends_with(':') || (uri.port().is_some() && uri.port_u16().is_none_or(|port| port == 0)) {
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    if !authority.contains('@') && port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
         return Err(format!("has no valid port; {accepted}"));
     }
     if authority.contains('@') {
@@ -120,7 +121,15 @@ fn is_image(text: &str) -> bool {
 }
 
 fn is_registry(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'))
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'))
+        && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 fn is_image_component(text: &str) -> bool {
@@ -212,7 +221,8 @@ mod tests {
         check(base_url("https://user:pw@host"), Err("holds a user name"));
         check(base_url("https://host/?token=1"), Err("holds a query"));
         check(base_url("https://host/#x"), Err("holds a query"));
-        check(base_url("https://host:99999"), Err("is no URL"));
+        check(base_url("https://host:99999"), Err("has no valid port"));
+        check(base_url("https://host:"), Err("has no valid port"));
         check(base_url("https://host:0"), Err("has no valid port"));
     }
 

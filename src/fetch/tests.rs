@@ -188,7 +188,7 @@ fn a_truncated_body_is_fetched_anew() {
 #[test]
 fn a_server_in_trouble_is_asked_again() {
     let busy = answer(503, "Retry-After: 0\r\n", b"busy");
-    check(vec![busy.clone(), answer(429, "", b""), answer(200, "", &tar())], ExitCode::Ok, "", 3);
+    check(vec![busy, answer(429, "", b""), answer(200, "", &tar())], ExitCode::Ok, "", 3);
 }
 
 #[test]
