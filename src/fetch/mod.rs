@@ -102,7 +102,7 @@ fn download(config: &FetchConfig) -> Result<(), FetchError> {
 fn after_tries(error: FetchError, tries: u32) -> FetchError {
     match error {
         FetchError::Network(_) | FetchError::Status { .. } => FetchError::Network(format!(
-            "{error} (tried {tries} times); check that pods reach this host: DNS, network policies, proxy"
+            "{error} (tries: {tries}); check that pods reach this host: DNS, network policies, proxy"
         )),
         error => error,
     }

@@ -218,9 +218,28 @@ fn a_body_that_hangs_ends_at_the_deadline() {
 }
 
 #[test]
+fn the_deadline_holds_for_head_and_body_together() {
+    let clock: Clock = {
+        // Every look at the clock is a second later, so that the deadline is over in the middle of the body.
+        static LOOKS: AtomicUsize = AtomicUsize::new(0);
+        static START: OnceLock<Instant> = OnceLock::new();
+        || {
+            let looks = LOOKS.fetch_add(1, Ordering::SeqCst) as u64;
+            *START.get_or_init(Instant::now) + Duration::from_secs(looks)
+        }
+    };
+    let dir = Dir::new();
+    let (url, _) = serve(vec![answer(200, "", &tar())]);
+    let config = config(&dir, &url);
+    let client = HttpClient::cloud(&config.proxies, None);
+    let failure = transfer::attempt(&client, &config, clock, clock() + Duration::from_secs(5)).unwrap_err();
+    assert!(failure.error.to_string().contains("within the deadline"), "{failure:?}");
+    assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 0);
+}
+
+#[test]
 fn a_server_without_tls_is_tls() {
     let dir = Dir::new();
-    let (url, _) = serve(vec![answer(200, "", b"")]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -228,7 +247,6 @@ fn a_server_without_tls_is_tls() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         let _ = stream.read(&mut [0; 512]);
     });
-    drop(url);
     let config = config(&dir, &format!("https://{address}/archive.tar?{QUERY}"));
     check_config(&dir, &config, ExitCode::Tls, "does not speak TLS");
 }

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use log::info;
 
+use super::Clock;
 use super::archive::{BLOCK_BYTES, check_head};
 use super::error::{Failure, FetchError, Retry, from_status};
+use super::progress::Progress;
 use super::retry::{REDIRECTS_MAX, redirect};
 use super::save::PartFile;
-use super::{Clock, progress::Progress};
 use crate::config::FetchConfig;
 use crate::net::{Download, HttpClient};
 use crate::redact::without_query;
@@ -41,36 +42,68 @@ pub(super) fn attempt(
             return Err(Failure { error, retry: Retry::Never });
         }
         let mut download = client.download(&url, left, IDLE_TIMEOUT.min(left))?;
-        match (download.status, download.location.take()) {
-            (200, _) => return save(download, config, &place, clock),
+        let location = download.location.take();
+        let body = Body { download, clock, deadline };
+        match (body.download.status, location) {
+            (200, _) => return save(body, config, &place),
             (301 | 302 | 303 | 307 | 308, Some(location)) => {
                 url = redirect(&url, &location).map_err(|problem| FetchError::Redirect { place, problem })?;
                 info!("redirected to {}", without_query(&url));
             }
-            (status, _) => return Err(refused(download, status, place)),
+            (status, _) => return Err(refused(body, status, place)),
         }
     }
     Err(FetchError::Redirect { place: without_query(&url), problem: "too many times" }.into())
 }
 
-/// The beginning of the body says why; when it does not come, the status has to do.
-fn refused(mut download: Download, status: u16, place: String) -> Failure {
-    let mut body = vec![0; ERROR_BYTES_MAX];
-    let length = fill(&mut download, &mut body).unwrap_or(0);
-    from_status(place, status, download.retry_after, &body[..length])
+/// A body that ends by the deadline: the HTTP library counts the time for a body anew once its head has come.
+struct Body {
+    download: Download,
+    clock: Clock,
+    deadline: Instant,
 }
 
-fn save(mut download: Download, config: &FetchConfig, place: &str, clock: Clock) -> Result<u64, Failure> {
+impl Body {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        if (self.clock)() >= self.deadline {
+            let error = FetchError::Network("the archive did not arrive within the deadline".to_owned());
+            return Err(Failure { error, retry: Retry::Never });
+        }
+        Ok(self.download.read(buffer)?)
+    }
+
+    /// Reads until the buffer is full or the body ends; the bytes read.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        let mut length = 0;
+        while length < buffer.len() {
+            match self.read(&mut buffer[length..])? {
+                0 => break,
+                read => length += read,
+            }
+        }
+        Ok(length)
+    }
+}
+
+/// The beginning of the body says why; when it does not come, the status has to do.
+fn refused(mut body: Body, status: u16, place: String) -> Failure {
+    let mut page = vec![0; ERROR_BYTES_MAX];
+    let length = body.fill(&mut page).unwrap_or(0);
+    from_status(place, status, body.download.retry_after, &page[..length])
+}
+
+fn save(mut body: Body, config: &FetchConfig, place: &str) -> Result<u64, Failure> {
     let too_large = || FetchError::TooLarge { place: place.to_owned(), bytes_max: config.bytes_max };
-    if download.length_bytes.is_some_and(|length| length > config.bytes_max) {
+    let length_bytes = body.download.length_bytes;
+    if length_bytes.is_some_and(|length| length > config.bytes_max) {
         return Err(too_large().into());
     }
     let mut chunk = vec![0; CHUNK_BYTES];
-    let mut length = fill(&mut download, &mut chunk[..BLOCK_BYTES])?;
+    let mut length = body.fill(&mut chunk[..BLOCK_BYTES])?;
     check_head(&chunk[..length]).map_err(|what| FetchError::NotArchive { place: place.to_owned(), what })?;
 
     let mut file = PartFile::create(&config.to)?;
-    let mut progress = Progress::new(place, download.length_bytes, clock());
+    let mut progress = Progress::new(place, length_bytes, (body.clock)());
     let mut total_bytes = 0_u64;
     while length > 0 {
         total_bytes += length as u64;
@@ -78,10 +111,10 @@ fn save(mut download: Download, config: &FetchConfig, place: &str, clock: Clock)
             return Err(too_large().into());
         }
         file.write(&chunk[..length])?;
-        progress.advance(total_bytes, clock());
-        length = download.read(&mut chunk)?;
+        progress.advance(total_bytes, (body.clock)());
+        length = body.read(&mut chunk)?;
     }
-    check_end(place, total_bytes, download.length_bytes)?;
+    check_end(place, total_bytes, length_bytes)?;
     file.finish()?;
     Ok(total_bytes)
 }
@@ -98,16 +131,4 @@ fn check_end(place: &str, total_bytes: u64, length_bytes: Option<u64>) -> Result
     let error =
         FetchError::Network(format!("the archive from {place} ended after {total_bytes} bytes, too early"));
     Err(Failure { error, retry: Retry::Later })
-}
-
-/// Reads until the buffer is full or the body ends; the bytes read.
-fn fill(download: &mut Download, buffer: &mut [u8]) -> Result<usize, Failure> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match download.read(&mut buffer[length..])? {
-            0 => break,
-            read => length += read,
-        }
-    }
-    Ok(length)
 }
