@@ -1,1 +1,180 @@
-//! Placeholder.
+//! Arguments and environment to a typed configuration.
+//!
+//! Owns the reading of both, and of the CA file they name; contacts nothing. `raw` holds what was written, this
+//! module what it means. Leaves the kubeconfig to crate `k8s`.
+//!
+//! Invariant: a [`Command`] that was returned is valid in itself; whatever is wrong with the input is one
+//! [`UsageError`] that names the option, the value and what is accepted, and no credential.
+
+mod env;
+mod help;
+mod input;
+mod options;
+mod raw;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::logging::LogConfig;
+use crate::net::{ExtraCa, ProxySettings};
+use crate::redact::Secret;
+
+pub use env::Env;
+pub use help::{Topic, version};
+use input::Input;
+use raw::Raw;
+
+/// Exit code of a [`UsageError`].
+pub const EXIT_USAGE: i32 = 2;
+
+/// The environment variable with the presigned URL of the archive.
+pub const ARCHIVE_URL_VAR: &str = "PLZ_ARCHIVE_URL";
+
+/// The environment variable that names another file than [`TERMINATION_LOG`].
+pub const TERMINATION_LOG_VAR: &str = "PLZ_TERMINATION_LOG";
+
+/// Where the kubelet looks for a container's last words.
+pub const TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Serve the zones of a cluster.
+    Run(Box<RunConfig>),
+    /// Download an archive.
+    Fetch(Box<FetchConfig>),
+    /// Print the version.
+    Version,
+    /// Print help.
+    Help(Topic),
+}
+
+/// Input that cannot be used: one line, without credentials. The process exits with [`EXIT_USAGE`].
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{message}")]
+pub struct UsageError {
+    /// What help explains the right usage.
+    pub topic: Topic,
+    /// What is wrong and what is accepted.
+    pub message: String,
+}
+
+impl UsageError {
+    fn new(topic: Topic, message: String) -> UsageError {
+        UsageError { topic, message }
+    }
+}
+
+/// The configuration of `run`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunConfig {
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`.
+    pub context: Option<String>,
+    /// The namespaces to work in.
+    pub namespaces: Namespaces,
+    /// Base of GCk6's REST API, without a trailing slash.
+    pub cloud_api: String,
+    /// Base of GCk6's ingest, without a trailing slash; runners get it as `K6_CLOUD_HOST`.
+    pub cloud_ingest: String,
+    /// What is trusted beside the public roots.
+    pub extra_ca: Option<ExtraCa>,
+    /// Proxies for GCk6.
+    pub proxies: ProxySettings,
+    /// Between two polls of a zone.
+    pub poll_interval: Duration,
+    /// From the creation of the runners to the last of them answering.
+    pub start_deadline: Duration,
+    /// How runners are reached.
+    pub runner_access: RunnerAccess,
+    /// The image of the init container, if not the agent's own.
+    pub fetch_image: Option<String>,
+    /// Threads of the pool.
+    pub workers: usize,
+    /// The log.
+    pub log: LogConfig,
+    /// What the Kubernetes configuration needs of the environment.
+    pub kube_env: KubeEnv,
+}
+
+/// The namespaces to work in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// All of the cluster.
+    All,
+    /// These; never empty.
+    Named(BTreeSet<String>),
+}
+
+/// How runners are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunnerAccess {
+    /// Direct inside a cluster, through the API server outside.
+    Auto,
+    /// At the pod's address.
+    Direct,
+    /// Through the API server's pod proxy.
+    Proxy,
+}
+
+/// Variables that lead to the API server, each as it was set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubeEnv {
+    /// `KUBECONFIG`: one path or several, separated by `:`.
+    pub kubeconfig: Option<OsString>,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `KUBERNETES_SERVICE_HOST`; set inside a cluster.
+    pub service_host: Option<String>,
+    /// `KUBERNETES_SERVICE_PORT`.
+    pub service_port: Option<String>,
+    /// `POD_NAME`: the agent's own pod, through the downward API.
+    pub pod_name: Option<String>,
+    /// `POD_NAMESPACE`.
+    pub pod_namespace: Option<String>,
+}
+
+/// The configuration of `fetch`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FetchConfig {
+    /// Where the archive goes.
+    pub to: PathBuf,
+    /// The presigned URL.
+    pub url: Secret,
+    /// For all tries together.
+    pub deadline: Duration,
+    /// The largest archive that is taken, in bytes.
+    pub bytes_max: u64,
+    /// What is trusted beside the public roots.
+    pub extra_ca: Option<ExtraCa>,
+    /// Proxies.
+    pub proxies: ProxySettings,
+    /// Where the reason of a failure is written.
+    pub termination_log: PathBuf,
+    /// The log.
+    pub log: LogConfig,
+}
+
+/// Reads the arguments that follow the program's name, and the environment. Reads the CA file, contacts nothing.
+pub fn parse(args: impl Iterator<Item = OsString>, env: &Env) -> Result<Command, UsageError> {
+    match raw::read(args)? {
+        Raw::Version => Ok(Command::Version),
+        Raw::Help(topic) => Ok(Command::Help(topic)),
+        Raw::Run(flags) => Input { flags, env }.run().map(|config| Command::Run(Box::new(config))),
+        Raw::Fetch(flags) => Input { flags, env }.fetch().map(|config| Command::Fetch(Box::new(config))),
+    }
+}
+
+/// The file for a container's last words, which is also needed when the arguments are wrong.
+pub fn termination_log(env: &Env) -> PathBuf {
+    env.os(TERMINATION_LOG_VAR).map_or_else(|| TERMINATION_LOG.into(), PathBuf::from)
+}

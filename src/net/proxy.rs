@@ -62,7 +62,8 @@ impl fmt::Debug for ProxyUrl {
     }
 }
 
-/// The proxies by scheme of the target, and the targets that go direct.
+/// The proxies by scheme of the target, and the targets that go direct. Every target is reached through a tunnel
+/// (`CONNECT`), `http` ones too: a proxy that allows tunnels to port 443 alone serves `https` targets alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxySettings {
     /// For `https` targets: `HTTPS_PROXY`, else `ALL_PROXY`.
