@@ -1,5 +1,6 @@
 //! A minimal blocking Kubernetes REST client.
 
+pub mod config;
 pub mod lines;
 pub mod meta;
 pub mod pod;
