@@ -1,12 +1,17 @@
 //! A minimal blocking Kubernetes REST client.
 
+mod auth;
+pub mod backoff;
 pub mod config;
+mod exec;
 pub mod lines;
 pub mod meta;
 pub mod pod;
 pub mod request;
 pub mod resource;
 pub mod status;
+pub mod stop;
+mod tls;
 pub mod watch;
 
 pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference};
