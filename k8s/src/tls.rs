@@ -28,7 +28,8 @@ pub(crate) enum Roots {
 #[derive(PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
+    /// PEM; it has been read once already.
+    pub(crate) key: Vec<u8>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -50,9 +51,9 @@ pub(crate) fn identity(certificate: &[u8], key: &[u8], place: &str) -> Result<Id
     let chain = certificates(certificate).ok_or_else(|| {
         wrong("the client certificate is none; expected PEM with BEGIN CERTIFICATE".to_owned())
     })?;
-    let key = PrivateKeyDer::from_pem_slice(key)
+    let parsed = PrivateKeyDer::from_pem_slice(key)
         .map_err(|_| wrong("the client key is none; expected PEM with BEGIN … PRIVATE KEY".to_owned()))?;
-    CertifiedKey::from_der(chain.clone(), key.clone_key(), &ring::default_provider()).map_err(|error| {
+    CertifiedKey::from_der(chain.clone(), parsed, &ring::default_provider()).map_err(|error| {
         wrong(match error {
             rustls::Error::InconsistentKeys(_) => {
                 "the client key does not belong to the client certificate; renew the pair".to_owned()
@@ -60,7 +61,7 @@ pub(crate) fn identity(certificate: &[u8], key: &[u8], place: &str) -> Result<Id
             error => format!("the client certificate and key cannot be used: {error}"),
         })
     })?;
-    Ok(Identity { chain, key })
+    Ok(Identity { chain, key: key.to_vec() })
 }
 
 /// None where the text holds no certificate, or a broken one.
