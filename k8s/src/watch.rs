@@ -108,10 +108,18 @@ pub struct Watcher<T> {
     spec: WatchSpec,
     state: State<T>,
     lines: Lines,
-    failing: bool,
+    /// In which phase the last failure was, as long as that phase has not worked since: a list that works does not mend a
+    /// watch that is refused.
+    failing: Option<Phase>,
     /// Whether anything useful came since the last pause. Without it every end of a watch is followed by a pause, so that a
     /// server which accepts watches and drops them is not asked in a tight loop.
     fruitful: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    List,
+    Watch,
 }
 
 #[derive(Debug)]
@@ -130,7 +138,7 @@ impl<T: DeserializeOwned> Watcher<T> {
     /// A watch that begins with a list.
     #[must_use]
     pub fn new(spec: WatchSpec) -> Self {
-        Self { spec, state: State::beginning(), lines: Lines::default(), failing: false, fruitful: true }
+        Self { spec, state: State::beginning(), lines: Lines::default(), failing: None, fruitful: true }
     }
 
     /// Whether the request to send is a watch, whose body is a stream for [`Self::read`], or a page of a list, whose body
@@ -173,12 +181,12 @@ impl<T: DeserializeOwned> Watcher<T> {
             Ok(page) => {
                 let snapshot = std::mem::take(gathered);
                 self.state = State::Watch { version: page.resource_version, kind: PhantomData };
-                self.recovered(out);
+                self.recovered(Phase::List, out);
                 out.push(WatchEvent::Snapshot(snapshot));
                 Step::Send
             }
             Err(error) if error.is_gone() && !continue_token.is_empty() => self.list_again(),
-            Err(error) => self.failed(error, out),
+            Err(error) => self.failed(Phase::List, error, out),
         }
     }
 
@@ -187,7 +195,7 @@ impl<T: DeserializeOwned> Watcher<T> {
         self.lines.forget();
         match answer {
             Ok(()) => {
-                self.recovered(out);
+                self.recovered(Phase::Watch, out);
                 Step::Read
             }
             Err(error) => self.refused(error, out),
@@ -215,6 +223,7 @@ impl<T: DeserializeOwned> Watcher<T> {
             (None, Err(_)) => {
                 self.state = State::beginning();
                 self.failed(
+                    Phase::Watch,
                     Error::TooLarge { what: "an event of the watch", limit_bytes: LINE_BYTES_MAX },
                     out,
                 )
@@ -233,7 +242,7 @@ impl<T: DeserializeOwned> Watcher<T> {
                 Step::Send
             }
             Cut::End => Step::Wait(Retry::Backoff),
-            Cut::Broken(error) => self.failed(error, out),
+            Cut::Broken(error) => self.failed(Phase::Watch, error, out),
         }
     }
 
@@ -258,11 +267,11 @@ impl<T: DeserializeOwned> Watcher<T> {
         if error.retry() == Retry::Never {
             self.state = State::beginning();
         }
-        self.failed(error, out)
+        self.failed(Phase::Watch, error, out)
     }
 
-    fn failed(&mut self, error: Error, out: &mut Vec<WatchEvent<T>>) -> Step {
-        self.failing = true;
+    fn failed(&mut self, phase: Phase, error: Error, out: &mut Vec<WatchEvent<T>>) -> Step {
+        self.failing = Some(phase);
         self.fruitful = false;
         if let State::List { .. } = self.state {
             self.state = State::beginning();
@@ -275,8 +284,8 @@ impl<T: DeserializeOwned> Watcher<T> {
         Step::Wait(pause)
     }
 
-    fn recovered(&mut self, out: &mut Vec<WatchEvent<T>>) {
-        if std::mem::take(&mut self.failing) {
+    fn recovered(&mut self, phase: Phase, out: &mut Vec<WatchEvent<T>>) {
+        if self.failing.take_if(|failing| *failing == phase).is_some() {
             out.push(WatchEvent::Recovered);
         }
     }

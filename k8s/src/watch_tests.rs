@@ -258,7 +258,10 @@ fn a_watch_refused_for_good_begins_with_a_list() {
     let mut bench = Bench::watching();
     assert_eq!(bench.refuse(400), WAIT);
     bench.asks(FIRST_PAGE);
-    bench.told("!");
+    let _ = bench.list(200, &list("20", "", &[]));
+    bench.told("! =");
+    let _ = bench.open();
+    bench.told("*");
 }
 
 #[test]

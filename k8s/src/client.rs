@@ -1,0 +1,420 @@
+//! The client: sends [`Request`]s and brings answers. The only module that knows the HTTP library.
+//!
+//! ```text
+//!   call(Request) ─► Auth::current ─► attempt ─► 401 or TLS refused? ─► Auth looks again ─► changed? ─► attempt once more
+//! ```
+//! Owns agents, connections and time limits. Leaves alone trying again after other failures: callers do that, with
+//! [`Error::retry`]. Invariants: every wait has a limit; every body has a bound; the proxy of the environment is never used;
+//! no header is ever logged.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::net::ToSocketAddrs;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use ureq::http;
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Body, Timeout};
+
+use crate::auth::{Auth, Session};
+use crate::config::{Config, Server};
+use crate::follow;
+use crate::request::{Attributes, Method, Request};
+use crate::resource::self_subject_access_review;
+use crate::status::{AccessReview, Error, Response, decode};
+use crate::stop::{Registration, Stop};
+use crate::tls::{Identity, Roots, Tls};
+use crate::watch::{Cut, WatchEvent, WatchSpec};
+
+/// The longest body of an answer, in bytes. A page of 500 objects may be large; a log is cut by its own limit.
+pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Per connection and direction; the library's own 128 KiB are for other uses.
+const BUFFER_BYTES: usize = 16 * 1024;
+/// Connections that are kept open between calls.
+const IDLE_CONNECTIONS_MAX: usize = 8;
+/// Ours where JSON is to be had, anything where it is not: logs are plain text.
+const ACCEPT: &str = "application/json, */*";
+
+/// A client of one API server. Clones share everything; use it from as many threads as you like.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    auth: Auth,
+    calls: Wire,
+    stop: Stop,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.shared.config.server)
+    }
+}
+
+/// What `GET /version` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerVersion {
+    /// `1`.
+    #[serde(default)]
+    pub major: String,
+    /// `36`; providers append a `+`.
+    #[serde(default)]
+    pub minor: String,
+    /// `v1.36.2+k3s1`.
+    #[serde(default)]
+    pub git_version: String,
+}
+
+impl Client {
+    /// A client for `config`. Contacts nobody; files are read at the first call.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let auth = Auth::new(config.clone());
+        let stop = Stop::new();
+        let calls = Wire::new(Purpose::Calls, stop.clone());
+        Self { shared: Arc::new(Shared { config, auth, calls, stop }) }
+    }
+
+    /// What this client was made from.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Sends a request and brings the body of a success. One try, or two where the first was answered with a 401 and the
+    /// credentials have changed since they were read.
+    pub fn call(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        self.send(request)?.into_body()
+    }
+
+    /// Sends a request and reads the body of a success as JSON.
+    pub fn call_as<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        let body = self.call(request)?;
+        decode(&format!("the answer to {request:?}"), &body)
+    }
+
+    /// Sends a request and brings the whole answer, success or not.
+    pub fn send(&self, request: &Request) -> Result<Response, Error> {
+        self.exchange(&self.shared.calls, request, None)
+    }
+
+    /// The same, for an answer that may take its time: `wait` is how long until it begins, and again how long until it
+    /// ends, in place of the limits of the configuration.
+    pub fn send_within(&self, request: &Request, wait: Duration) -> Result<Response, Error> {
+        self.exchange(&self.shared.calls, request, Some(wait))
+    }
+
+    /// Lists, then watches, until `stop` says so or `sink` answers `Break`. Blocks all that time; use a thread per watch.
+    ///
+    /// Failures are told as [`WatchEvent::Failing`] and tried again, after 0.5 s to 30 s with jitter.
+    pub fn watch<T: DeserializeOwned>(
+        &self,
+        spec: &WatchSpec,
+        stop: &Stop,
+        sink: &mut dyn FnMut(WatchEvent<T>) -> ControlFlow<()>,
+    ) {
+        follow::follow(self, spec, stop, sink);
+    }
+
+    /// Asks the server for its version.
+    pub fn server_version(&self) -> Result<ServerVersion, Error> {
+        self.call_as(&Request::read("/version"))
+    }
+
+    /// Asks the server whether this client may do what `attributes` say; those of a [`Request`] are in its field.
+    pub fn review_access(&self, attributes: &Attributes) -> Result<AccessReview, Error> {
+        AccessReview::parse(&self.call(&self_subject_access_review(attributes))?)
+    }
+
+    /// Ends all calls under way, and fails those to come with [`Error::Stopped`]. Watches have their own [`Stop`].
+    pub fn shutdown(&self) {
+        self.shared.stop.stop();
+    }
+
+    /// Sends over a connection of `wire` and reads the answer to its end.
+    pub(crate) fn exchange(
+        &self,
+        wire: &Wire,
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<Response, Error> {
+        let answer = self.open(wire, request, wait)?;
+        let code = answer.status().as_u16();
+        let retry_after = retry_after(&answer);
+        let mut body = Vec::new();
+        let limit = BODY_BYTES_MAX as u64 + 1;
+        answer
+            .into_body()
+            .into_reader()
+            .take(limit)
+            .read_to_end(&mut body)
+            .map_err(|error| self.failure(wire, &ureq::Error::from(error)))?;
+        if body.len() > BODY_BYTES_MAX {
+            return Err(Error::TooLarge { what: "the answer", limit_bytes: BODY_BYTES_MAX });
+        }
+        Ok(Response { code, retry_after, body })
+    }
+
+    /// Sends over a connection of `wire` and leaves the body of a success to be read as it comes.
+    pub(crate) fn stream(&self, wire: &Wire, request: &Request) -> Result<Stream, Error> {
+        let answer = self.open(wire, request, None)?;
+        let code = answer.status().as_u16();
+        if (200..300).contains(&code) {
+            return Ok(Stream { reader: Box::new(answer.into_body().into_reader()) });
+        }
+        let retry_after = retry_after(&answer);
+        let mut body = Vec::new();
+        // A refusal is short; where it is cut, its code still tells.
+        let _ = answer.into_body().into_reader().take(BUFFER_BYTES as u64).read_to_end(&mut body);
+        Err(Response { code, retry_after, body }.into_body().err().unwrap_or(Error::Stopped))
+    }
+
+    /// Reads what has come of a watch.
+    pub(crate) fn read(&self, wire: &Wire, stream: &mut Stream, buffer: &mut [u8]) -> Result<usize, Cut> {
+        match stream.reader.read(buffer).map_err(ureq::Error::from) {
+            Ok(0) => Err(Cut::End),
+            Ok(count) => Ok(count),
+            Err(ureq::Error::Timeout(Timeout::PerRead)) => Err(Cut::Silence),
+            Err(error) => Err(Cut::Broken(self.failure(wire, &error))),
+        }
+    }
+
+    fn open(
+        &self,
+        wire: &Wire,
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<http::Response<Body>, Error> {
+        let session = self.shared.auth.current()?;
+        let answer = self.attempt(wire, &session, request, wait);
+        if !wants_other_credentials(&answer) {
+            return answer.map_err(|error| self.failure(wire, &error));
+        }
+        self.shared.auth.refused(&session);
+        let fresh = self.shared.auth.current()?;
+        if fresh.generation == session.generation {
+            return answer.map_err(|error| self.failure(wire, &error));
+        }
+        self.attempt(wire, &fresh, request, wait).map_err(|error| self.failure(wire, &error))
+    }
+
+    fn attempt(
+        &self,
+        wire: &Wire,
+        session: &Session,
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<http::Response<Body>, ureq::Error> {
+        let config = &self.shared.config;
+        let agent = wire.agent(config, &session.tls);
+        let mut head = http::Request::builder()
+            .method(request.method.as_str())
+            .uri(url(config, &request.target))
+            .header("accept", ACCEPT);
+        if config.tls_server_name.is_some() {
+            head = head.header("host", config.server.authority());
+        }
+        if let Some(content_type) = request.content_type {
+            head = head.header("content-type", content_type);
+        }
+        if let Some(authorization) = &session.authorization {
+            head = head.header("authorization", authorization.0.as_str());
+        }
+        let empty = request.body.is_empty() && matches!(request.method, Method::Get | Method::Delete);
+        if empty {
+            run(&agent, head.body(())?, wait)
+        } else {
+            run(&agent, head.body(request.body.as_slice())?, wait)
+        }
+    }
+
+    /// In words. Neither headers nor bodies can get into them.
+    fn failure(&self, wire: &Wire, error: &ureq::Error) -> Error {
+        if wire.stop.is_stopped() {
+            return Error::Stopped;
+        }
+        let server = self.shared.config.server.to_string();
+        match error {
+            ureq::Error::Timeout(limit) => Error::Timeout { server, cause: format!("{limit} timeout") },
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Error::Timeout { server, cause: error.to_string() }
+            }
+            ureq::Error::Io(error) => Error::Transport { server, cause: error.to_string() },
+            ureq::Error::HostNotFound => {
+                Error::Transport { server, cause: "its name is not known".to_owned() }
+            }
+            error => Error::Transport { server, cause: error.to_string() },
+        }
+    }
+}
+
+/// The body of a watch.
+pub(crate) struct Stream {
+    reader: Box<dyn Read>,
+}
+
+fn run(
+    agent: &Agent,
+    request: http::Request<impl ureq::AsSendBody>,
+    wait: Option<Duration>,
+) -> Result<http::Response<Body>, ureq::Error> {
+    match wait {
+        None => agent.run(request),
+        Some(_) => {
+            let request =
+                agent.configure_request(request).timeout_recv_response(wait).timeout_recv_body(wait).build();
+            agent.run(request)
+        }
+    }
+}
+
+/// Whether other credentials, or other authorities, might have brought another answer.
+fn wants_other_credentials(answer: &Result<http::Response<Body>, ureq::Error>) -> bool {
+    match answer {
+        Ok(answer) => answer.status().as_u16() == 401,
+        Err(ureq::Error::Rustls(_)) => true,
+        Err(ureq::Error::Io(error)) => error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+        Err(_) => false,
+    }
+}
+
+fn retry_after(answer: &http::Response<Body>) -> Option<Duration> {
+    let value = answer.headers().get("retry-after")?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// The URL to ask for. The name in it is what TLS checks; where that is not the server's own, [`Fixed`] finds the server.
+fn url(config: &Config, target: &str) -> String {
+    let Server { tls, host, port, path } = &config.server;
+    let scheme = if *tls { "https" } else { "http" };
+    let host = config.tls_server_name.as_ref().unwrap_or(host);
+    format!("{scheme}://{host}:{port}{path}{target}")
+}
+
+/// What an agent is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Calls: the whole body within a limit.
+    Calls,
+    /// One watch: no limit on the whole, one on each read.
+    Watch,
+}
+
+/// An agent with its connections, made anew when certificates change, and cut by a stop.
+pub(crate) struct Wire {
+    purpose: Purpose,
+    stop: Stop,
+    live: Mutex<Option<Live>>,
+}
+
+struct Live {
+    tls: Arc<Tls>,
+    agent: Agent,
+    _cut: Registration,
+}
+
+impl Wire {
+    pub(crate) fn new(purpose: Purpose, stop: Stop) -> Self {
+        Self { purpose, stop, live: Mutex::default() }
+    }
+
+    fn agent(&self, config: &Config, tls: &Arc<Tls>) -> Agent {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = live.as_ref().filter(|live| Arc::ptr_eq(&live.tls, tls)) {
+            return live.agent.clone();
+        }
+        let agent = agent(config, tls, self.purpose);
+        let cut = {
+            let agent = agent.clone();
+            self.stop.on_stop(move || agent.shutdown())
+        };
+        *live = Some(Live { tls: tls.clone(), agent: agent.clone(), _cut: cut });
+        agent
+    }
+}
+
+fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Agent {
+    let limits = &config.limits;
+    let (body, silence) = match purpose {
+        Purpose::Calls => (Some(limits.body), None),
+        Purpose::Watch => (None, Some(limits.silence)),
+    };
+    // A proxy that cannot be read would have been refused with the configuration; going without it is no choice of ours.
+    let proxy = config.proxy.as_ref().and_then(|proxy| ureq::Proxy::new(&proxy.0).ok());
+    let settings = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(proxy)
+        .user_agent(config.user_agent.as_str())
+        .accept_encoding("")
+        .tls_config(tls_config(tls))
+        .timeout_connect(Some(limits.connect))
+        .timeout_send_request(Some(limits.response))
+        .timeout_send_body(Some(limits.response))
+        .timeout_recv_response(Some(limits.response))
+        .timeout_recv_body(body)
+        .timeout_per_read(silence)
+        .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
+        .max_idle_connections(IDLE_CONNECTIONS_MAX)
+        .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
+        .build();
+    if config.tls_server_name.is_some() {
+        let resolver = Fixed { authority: config.server.authority() };
+        Agent::with_parts(settings, DefaultConnector::default(), resolver)
+    } else {
+        Agent::new_with_config(settings)
+    }
+}
+
+fn tls_config(tls: &Tls) -> TlsConfig {
+    let builder = TlsConfig::builder().client_cert(tls.identity.as_ref().map(client_certificate));
+    match &tls.roots {
+        Roots::Anyone => builder.disable_verification(true).build(),
+        Roots::Authorities(roots) => {
+            let roots: Vec<_> = roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+            builder.root_certs(RootCerts::from(roots)).build()
+        }
+    }
+}
+
+fn client_certificate(identity: &Identity) -> ClientCert {
+    let chain: Vec<_> =
+        identity.chain.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
+    let key = PrivateKey::from_pem(&identity.key).expect("the same key was read when it was checked");
+    ClientCert::new_with_certs(&chain, key)
+}
+
+/// Finds one server, whatever it is asked for: with `tls-server-name` the URL bears another name than the server has.
+#[derive(Debug)]
+struct Fixed {
+    authority: String,
+}
+
+impl Resolver for Fixed {
+    fn resolve(
+        &self,
+        _uri: &http::Uri,
+        _config: &ureq::config::Config,
+        _timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut found = self.empty();
+        for address in self.authority.to_socket_addrs()?.take(ADDRESSES_MAX) {
+            found.push(address);
+        }
+        if found.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(found) }
+    }
+}
+
+/// As many addresses as the library's own resolver keeps.
+const ADDRESSES_MAX: usize = 16;

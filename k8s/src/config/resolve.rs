@@ -1,0 +1,315 @@
+//! From a merged kubeconfig and a context to a [`Config`]: follows the names, checks the values, says what is wrong.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::kubeconfig::{Cluster, Exec, Merged, Named, User};
+use super::{
+    Config, ConfigError, Credentials, Environment, ExecPlugin, Origin, Pem, Secret, Trust, system_authorities,
+};
+
+const EXEC_VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
+/// The cluster extension that credential plugins are given as `spec.cluster.config`.
+const EXEC_EXTENSION: &str = "client.authentication.k8s.io/exec";
+
+/// An API server's address. Shown as a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// A name or an address; IPv6 in brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// What stands before `/api`: empty, or a path without a slash at its end.
+    pub path: String,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}{}", if self.tls { "https" } else { "http" }, self.host, self.port, self.path)
+    }
+}
+
+impl Server {
+    /// Reads `https://host[:port][/path]`. The error says what is wrong with it.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let (tls, rest) = match url.split_once("://") {
+            Some(("https", rest)) => (true, rest),
+            Some(("http", rest)) => (false, rest),
+            _ => return Err("the server has to begin with https:// or http://".to_owned()),
+        };
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        if authority.contains('@') {
+            return Err("the server's URL holds a user; put credentials into the user's entry".to_owned());
+        }
+        if path.contains(['?', '#']) {
+            return Err("the server's URL has a query or a fragment; leave it out".to_owned());
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => {
+                let port = port.parse().map_err(|_| format!("the server's port {port:?} is no port"))?;
+                (host, port)
+            }
+            _ => (authority, if tls { 443 } else { 80 }),
+        };
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let named = !host.is_empty()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        if address.map_or(!named, |address| address.parse::<Ipv6Addr>().is_err()) {
+            return Err(format!(
+                "the server's host {host:?} is neither a name nor an address (IPv6 in brackets)"
+            ));
+        }
+        Ok(Self { tls, host: host.to_owned(), port, path: path.trim_end_matches('/').to_owned() })
+    }
+
+    /// `host:port`, as the `Host` header wants it.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
+pub(super) fn resolve(
+    merged: &Merged,
+    context: Option<&str>,
+    env: &Environment,
+) -> Result<Config, ConfigError> {
+    let wanted = context.unwrap_or(&merged.current_context);
+    if wanted.is_empty() {
+        return Err(ConfigError::Entry {
+            file: merged.files.clone(),
+            entry: "current-context".to_owned(),
+            problem: format!("is not set; name one of the contexts {}", names(&merged.contexts)),
+        });
+    }
+    let context = find(merged, "context", &merged.contexts, wanted)?;
+    let cluster = find(merged, "cluster", &merged.clusters, &context.entry.cluster)?;
+    let user = match context.entry.user.as_str() {
+        "" => None,
+        user => Some(find(merged, "user", &merged.users, user)?),
+    };
+
+    let wrong = |problem: String| wrong(cluster, "cluster", problem);
+    let entry = &cluster.entry;
+    let plain = Config::plain(&entry.server).map_err(&wrong)?;
+    let proxy = match entry.proxy_url.as_str() {
+        "" => None,
+        url if !entry.tls_server_name.is_empty() => {
+            let _ = url;
+            return Err(wrong(
+                "proxy-url and tls-server-name cannot be used together; leave one of them out".to_owned(),
+            ));
+        }
+        url if url.starts_with("http://") || url.starts_with("https://") => Some(Secret(url.to_owned())),
+        url => {
+            let scheme = url.split_once("://").map_or("none", |(scheme, _)| scheme);
+            let problem = format!(
+                "proxy-url has the scheme {scheme}, which is not supported; use an http:// or https:// proxy"
+            );
+            return Err(wrong(problem));
+        }
+    };
+    let trust = trust(cluster, plain.server.tls, env)?;
+    let namespace = Some(context.entry.namespace.clone()).filter(|namespace| !namespace.is_empty());
+    let config = Config {
+        origin: Origin::Kubeconfig { context: context.name.clone() },
+        namespace: namespace.unwrap_or_else(|| plain.namespace.clone()),
+        trust,
+        tls_server_name: Some(entry.tls_server_name.clone()).filter(|name| !name.is_empty()),
+        proxy,
+        ..plain
+    };
+    match user {
+        None => Ok(config),
+        Some(user) => {
+            let identity = identity(user)?;
+            let credentials = credentials(user, cluster)?;
+            Ok(Config { identity, credentials, ..config })
+        }
+    }
+}
+
+fn trust(cluster: &Named<Cluster>, tls: bool, env: &Environment) -> Result<Trust, ConfigError> {
+    let entry = &cluster.entry;
+    if entry.insecure_skip_tls_verify {
+        return Ok(Trust::Anyone);
+    }
+    let data = inline(cluster, "cluster", "certificate-authority-data", &entry.certificate_authority_data)?;
+    let file = (!entry.certificate_authority.is_empty())
+        .then(|| Pem::File(cluster.path(&entry.certificate_authority)));
+    match data.or(file).or_else(|| system_authorities(env)) {
+        Some(pem) => Ok(Trust::Authorities(pem)),
+        None if tls => Err(wrong(
+            cluster,
+            "cluster",
+            "names no certificate-authority, and this system has no bundle of them; add certificate-authority-data, or set SSL_CERT_FILE"
+                .to_owned(),
+        )),
+        None => Ok(Trust::Authorities(Pem::Inline(Vec::new()))),
+    }
+}
+
+fn identity(user: &Named<User>) -> Result<Option<(Pem, Pem)>, ConfigError> {
+    let entry = &user.entry;
+    let pem = |field: &str, data: &str, file: &str| -> Result<Option<Pem>, ConfigError> {
+        let data = inline(user, "user", field, data)?;
+        Ok(data.or_else(|| (!file.is_empty()).then(|| Pem::File(user.path(file)))))
+    };
+    let certificate =
+        pem("client-certificate-data", &entry.client_certificate_data, &entry.client_certificate)?;
+    let key = pem("client-key-data", &entry.client_key_data, &entry.client_key)?;
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(wrong(
+            user,
+            "user",
+            "has a client certificate but no key; add client-key or client-key-data".to_owned(),
+        )),
+        (None, Some(_)) => Err(wrong(
+            user,
+            "user",
+            "has a client key but no certificate; add client-certificate or client-certificate-data"
+                .to_owned(),
+        )),
+    }
+}
+
+fn credentials(user: &Named<User>, cluster: &Named<Cluster>) -> Result<Credentials, ConfigError> {
+    let entry = &user.entry;
+    if !entry.impersonate.is_empty() {
+        return Err(wrong(
+            user,
+            "user",
+            "impersonates (`as`), which is not supported; use that user's own credentials".to_owned(),
+        ));
+    }
+    if !entry.token_file.is_empty() {
+        return Ok(Credentials::TokenFile(user.path(&entry.token_file)));
+    }
+    if !entry.token.is_empty() {
+        return Ok(Credentials::Token(Secret(entry.token.clone())));
+    }
+    if !entry.username.is_empty() {
+        let (username, password) = (entry.username.clone(), Secret(entry.password.clone()));
+        return Ok(Credentials::Basic { username, password });
+    }
+    if let Some(exec) = &entry.exec {
+        return plugin(user, exec, cluster).map(Credentials::Exec);
+    }
+    if let Some(provider) = &entry.auth_provider {
+        let problem = format!(
+            "uses the auth-provider {:?}, which Kubernetes has removed; use an exec credential plugin or a token",
+            provider.name
+        );
+        return Err(wrong(user, "user", problem));
+    }
+    Ok(Credentials::None)
+}
+
+fn plugin(user: &Named<User>, exec: &Exec, cluster: &Named<Cluster>) -> Result<ExecPlugin, ConfigError> {
+    if !EXEC_VERSIONS.contains(&exec.api_version.as_str()) {
+        let problem = format!(
+            "exec.apiVersion is {:?}; only {} and {} are supported",
+            exec.api_version, EXEC_VERSIONS[0], EXEC_VERSIONS[1]
+        );
+        return Err(wrong(user, "user", problem));
+    }
+    if exec.command.is_empty() {
+        return Err(wrong(user, "user", "exec.command is empty; name the credential plugin".to_owned()));
+    }
+    if exec.interactive_mode == "Always" {
+        let problem =
+            "exec.interactiveMode is Always, but there is nobody to ask; use a plugin that works alone";
+        return Err(wrong(user, "user", problem.to_owned()));
+    }
+    let command =
+        if exec.command.contains('/') { user.path(&exec.command) } else { PathBuf::from(&exec.command) };
+    Ok(ExecPlugin {
+        api_version: exec.api_version.clone(),
+        command,
+        args: exec.args.clone(),
+        env: exec.env.iter().map(|env| (env.name.clone(), env.value.clone())).collect(),
+        cluster: exec.provide_cluster_info.then(|| cluster_info(cluster)),
+        install_hint: exec.install_hint.clone(),
+        user: user.name.clone(),
+    })
+}
+
+/// `spec.cluster` of an `ExecCredential`.
+fn cluster_info(cluster: &Named<Cluster>) -> Value {
+    let entry = &cluster.entry;
+    let mut info = Map::new();
+    let mut text = |name: &str, value: &str| {
+        if !value.is_empty() {
+            info.insert(name.to_owned(), json!(value));
+        }
+    };
+    text("server", &entry.server);
+    text("tls-server-name", &entry.tls_server_name);
+    text("proxy-url", &entry.proxy_url);
+    text("certificate-authority-data", &entry.certificate_authority_data);
+    if entry.certificate_authority_data.is_empty() && !entry.certificate_authority.is_empty() {
+        if let Ok(pem) = std::fs::read(cluster.path(&entry.certificate_authority)) {
+            text("certificate-authority-data", &STANDARD.encode(pem));
+        }
+    }
+    if entry.insecure_skip_tls_verify {
+        info.insert("insecure-skip-tls-verify".to_owned(), json!(true));
+    }
+    let config = entry.extensions.iter().find(|extension| extension.name == EXEC_EXTENSION);
+    if let Some(config) = config.filter(|config| !config.extension.is_null()) {
+        info.insert("config".to_owned(), config.extension.clone());
+    }
+    Value::Object(info)
+}
+
+fn inline<T>(named: &Named<T>, kind: &str, field: &str, data: &str) -> Result<Option<Pem>, ConfigError> {
+    if data.is_empty() {
+        return Ok(None);
+    }
+    let compact: String = data.split_ascii_whitespace().collect();
+    match STANDARD.decode(compact) {
+        Ok(pem) => Ok(Some(Pem::Inline(pem))),
+        Err(_) => {
+            Err(wrong(named, kind, format!("{field} is not base64; encode the PEM file, all on one line")))
+        }
+    }
+}
+
+fn find<'a, T>(
+    merged: &Merged,
+    kind: &str,
+    entries: &'a [Named<T>],
+    name: &str,
+) -> Result<&'a Named<T>, ConfigError> {
+    entries.iter().find(|entry| entry.name == name).ok_or_else(|| ConfigError::Entry {
+        file: merged.files.clone(),
+        entry: format!("{kind} {name:?}"),
+        problem: format!("does not exist; there are: {}", names(entries)),
+    })
+}
+
+fn names<T>(entries: &[Named<T>]) -> String {
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn wrong<T>(named: &Named<T>, kind: &str, problem: String) -> ConfigError {
+    ConfigError::Entry {
+        file: named.file.display().to_string(),
+        entry: format!("{kind} {:?}", named.name),
+        problem,
+    }
+}
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

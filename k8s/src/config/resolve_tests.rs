@@ -1,0 +1,175 @@
+//! Kubeconfigs, merged and resolved.
+
+use std::path::Path;
+
+use super::*;
+
+fn merged(files: &[(&str, &str)]) -> Merged {
+    let mut merged = Merged::default();
+    for (file, text) in files {
+        merged.add(Path::new(file), text).unwrap();
+    }
+    merged
+}
+
+fn resolved(files: &[(&str, &str)], context: Option<&str>) -> Result<Config, String> {
+    resolve(&merged(files), context, &Environment::default()).map_err(|error| error.to_string())
+}
+
+/// A kubeconfig of one context, with these lines in its cluster and in its user.
+fn one(cluster: &str, user: &str) -> String {
+    format!(
+        r#"{{"current-context":"c","contexts":[{{"name":"c","context":{{"cluster":"k","user":"u"}}}}],
+        "clusters":[{{"name":"k","cluster":{{{cluster}}}}}],"users":[{{"name":"u","user":{{{user}}}}}]}}"#
+    )
+}
+
+fn user(user: &str) -> Result<Config, String> {
+    resolved(&[("/kube/config", &one(r#""server":"http://h""#, user))], None)
+}
+
+fn cluster(cluster: &str) -> Result<Config, String> {
+    resolved(&[("/kube/config", &one(cluster, ""))], None)
+}
+
+#[track_caller]
+fn fails(result: Result<Config, String>, wanted: &[&str]) {
+    let text = result.unwrap_err();
+    assert!(wanted.iter().all(|part| text.contains(part)), "{text}");
+}
+
+#[test]
+fn servers() {
+    let check = |url: &str, wanted: &str| {
+        assert_eq!(
+            Server::parse(url).map_or_else(|_| "error".to_owned(), |server| server.to_string()),
+            wanted,
+            "{url}"
+        );
+    };
+    check("https://h", "https://h:443");
+    check("http://h", "http://h:80");
+    check("https://10.0.0.1:6443/", "https://10.0.0.1:6443");
+    check("https://[::1]", "https://[::1]:443");
+    check("https://[fd00::1]:6443", "https://[fd00::1]:6443");
+    check("https://h/k8s/clusters/c-1/", "https://h:443/k8s/clusters/c-1");
+    check("h:6443", "error");
+    check("https://", "error");
+    check("https://::1", "error");
+    check("https://h:port", "error");
+    check("https://u:p@h", "error");
+    check("https://a b", "error");
+    check("ftp://h", "error");
+}
+
+#[test]
+fn the_first_to_name_a_thing_wins() {
+    let first = "
+current-context:
+contexts: [{name: a, context: {cluster: k, user: u, namespace: web}}]
+clusters: [{name: k, cluster: {server: 'http://first'}}]
+users:";
+    let second = "
+current-context: a
+contexts: [{name: a, context: {cluster: other}}, {name: b, context: {cluster: k}}]
+clusters: [{name: k, cluster: {server: 'http://second'}}]
+users: [{name: u, user: {tokenFile: token}}]";
+    let files = [("/one/config", first), ("/two/config", second)];
+    let config = resolved(&files, None).unwrap();
+    assert_eq!(config.server.host, "first");
+    assert_eq!(config.namespace, "web");
+    assert_eq!(config.credentials, Credentials::TokenFile("/two/token".into()));
+    let other = resolved(&files, Some("b")).unwrap();
+    assert_eq!((other.namespace.as_str(), other.credentials), ("default", Credentials::None));
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_there_is() {
+    let text = "contexts: [{name: a, context: {cluster: k}}, {name: b, context: {cluster: k, user: u}}]\nclusters: []";
+    let check = |context, wanted: &[&str]| fails(resolved(&[("/x", text)], context), wanted);
+    check(None, &["/x", "current-context", "a, b"]);
+    check(Some("z"), &["/x", "context \"z\"", "a, b"]);
+    check(Some("a"), &["/x", "cluster \"k\"", "none"]);
+}
+
+#[test]
+fn malformed_files_are_located_but_not_quoted() {
+    let mut merged = Merged::default();
+    let error = merged.add(Path::new("/x"), "users:\n- name: u\n  user: {token: [hunter2]}").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("/x") && text.contains("line 3") && !text.contains("hunter2"), "{text}");
+    assert!(merged.add(Path::new("/empty"), "").is_ok());
+}
+
+#[test]
+fn users() {
+    let check = |text: &str, wanted: Credentials| assert_eq!(user(text).unwrap().credentials, wanted);
+    let basic =
+        |password: &str| Credentials::Basic { username: "n".into(), password: Secret(password.into()) };
+    check("", Credentials::None);
+    check(r#""token":"t""#, Credentials::Token(Secret("t".into())));
+    check(r#""token":"t","tokenFile":"../t""#, Credentials::TokenFile("/kube/../t".into()));
+    check(r#""tokenFile":"/abs/t""#, Credentials::TokenFile("/abs/t".into()));
+    check(r#""username":"n","password":"p""#, basic("p"));
+    fails(user(r#""as":"root""#), &["/kube/config", "user \"u\"", "impersonates"]);
+    fails(user(r#""auth-provider":{"name":"gcp"}"#), &["auth-provider", "gcp", "exec"]);
+    fails(user(r#""client-certificate-data":"YQ==""#), &["no key"]);
+    fails(user(r#""client-key":"k""#), &["no certificate"]);
+    fails(user(r#""client-key-data":"%""#), &["client-key-data", "base64"]);
+}
+
+#[test]
+fn identities_may_be_inline_or_files() {
+    let identity = user(r#""client-certificate":"c.pem","client-key":"wrong","client-key-data":"YWJj""#)
+        .unwrap()
+        .identity;
+    assert_eq!(identity, Some((Pem::File("/kube/c.pem".into()), Pem::Inline(b"abc".to_vec()))));
+}
+
+#[test]
+fn plugins() {
+    let exec = |rest: &str| {
+        user(&format!(
+            r#""exec":{{"apiVersion":"client.authentication.k8s.io/v1","command":"bin/p","env":null,{rest}"args":["a"]}}"#
+        ))
+    };
+    let Credentials::Exec(plugin) =
+        exec(r#""provideClusterInfo":true,"interactiveMode":"IfAvailable","#).unwrap().credentials
+    else {
+        panic!("no plugin")
+    };
+    assert_eq!(plugin.command, PathBuf::from("/kube/bin/p"));
+    assert_eq!(plugin.cluster, Some(json!({"server":"http://h"})));
+    fails(exec(r#""interactiveMode":"Always","#), &["interactiveMode"]);
+    fails(
+        user(r#""exec":{"apiVersion":"client.authentication.k8s.io/v1alpha1","command":"p"}"#),
+        &["v1alpha1", "v1beta1"],
+    );
+    fails(
+        user(r#""exec":{"apiVersion":"client.authentication.k8s.io/v1","command":null}"#),
+        &["exec.command"],
+    );
+}
+
+#[test]
+fn clusters() {
+    let trust = |text: &str| cluster(text).unwrap().trust;
+    assert_eq!(trust(r#""server":"https://h","insecure-skip-tls-verify":true"#), Trust::Anyone);
+    assert_eq!(
+        trust(r#""server":"https://h","certificate-authority":"ca.crt""#),
+        Trust::Authorities(Pem::File("/kube/ca.crt".into()))
+    );
+    assert_eq!(
+        trust(r#""server":"https://h","certificate-authority-data":"YWJj","certificate-authority":"ca.crt""#),
+        Trust::Authorities(Pem::Inline(b"abc".to_vec()))
+    );
+    let config = cluster(r#""server":"http://h","proxy-url":"http://p:3128""#).unwrap();
+    assert_eq!(config.proxy, Some(Secret("http://p:3128".into())));
+    assert!(!format!("{config:?}").contains("3128"));
+    fails(
+        cluster(r#""server":"http://h","proxy-url":"socks5://p""#),
+        &["cluster \"k\"", "socks5", "http://"],
+    );
+    fails(cluster(r#""server":"http://h","proxy-url":"http://p","tls-server-name":"n""#), &["together"]);
+    fails(cluster(r#""server":"h:6443""#), &["/kube/config", "cluster \"k\"", "https://"]);
+}

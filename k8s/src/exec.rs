@@ -1,0 +1,252 @@
+//! Credential plugins: runs the program that a kubeconfig names and reads the `ExecCredential` it prints.
+//!
+//! Owns the protocol (`client.authentication.k8s.io`) and the child process with its time limit. Leaves alone when to run
+//! it: `auth.rs` decides. Invariant: what the plugin prints on its standard output never gets into a message.
+#![expect(clippy::disallowed_methods, reason = "the time limit of a child process needs the clock")]
+
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::config::{ExecPlugin, Secret};
+use crate::meta::{nullable, parse_time};
+use crate::status::{Error, printable};
+
+/// The most that is read of what a plugin prints, in bytes.
+const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
+/// The most that is shown of what a plugin complains, in characters.
+const COMPLAINT_CHARS_MAX: usize = 300;
+/// Between looks at whether the child has ended.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+const READER_STACK_BYTES: usize = 64 * 1024;
+
+/// What a plugin has made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ExecCredential {
+    pub(crate) token: Option<Secret>,
+    /// Certificate and key, both PEM.
+    pub(crate) identity: Option<(Vec<u8>, Secret)>,
+    pub(crate) expires: Option<SystemTime>,
+}
+
+/// Runs the plugin to its end, or to its time limit.
+pub(crate) fn run(plugin: &ExecPlugin, time_limit: Duration) -> Result<ExecCredential, Error> {
+    let failed = |what: String| failed(plugin, &what);
+    let mut child = start(plugin)?;
+    let printed = collect(child.stdout.take()).map_err(|error| failed(error.to_string()))?;
+    let complained = collect(child.stderr.take()).map_err(|error| failed(error.to_string()))?;
+    let deadline = Instant::now() + time_limit;
+    let Some(status) = wait(&mut child, deadline).map_err(|error| failed(error.to_string()))? else {
+        return Err(failed(format!("took longer than {} s and was stopped", time_limit.as_secs_f32())));
+    };
+    let left = || deadline.saturating_duration_since(Instant::now());
+    if !status.success() {
+        let complaint = complained.recv_timeout(left()).unwrap_or_default();
+        let complaint = printable(&String::from_utf8_lossy(&complaint), COMPLAINT_CHARS_MAX);
+        return Err(failed(format!("ended with {status}: {complaint}")));
+    }
+    let printed = printed
+        .recv_timeout(left())
+        .map_err(|_| failed("left its standard output open to another process".to_owned()))?;
+    parse(plugin, &printed)
+}
+
+fn start(plugin: &ExecPlugin) -> Result<Child, Error> {
+    let mut spec = json!({ "interactive": false });
+    if let Some(cluster) = &plugin.cluster {
+        spec["cluster"] = cluster.clone();
+    }
+    let info = json!({ "apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec });
+    Command::new(&plugin.command)
+        .args(&plugin.args)
+        .envs(plugin.env.iter().map(|(name, value)| (name, value)))
+        .env("KUBERNETES_EXEC_INFO", info.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            let hint = match (error.kind(), plugin.install_hint.trim()) {
+                (io::ErrorKind::NotFound, "") => "; install it, or name it with its directory".to_owned(),
+                (io::ErrorKind::NotFound, hint) => format!("; {}", printable(hint, COMPLAINT_CHARS_MAX)),
+                _ => String::new(),
+            };
+            failed(plugin, &format!("cannot be started: {error}{hint}"))
+        })
+}
+
+/// Reads a pipe to its end on a thread of its own, so that a full pipe never holds the child up.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> io::Result<Receiver<Vec<u8>>> {
+    let (sender, receiver) = sync_channel(1);
+    thread::Builder::new().name("k8s-exec".to_owned()).stack_size(READER_STACK_BYTES).spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(pipe) = pipe {
+            // What was read until a failure is all there is.
+            let _ = pipe.take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes);
+        }
+        // Nobody waits any longer once the time limit is over.
+        let _ = sender.send(bytes);
+    })?;
+    Ok(receiver)
+}
+
+/// Waits for the child; at the deadline ends it and answers none.
+fn wait(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::park_timeout(LOOK_INTERVAL);
+    }
+}
+
+fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Error> {
+    let failed = |what: &str| failed(plugin, what);
+    let wire: Wire =
+        serde_json::from_slice(printed).map_err(|_| failed("did not print an ExecCredential as JSON"))?;
+    if wire.kind != "ExecCredential" || wire.api_version != plugin.api_version {
+        let (kind, version) = (printable(&wire.kind, 60), printable(&wire.api_version, 60));
+        return Err(failed(&format!(
+            "printed a {kind:?} of {version:?}; the kubeconfig asks for an ExecCredential of {:?}",
+            plugin.api_version
+        )));
+    }
+    let WireStatus { token, client_certificate_data, client_key_data, expiration_timestamp } = wire.status;
+    let identity = match (client_certificate_data.is_empty(), client_key_data.is_empty()) {
+        (true, true) => None,
+        (false, false) => Some((client_certificate_data.into_bytes(), Secret(client_key_data))),
+        _ => return Err(failed("printed a client certificate without its key, or the other way round")),
+    };
+    if token.is_empty() && identity.is_none() {
+        return Err(failed("printed neither a token nor a client certificate"));
+    }
+    let expires = match expiration_timestamp.as_str() {
+        "" => None,
+        text => Some(
+            parse_time(text)
+                .ok_or_else(|| failed("printed an expirationTimestamp that is no RFC 3339 time"))?,
+        ),
+    };
+    Ok(ExecCredential { token: (!token.is_empty()).then_some(Secret(token)), identity, expires })
+}
+
+fn failed(plugin: &ExecPlugin, what: &str) -> Error {
+    Error::Auth {
+        message: format!(
+            "the credential plugin {} of user {:?} {what}",
+            plugin.command.display(),
+            plugin.user
+        ),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    #[serde(default, deserialize_with = "nullable")]
+    api_version: String,
+    #[serde(default, deserialize_with = "nullable")]
+    kind: String,
+    #[serde(default, deserialize_with = "nullable")]
+    status: WireStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireStatus {
+    #[serde(default, deserialize_with = "nullable")]
+    token: String,
+    #[serde(default, deserialize_with = "nullable")]
+    client_certificate_data: String,
+    #[serde(default, deserialize_with = "nullable")]
+    client_key_data: String,
+    #[serde(default, deserialize_with = "nullable")]
+    expiration_timestamp: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V1: &str = "client.authentication.k8s.io/v1";
+
+    /// A plugin that is a line of shell.
+    fn shell(script: &str) -> ExecPlugin {
+        ExecPlugin {
+            api_version: V1.to_owned(),
+            command: "/bin/sh".into(),
+            args: vec!["-c".to_owned(), script.to_owned()],
+            env: vec![("FLAVOUR".to_owned(), "sweet".to_owned())],
+            cluster: Some(json!({ "server": "https://h" })),
+            install_hint: "ask around".to_owned(),
+            user: "u".to_owned(),
+        }
+    }
+
+    fn prints(status: &str) -> ExecPlugin {
+        shell(&format!(r#"echo '{{"apiVersion":"{V1}","kind":"ExecCredential","status":{status}}}'"#))
+    }
+
+    #[track_caller]
+    fn fails(plugin: &ExecPlugin, wanted: &[&str]) {
+        let text = run(plugin, Duration::from_secs(20)).unwrap_err().to_string();
+        assert!(wanted.iter().all(|part| text.contains(part)), "{text}");
+    }
+
+    #[test]
+    fn tokens_and_certificates() {
+        let status = r#"{"token":"t","clientCertificateData":"c","clientKeyData":"k","expirationTimestamp":"1970-01-01T00:00:09Z"}"#;
+        let made = run(&prints(status), Duration::from_secs(20)).unwrap();
+        assert_eq!(made.token, Some(Secret("t".to_owned())));
+        assert_eq!(made.identity, Some((b"c".to_vec(), Secret("k".to_owned()))));
+        assert_eq!(made.expires, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_plugin_is_told_what_it_needs() {
+        let script = r#"case "$FLAVOUR$KUBERNETES_EXEC_INFO" in
+            sweet*'"cluster":{"server":"https://h"}'*'"interactive":false'*) exec echo '{"apiVersion":"'$0'","kind":"ExecCredential","status":{"token":"t"}}';;
+            *) exit 9;; esac"#;
+        let mut plugin = shell(script);
+        plugin.args.push(V1.to_owned());
+        assert!(run(&plugin, Duration::from_secs(20)).is_ok());
+    }
+
+    #[test]
+    fn failures_name_plugin_user_and_cause() {
+        fails(
+            &shell("echo hunter2; echo expired login >&2; exit 3"),
+            &["/bin/sh", "\"u\"", "3", "expired login"],
+        );
+        fails(&shell("echo hunter2"), &["did not print an ExecCredential"]);
+        fails(&prints("{}"), &["neither a token"]);
+        fails(&prints(r#"{"clientKeyData":"k"}"#), &["without its key"]);
+        fails(&prints(r#"{"token":"t","expirationTimestamp":"soon"}"#), &["RFC 3339"]);
+        let mut older = prints(r#"{"token":"t"}"#);
+        older.api_version.push_str("beta1");
+        fails(&older, &["asks for", "v1beta1"]);
+        let missing = ExecPlugin { command: "/nowhere/plugin".into(), ..shell("") };
+        fails(&missing, &["/nowhere/plugin", "cannot be started", "ask around"]);
+    }
+
+    #[test]
+    fn a_plugin_that_hangs_is_stopped() {
+        let text = run(&shell("exec sleep 60"), Duration::from_millis(50)).unwrap_err().to_string();
+        assert!(text.contains("took longer than 0.05 s"), "{text}");
+    }
+
+    #[test]
+    fn much_output_does_not_hold_a_plugin_up() {
+        fails(&shell("head -c 3000000 /dev/zero | tr '\\0' x >&2; exit 1"), &["ended with"]);
+    }
+}
