@@ -1,0 +1,3 @@
+//! The integration tests: the shipped files and the agent as a whole, one module a subject.
+
+mod manifests;
