@@ -2,4 +2,5 @@
 
 pub mod api;
 pub mod quantity;
+mod refusal;
 pub mod template;
