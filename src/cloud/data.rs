@@ -13,6 +13,18 @@ use serde_json::Value;
 use super::{RunId, RunStatus};
 use crate::redact::Secret;
 
+/// Environment variables of k6 that say how runners push metrics, in the order of `status.aggregationVars`.
+pub const AGGREGATION_VARS: [&str; 5] = [
+    "K6_CLOUD_API_VERSION",
+    "K6_CLOUD_AGGREGATION_PERIOD",
+    "K6_CLOUD_AGGREGATION_WAIT_PERIOD",
+    "K6_CLOUD_METRIC_PUSH_INTERVAL",
+    "K6_CLOUD_METRIC_PUSH_CONCURRENCY",
+];
+
+/// Value of the first of [`AGGREGATION_VARS`].
+pub const AGGREGATION_API_VERSION: &str = "2";
+
 /// Reply to [`super::request::data`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

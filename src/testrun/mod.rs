@@ -16,4 +16,6 @@ pub mod jobs;
 pub mod learn;
 pub mod memory;
 pub mod pod;
+pub mod pod_settings;
+pub mod script;
 pub mod stage;

@@ -12,5 +12,6 @@ pub mod facts;
 pub mod learn;
 pub mod memory;
 pub mod quantity;
+pub mod refusal;
 pub mod table;
 pub mod template;

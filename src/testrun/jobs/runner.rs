@@ -1,18 +1,183 @@
 //! The Job of one runner.
-use serde_json::Value;
+//!
+//! Owns what of the test run's settings goes where in the pod. It leaves alone the command line (`argv`) and the
+//! script's volume (`script`). Its invariant: the Job makes one attempt and no pod of it is ever replaced, since a
+//! runner that begins anew would run its share of the test twice.
 
-use crate::testrun::api::TestRun;
+use serde_json::{Value, json};
+
+use super::Fields;
+use crate::cloud::data::AGGREGATION_VARS;
+use crate::testrun::api::{APP, EnvVar, InitContainer, LABEL_APP, LABEL_RUNNER, PodSettings, TestRun};
+use crate::testrun::argv;
+use crate::testrun::script::{self, Location};
+use crate::zone::api::TOKEN_KEY;
+
+/// Name of the container that runs k6.
+pub const CONTAINER: &str = "k6";
+/// Name of the init container that downloads the archive of a PLZ run.
+pub const ARCHIVE_CONTAINER: &str = "archive-download";
+/// Image of a plain run whose test run names none.
+const DEFAULT_IMAGE: &str = "grafana/k6:latest";
+/// Environment variable of k6 with the token of GCk6.
+pub const TOKEN_VAR: &str = "K6_CLOUD_TOKEN";
+/// Environment variable of k6 with the id of the run at GCk6.
+const PUSH_REF_ID_VAR: &str = "K6_CLOUD_PUSH_REF_ID";
+/// What the kubelet reports of a container that died without a last word: the end of its log.
+const LAST_WORDS: &str = "FallbackToLogsOnError";
 
 /// Why a runner's Job cannot be built from the test run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {}
+pub enum Error {
+    /// Occurs when `spec.script` names no place.
+    #[error("spec.script names no script: give one of configMap, volumeClaim and localFile")]
+    NoScript,
+}
 
 /// Name of the Job of runner `index`, counted from 1: `<test run>-<index>`.
 pub fn name(run: &str, index: u32) -> String {
     format!("{run}-{index}")
 }
 
-/// The Job of runner `index`, counted from 1.
-pub fn job(_run: &TestRun, _index: u32) -> Result<Value, Error> {
-    todo!()
+/// The Job (`batch/v1`) of runner `index`, counted from 1.
+pub fn job(run: &TestRun, index: u32) -> Result<Value, Error> {
+    let script = script::locate(&run.spec.script).ok_or(Error::NoScript)?;
+    let settings = &run.spec.runner;
+    // The run's own labels win: its pods are found by them.
+    let mut labels = settings.metadata.labels.clone();
+    labels.extend(run.runner_labels());
+    let annotations = &settings.metadata.annotations;
+
+    let metadata = Fields::default()
+        .with("name", name(&run.metadata.name, index))
+        .with("namespace", &run.metadata.namespace)
+        .with("labels", &labels)
+        .with("annotations", annotations)
+        .with("ownerReferences", [run.owner_reference()])
+        .build();
+    let template = Fields::default()
+        .with("metadata", Fields::default().with("labels", &labels).with("annotations", annotations).build())
+        .with("spec", pod(run, index, &script))
+        .build();
+    Ok(json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": { "backoffLimit": 0, "template": template },
+    }))
+}
+
+fn pod(run: &TestRun, index: u32, script: &Location) -> Value {
+    let settings = &run.spec.runner;
+    let affinity = if run.spec.separate { Some(apart()) } else { settings.affinity.clone() };
+    let init_containers: Vec<Value> = settings
+        .init_containers
+        .iter()
+        .enumerate()
+        .map(|(position, container)| init_container(settings, script, position, container))
+        .collect();
+    Fields::default()
+        .with("restartPolicy", "Never")
+        .with("automountServiceAccountToken", argv::flag(&settings.automount_service_account_token))
+        .with("serviceAccountName", &settings.service_account_name)
+        .with("schedulerName", &settings.scheduler_name)
+        .with("priorityClassName", &settings.priority_class_name)
+        .with("affinity", affinity)
+        .with("nodeSelector", &settings.node_selector)
+        .with("tolerations", &settings.tolerations)
+        .with("topologySpreadConstraints", &settings.topology_spread_constraints)
+        .with("securityContext", &settings.security_context)
+        .with("imagePullSecrets", &settings.image_pull_secrets)
+        .with("initContainers", init_containers)
+        .with("containers", [k6(run, index, script)])
+        .with("volumes", joined(script.volume.as_ref(), &settings.volumes))
+        .build()
+}
+
+fn k6(run: &TestRun, index: u32, script: &Location) -> Value {
+    let settings = &run.spec.runner;
+    let image = if settings.image.is_empty() { DEFAULT_IMAGE } else { &settings.image };
+    let port = json!({ "containerPort": crate::runner::PORT });
+    Fields::default()
+        .with("name", CONTAINER)
+        .with("image", image)
+        .with("imagePullPolicy", &settings.image_pull_policy)
+        .with("command", argv::command(run, index, script))
+        .with("env", environment(run))
+        .with("envFrom", &settings.env_from)
+        .with("ports", joined(Some(&port), &run.spec.ports))
+        .with("resources", &settings.resources)
+        .with("volumeMounts", joined(script.mount.as_ref(), &settings.volume_mounts))
+        .with("readinessProbe", &settings.readiness_probe)
+        .with("livenessProbe", &settings.liveness_probe)
+        .with("securityContext", &settings.container_security_context)
+        .with("terminationMessagePolicy", LAST_WORDS)
+        .build()
+}
+
+/// What a run at GCk6 needs, then what the test run asks for: of two variables of one name the later wins.
+fn environment(run: &TestRun) -> Vec<EnvVar> {
+    let mut environment = Vec::new();
+    if !run.is_plz() {
+        let values: Vec<&str> = run.status.aggregation_vars.split('|').collect();
+        if values.len() == AGGREGATION_VARS.len() {
+            environment
+                .extend(AGGREGATION_VARS.iter().zip(values).map(|(name, value)| EnvVar::new(*name, value)));
+        }
+    }
+    if let Some(id) = run.run_id() {
+        environment.push(EnvVar::new(PUSH_REF_ID_VAR, id.to_string()));
+        if !run.spec.token.is_empty() {
+            let key = json!({ "secretKeyRef": { "name": run.spec.token, "key": TOKEN_KEY } });
+            environment.push(EnvVar { value_from: Some(key), ..EnvVar::new(TOKEN_VAR, "") });
+        }
+    }
+    environment.extend(run.spec.runner.env.iter().cloned());
+    environment
+}
+
+fn init_container(
+    settings: &PodSettings,
+    script: &Location,
+    position: usize,
+    container: &InitContainer,
+) -> Value {
+    let name = match container.name.as_str() {
+        "" => format!("k6-init-{position}"),
+        name => name.to_owned(),
+    };
+    let security_context = settings.container_security_context.clone().or_else(|| {
+        // The download needs no privilege, whether or not the user thought of taking them away.
+        let bare = || json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+        (name == ARCHIVE_CONTAINER).then(bare)
+    });
+    Fields::default()
+        .with("name", name)
+        .with("image", &container.image)
+        .with("imagePullPolicy", &settings.image_pull_policy)
+        .with("command", &container.command)
+        .with("args", &container.args)
+        .with("workingDir", &container.working_dir)
+        .with("env", &container.env)
+        .with("envFrom", &container.env_from)
+        .with("resources", &container.resources)
+        .with("restartPolicy", &container.restart_policy)
+        .with("volumeMounts", joined(script.mount.as_ref(), &container.volume_mounts))
+        .with("securityContext", security_context)
+        .with("terminationMessagePolicy", LAST_WORDS)
+        .build()
+}
+
+fn joined(first: Option<&Value>, rest: &[Value]) -> Vec<Value> {
+    first.into_iter().chain(rest).cloned().collect()
+}
+
+/// Keeps runners, of whatever run, off each other's nodes.
+fn apart() -> Value {
+    let is = |label: &str, value: &str| json!({ "key": label, "operator": "In", "values": [value] });
+    let term = json!({
+        "labelSelector": { "matchExpressions": [is(LABEL_APP, APP), is(LABEL_RUNNER, "true")] },
+        "topologyKey": "kubernetes.io/hostname",
+    });
+    json!({ "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [term] } })
 }
