@@ -18,9 +18,10 @@ pub mod watch;
 
 pub use client::{Client, ServerVersion};
 pub use config::Config;
-pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference};
+pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference, format_time, parse_time};
+pub use pod::Pod;
 pub use request::{Attributes, Method, Request};
-pub use resource::Resource;
+pub use resource::{EVENTS, JOBS, PODS, Resource, SECRETS};
 pub use status::{Error, Response, Retry, Status};
 pub use stop::Stop;
 pub use watch::{WatchEvent, WatchSpec};

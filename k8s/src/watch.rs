@@ -59,7 +59,12 @@ impl WatchSpec {
 pub enum WatchEvent<T> {
     /// All there is; what was known and is not in here is gone. Objects reported as `Malformed` since the list began
     /// exist all the same.
-    Snapshot(Vec<T>),
+    Snapshot {
+        /// The objects.
+        items: Vec<T>,
+        /// As of when: what is newer than this may exist although it is not among them.
+        resource_version: String,
+    },
     /// An object was made or changed; may repeat what is known.
     Applied(T),
     /// An object is gone; this is its last state.
@@ -179,10 +184,11 @@ impl<T: DeserializeOwned> Watcher<T> {
                 Step::Send
             }
             Ok(page) => {
-                let snapshot = std::mem::take(gathered);
+                let items = std::mem::take(gathered);
+                let resource_version = page.resource_version.clone();
                 self.state = State::Watch { version: page.resource_version, kind: PhantomData };
                 self.recovered(Phase::List, out);
-                out.push(WatchEvent::Snapshot(snapshot));
+                out.push(WatchEvent::Snapshot { items, resource_version });
                 Step::Send
             }
             Err(error) if error.is_gone() && !continue_token.is_empty() => self.list_again(),

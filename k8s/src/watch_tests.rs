@@ -62,7 +62,7 @@ impl Bench {
         let step = act(&mut self.watcher, &mut out);
         for event in out {
             self.told.push_str(&match event {
-                WatchEvent::Snapshot(things) => {
+                WatchEvent::Snapshot { items: things, .. } => {
                     format!(
                         "={} ",
                         things.iter().map(|t| t.metadata.name.as_str()).collect::<Vec<_>>().join(",")

@@ -97,11 +97,11 @@ impl Core {
         let Some(run) = self.store.runs.find(key) else {
             return self.runs.get(key).is_some_and(|memory| memory.gone.is_some());
         };
-        if !run.is_plz() || run.run_id().is_none() {
-            log::debug!("TestRun {key} is no test run of a PrivateLoadZone and is left alone");
-            return false;
-        }
         let block = Block::of(run.status.stage);
+        let (Some(block), true, Some(_)) = (block, run.is_plz(), run.run_id()) else {
+            log::debug!("TestRun {key} is no test run of a PrivateLoadZone, or of a later version, and is left alone");
+            return false;
+        };
         let known = self.runs.get(key).filter(|memory| memory.uid == run.uid() && memory.gone.is_none());
         if known.is_none() {
             let mut memory = RunMemory::new(run, block, now.mono);

@@ -24,13 +24,13 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
     let name = run.metadata.name.as_str();
     match action {
         Action::CreateJob(n) => Some(Call::Kubernetes(k8s::JOBS.create(namespace, &jobs::runner::job(run, n).ok()?))),
-        Action::InspectJob(n) => Some(Call::Kubernetes(k8s::JOBS.get(namespace, &jobs::runner::name(run, n)))),
+        Action::InspectJob(n) => Some(Call::Kubernetes(k8s::JOBS.get(namespace, &jobs::runner::name(name, n)))),
         Action::DeleteJob(n) => {
             let runner = facts.runner(n)?;
             let Job::Ours(uid) = &runner.memory.job else { return None };
             let options =
                 DeleteOptions { propagation: Propagation::Background, uid: Some(uid), ..DeleteOptions::default() };
-            Some(Call::Kubernetes(k8s::JOBS.delete(namespace, &jobs::runner::name(run, n), &options)))
+            Some(Call::Kubernetes(k8s::JOBS.delete(namespace, &jobs::runner::name(name, n), &options)))
         }
         Action::AskRunner(n) => to_runner(facts, n, Request::status()),
         Action::ReadSetup(n) => to_runner(facts, n, Request::setup_data()),

@@ -61,7 +61,7 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
         )],
         Stage::Stopped => vec![stopped(facts), aborted(facts), teardown_begun(facts)],
         Stage::Finished | Stage::Error => vec![stopped(facts), aborted(facts), teardown_done(facts), finalized(facts)],
-        Stage::Initialization | Stage::Initialized => Vec::new(),
+        Stage::New | Stage::Initialization | Stage::Initialized | Stage::Unknown => Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::ending::{Cause, Ending};
 use super::facts::{Facts, RUN_TIME_MAX, Runner};
 use super::jobs::runner as job;
 use super::memory::{Job, Setup};
+use super::script;
 use super::pod::{FailureKind, Life, PodFailure};
 use super::stage::Block;
 use crate::fetch;
@@ -55,10 +56,13 @@ fn refused(facts: &Facts<'_>) -> Option<Ending> {
             format!("TestRun {} asks for no runner: spec.parallelism is {}", name(facts.run), facts.run.spec.parallelism),
         ));
     }
+    if script::locate(&facts.run.spec.script).is_none() {
+        return Some(ending(Cause::CouldNotStart, format!("TestRun {}: {}", name(facts.run), job::Error::NoScript)));
+    }
     facts.runners().find_map(|runner| match &runner.memory.job {
         Job::Refused(message) => Some(ending(
             Cause::CouldNotStart,
-            format!("Job {} was refused by the API server: {message}", job::name(facts.run, runner.number)),
+            format!("Job {} was refused by the API server: {message}", job::name(&facts.run.metadata.name, runner.number)),
         )),
         _ => None,
     })
@@ -121,7 +125,7 @@ fn runner_failed(facts: &Facts<'_>, runner: Runner<'_>, pod: &str, failure: &Pod
         ),
         FailureKind::Evicted => ending(other, format!("{who} was evicted{said}")),
         FailureKind::Deleted => ending(other, format!("{who} was deleted by somebody else{said}")),
-        FailureKind::Init(code) => ending(other, format!("{who} {}", fetch::outcome(code, &failure.message))),
+        FailureKind::Init(code) => ending(other, format!("{who}: {}", fetch::outcome(code, &failure.message).message)),
         FailureKind::K6(107) => ending(Cause::ScriptException, format!("the script failed on {who}{said}")),
         FailureKind::K6(109) => ending(Cause::Panicked, format!("k6 panicked on {who}{said}")),
         FailureKind::K6(code) => ending(other, format!("k6 exited with code {code} ({}) on {who}{said}", k6_exit(code))),
@@ -151,11 +155,11 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
         let reason = match (runner.pod, &runner.memory.job) {
             (None, Job::Foreign) => format!(
                 "Job {} exists and belongs to something else; delete it",
-                job::name(facts.run, runner.number)
+                job::name(&facts.run.metadata.name, runner.number)
             ),
             (None, _) => format!(
                 "no pod has been made for Job {}; see its events for a quota or an admission webhook",
-                job::name(facts.run, runner.number)
+                job::name(&facts.run.metadata.name, runner.number)
             ),
             (Some(pod), _) => match (&pod.life, &runner.memory.trouble) {
                 (Life::Waiting(Some(reason)), _) => reason.clone(),

@@ -13,9 +13,7 @@ use crate::cloud::{self, RunId};
 use crate::event::{Action, Reply};
 use crate::rng::Rng;
 use crate::testrun::api::TestRun;
-use crate::testrun::learn::{announced, owned_by};
-
-pub use crate::testrun::learn::{again, text};
+use crate::testrun::learn::{again, announced, owned_by, text};
 
 /// A poll that keeps failing is tried at least this often.
 pub const POLL_BACKOFF_MAX: Duration = Duration::from_secs(60);
