@@ -7,7 +7,7 @@
 //!                       └──────────────────── Report ◄───────────────────┘
 //! ```
 //! One thread decides, and it decides on data alone: [`core`] takes what was seen and done, and hands out calls to make.
-//! Everything that touches a socket, a clock or a thread is in `shell`.
+//! Everything that touches a socket, a clock or a thread is in [`shell`].
 //!
 //! Invariants:
 //! - No decision reads an event; an event updates the store or the memory and marks a key dirty.
@@ -16,10 +16,11 @@
 //! - No token and no presigned URL reaches a log line, an Event, a condition or an error text.
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
-//! [`queue`], [`store`], `shell`; then the builders that they use: [`zone::template`], [`testrun::jobs`], [`cloud`],
+//! [`queue`], [`store`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`], [`cloud`],
 //! [`runner`]; and the other program in here, [`fetch`].
 
 pub mod announce;
+pub mod cli;
 pub mod cloud;
 pub mod conditions;
 pub mod config;
@@ -34,6 +35,7 @@ pub mod queue;
 pub mod redact;
 pub mod rng;
 pub mod runner;
+pub mod shell;
 pub mod store;
 pub mod testrun;
 pub mod token;

@@ -6,12 +6,12 @@
 
 use super::api::TestRun;
 use super::ending::{Cause, Ending};
-use super::facts::{Facts, RUN_TIME_MAX, Runner};
+use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX};
 use super::jobs::runner as job;
 use super::memory::{Job, Setup};
 use super::script;
 use super::pod::{FailureKind, Life, PodFailure};
-use super::stage::Block;
+use super::stage::{Block, Fact};
 use crate::fetch;
 
 /// After how many answers of "not found" in a row, one each 10 s, a run counts as gone from GCk6.
@@ -98,13 +98,17 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
 fn too_late(facts: &Facts<'_>) -> Option<Ending> {
     let waited = facts.now.saturating_sub(facts.memory.since);
     match facts.memory.block {
-        Block::New | Block::Created if waited >= facts.start_deadline => {
+        Block::New | Block::Created if waited >= facts.start_deadline && facts.holds(Fact::RunnersSilent) => {
             let why = hold_up(facts).unwrap_or_else(|| "no reason is known".to_owned());
             Some(ending(
                 Cause::StartDeadlineExceeded,
                 format!("the runners were not ready within {} s: {why}", facts.start_deadline.as_secs()),
             ))
         }
+        Block::New | Block::Created if waited >= facts.start_deadline + SETUP_TIME_MAX => Some(ending(
+            Cause::StartDeadlineExceeded,
+            format!("setup() was not over within {} min after the runners' start", SETUP_TIME_MAX.as_secs() / 60),
+        )),
         Block::Started if waited >= RUN_TIME_MAX => Some(ending(
             Cause::RunTimeExceeded,
             format!("the test did not end within {} h", RUN_TIME_MAX.as_secs() / 3600),

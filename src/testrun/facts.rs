@@ -23,6 +23,8 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
 pub const PODS_PATIENCE: Duration = Duration::from_secs(60);
 /// How long GCk6 is told again and again what has happened while it cannot be reached.
 pub const CLOUD_PATIENCE: Duration = Duration::from_secs(3600);
+/// How long setup may take after all runners are ready, tries included.
+pub const SETUP_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long a test may run. GCk6 ends every test long before; this is for runs that it has forgotten.
 pub const RUN_TIME_MAX: Duration = Duration::from_secs(48 * 3600);
 
@@ -92,7 +94,10 @@ impl<'a> Facts<'a> {
         let since = self.memory.since;
         let stop = self.memory.ending.is_some().then_some(self.memory.ending_since + STOP_PATIENCE);
         let candidates = match self.memory.block {
-            Block::New | Block::Created => [Some(since + self.start_deadline), stop],
+            Block::New | Block::Created => {
+                let start = since + self.start_deadline;
+                [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop]
+            }
             Block::Started => [Some(since + RUN_TIME_MAX), stop],
             Block::Stopped | Block::Gone => [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE)],
             Block::Done => [None, None],

@@ -1,0 +1,134 @@
+//! From a [`Call`] to its [`Reply`]: the one place where the three kinds of calls meet their clients.
+//!
+//! Owns addresses, headers and time limits. Leaves the meaning of an answer to `cloud` and `runner`. Invariant: no error
+//! that leaves here shows a token or a query string.
+
+use std::time::Duration;
+
+use k8s::Method;
+use k8s::resource::pod_proxy;
+
+use crate::cloud::{self, Host};
+use crate::event::{Call, Reply, RunnerTarget};
+use crate::net::{HttpClient, NetError};
+use crate::redact::Secret;
+use crate::runner;
+
+/// GCk6 answers within a second or two; behind LTE it may be more.
+const CLOUD_TIMEOUT: Duration = Duration::from_secs(20);
+/// A runner answers at once unless it is busy generating load.
+const RUNNER_TIMEOUT: Duration = Duration::from_secs(5);
+/// `setup()` and `teardown()` are the user's code; k6 ends them after 60 s unless the script says otherwise.
+const USER_CODE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// The clients, shared by the workers.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) kubernetes: k8s::Client,
+    pub(super) cloud: HttpClient,
+    pub(super) cloud_api: String,
+    pub(super) cloud_ingest: String,
+    /// For runners at their address; through the API server if there is none.
+    pub(super) runners: Option<HttpClient>,
+}
+
+impl Caller {
+    /// Makes the call and waits for the answer.
+    pub(super) fn call(&self, call: &Call) -> Reply {
+        match call {
+            Call::Kubernetes(request) => Reply::Kubernetes(self.kubernetes.call(request)),
+            Call::Cloud { request, token } => Reply::Cloud(self.cloud(request, token)),
+            Call::Runner { target, request } => Reply::Runner(self.runner(target, request)),
+        }
+    }
+
+    fn cloud(&self, request: &cloud::Request, token: &Secret) -> Result<Vec<u8>, cloud::Error> {
+        let base = match request.host {
+            Host::Api => &self.cloud_api,
+            Host::Ingest => &self.cloud_ingest,
+        };
+        let url = format!("{base}{}", request.path);
+        let authorization = format!("Token {}", token.expose());
+        let mut headers = vec![("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
+        if let Some(key) = &request.idempotency_key {
+            headers.push(("K6-Idempotency-Key", key));
+        }
+        let body = request.body.as_deref().unwrap_or_default();
+        let send = || self.cloud.send(request.method, &url, &headers, body, CLOUD_TIMEOUT);
+        let reply = once_more_if_cut(send).map_err(|error| cloud::Error::Transport(error.to_string()))?;
+        cloud::reply::interpret(reply.status, reply.retry_after, &reply.body)?;
+        Ok(reply.body)
+    }
+
+    fn runner(&self, target: &RunnerTarget, request: &runner::Request) -> Result<Vec<u8>, runner::Error> {
+        let runs_user_code = request.method == "POST";
+        let timeout = if runs_user_code { USER_CODE_TIMEOUT } else { RUNNER_TIMEOUT };
+        let (status, body) = match &self.runners {
+            Some(client) => direct(client, target, request, timeout)?,
+            None => self.proxied(target, request, timeout)?,
+        };
+        runner::interpret(status, &body)?;
+        Ok(body)
+    }
+
+    fn proxied(
+        &self,
+        target: &RunnerTarget,
+        request: &runner::Request,
+        timeout: Duration,
+    ) -> Result<(u16, Vec<u8>), runner::Error> {
+        let method = match request.method {
+            "GET" => Method::Get,
+            "POST" => Method::Post,
+            "PUT" => Method::Put,
+            _ => Method::Patch,
+        };
+        let (content_type, body) = (request.content_type, request.body.clone());
+        let request =
+            pod_proxy(method, &target.namespace, &target.pod, runner::PORT, request.path, content_type, body);
+        let response = self.kubernetes.send_within(&request, timeout);
+        response
+            .map(|response| (response.code, response.body))
+            .map_err(|error| runner::Error::Unreachable(error.to_string()))
+    }
+}
+
+fn direct(
+    client: &HttpClient,
+    target: &RunnerTarget,
+    request: &runner::Request,
+    timeout: Duration,
+) -> Result<(u16, Vec<u8>), runner::Error> {
+    let url = format!("http://{}:{}{}", host(&target.ip), runner::PORT, request.path);
+    let content_type = request.content_type.map(|content_type| ("Content-Type", content_type));
+    let headers: Vec<_> = content_type.into_iter().collect();
+    let reply = client
+        .send(request.method, &url, &headers, &request.body, timeout)
+        .map_err(|error| runner::Error::Unreachable(error.to_string()))?;
+    Ok((reply.status, reply.body))
+}
+
+/// IPv6 addresses stand in brackets in URLs.
+fn host(ip: &str) -> String {
+    if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() }
+}
+
+/// A connection that was kept open may have been closed by the other side in the moment it is used again. Every call to
+/// GCk6 is idempotent, by its nature or by its key, so it is simply made once more.
+fn once_more_if_cut<T>(send: impl Fn() -> Result<T, NetError>) -> Result<T, NetError> {
+    match send() {
+        Err(NetError::Io { .. }) => send(),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_both_families_make_urls() {
+        assert_eq!(host("10.0.0.7"), "10.0.0.7");
+        assert_eq!(host("fd00::7"), "[fd00::7]");
+    }
+}

@@ -1,0 +1,30 @@
+//! The clock: the only place that reads the time for the core.
+
+#![expect(clippy::disallowed_methods, reason = "this is the clock")]
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::event::Now;
+
+/// Time since the process began, and the calendar.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { mono: self.start.elapsed(), wall: SystemTime::now() }
+    }
+
+    /// A number that differs from process to process, so that forty agents do not keep step.
+    pub(super) fn seed(&self) -> u64 {
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let low = u64::try_from(nanos & u128::from(u64::MAX)).unwrap_or(0);
+        low ^ (u64::from(std::process::id()) << 32)
+    }
+}

@@ -1,0 +1,255 @@
+//! The shell: all the I/O there is. One loop that asks the core, a pool that makes calls, a thread for each watch.
+//!
+//! ```text
+//!   signals ──────────────────────────────┐
+//!   watch threads ── seen (bounded) ────► loop ── jobs (bounded) ──► workers
+//!                                           ▲                          │
+//!                                           └────── done (bounded) ────┘
+//! ```
+//! Why nothing can lock up: `jobs` and `done` each hold as many as the core ever hands out, so neither the loop nor a
+//! worker ever waits to send. Watch threads do wait on `seen`; the loop never sends to them, so there is no cycle. What
+//! they do not read meanwhile stays in the sockets, and TCP slows the API server down.
+//!
+//! Owns threads, clocks and sockets. Leaves every decision to `core`. Invariant: a call has a limit on its time, so that
+//! every worker comes back.
+
+mod calls;
+mod clock;
+mod image;
+mod pool;
+mod watches;
+
+use std::collections::BTreeSet;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use k8s::config::{Environment, Source};
+
+use crate::config::{Namespaces, RunConfig, RunnerAccess};
+use crate::core::{Core, Settings};
+use crate::event::{Event, Report, Task};
+use crate::net::HttpClient;
+use crate::queue;
+use crate::shell::calls::Caller;
+use crate::shell::clock::Clock;
+use crate::zone::template;
+
+/// How many reports and sightings are taken in before the core decides: enough to decide once on many, few enough to
+/// decide soon.
+const ABSORBED_PER_TURN_MAX: usize = 256;
+/// How many sightings may wait for the loop.
+const SEEN_MAX: usize = 64;
+/// How long the writes in hand may take after a signal.
+const GRACE: Duration = Duration::from_millis(1500);
+/// Threads do little and recurse little; untouched stack costs nothing.
+const STACK_BYTES: usize = 512 * 1024;
+
+/// Why the agent cannot begin. Each message names the cause and the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The kubeconfig or the service account cannot be used.
+    #[error(transparent)]
+    Kubernetes(#[from] k8s::config::ConfigError),
+    /// Occurs outside a cluster when no image for the init container is named.
+    #[error("outside a cluster the image of plz-agent has to be named: --fetch-image or PLZ_FETCH_IMAGE")]
+    NoFetchImage,
+    /// Occurs inside a cluster when the agent's own pod does not tell its image.
+    #[error("the image of the agent's own pod cannot be read: {0}; name it with --fetch-image or PLZ_FETCH_IMAGE")]
+    OwnImage(String),
+    /// The system refuses a thread or a signal handler.
+    #[error("the system refuses {what}: {cause}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What it answers.
+        cause: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether the way the agent was called is to blame, rather than the world.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Kubernetes(_) | Self::NoFetchImage)
+    }
+}
+
+/// Runs the agent until a signal ends it.
+pub fn run(config: &RunConfig) -> Result<(), StartError> {
+    let kube = k8s::Config::infer(&source(config))?.with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION")));
+    if config.fetch_image.is_none() && !kube.is_in_cluster() {
+        return Err(StartError::NoFetchImage);
+    }
+    let in_cluster = kube.is_in_cluster();
+    let stop = k8s::Stop::new();
+    let signals = signals(&stop)?;
+    log::info!("plz-agent {} for the API server at {}", env!("CARGO_PKG_VERSION"), kube.server);
+    let client = k8s::Client::new(kube);
+    let Some(fetch_image) = image::fetch_image(config, &client, &stop)? else { return Ok(()) };
+    log::info!("runners download their archive with the image {fetch_image}");
+
+    let clock = Clock::start();
+    let scopes = scopes(&config.namespaces);
+    let core = Core::new(Settings {
+        scopes: scopes.clone(),
+        workers: config.workers,
+        poll_interval: config.poll_interval,
+        start_deadline: config.start_deadline,
+        template: template::Settings {
+            fetch_image,
+            ingest: config.cloud_ingest.clone(),
+            archive_env: Vec::new(),
+        },
+        seed: clock.seed(),
+    });
+    let caller = Arc::new(Caller {
+        kubernetes: client.clone(),
+        cloud: HttpClient::cloud(&config.proxies, config.extra_ca.as_ref()),
+        cloud_api: config.cloud_api.clone(),
+        cloud_ingest: config.cloud_ingest.clone(),
+        runners: match (config.runner_access, in_cluster) {
+            (RunnerAccess::Direct, _) | (RunnerAccess::Auto, true) => Some(HttpClient::runners()),
+            (RunnerAccess::Proxy, _) | (RunnerAccess::Auto, false) => None,
+        },
+    });
+    let capacity = queue::capacity(config.workers);
+    let (jobs, jobs_out) = bounded::<Task>(capacity);
+    let (done_in, done) = bounded::<Report>(capacity);
+    let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
+    let stopping = Arc::new(AtomicBool::new(false));
+    pool::start(config.workers, &caller, &jobs_out, &done_in, &stopping)?;
+    watches::start(&client, &scopes, &seen_in, &stop)?;
+    drop((jobs_out, done_in, seen_in));
+
+    let mut shell = Loop { core, clock, jobs, done, seen, signals, in_hand: 0 };
+    shell.turn_until_signal();
+    log::info!("stopping: {} calls are in hand; test runs go on and are taken over by the next agent", shell.in_hand);
+    stopping.store(true, Ordering::Relaxed);
+    stop.stop();
+    shell.finish();
+    Ok(())
+}
+
+/// The loop's ends of all channels.
+struct Loop {
+    core: Core,
+    clock: Clock,
+    jobs: Sender<Task>,
+    done: Receiver<Report>,
+    seen: Receiver<Event>,
+    signals: Receiver<i32>,
+    in_hand: usize,
+}
+
+impl Loop {
+    fn turn_until_signal(&mut self) {
+        loop {
+            let wait = self.core.next_deadline().map(|at| at.saturating_sub(self.clock.now().mono));
+            let deadline = wait.map_or_else(never, crossbeam_channel::after);
+            select! {
+                recv(self.done) -> report => {
+                    let Ok(report) = report else { return };
+                    self.done(report);
+                }
+                recv(self.seen) -> event => {
+                    let Ok(event) = event else { return };
+                    self.core.absorb(self.clock.now(), event);
+                }
+                recv(self.signals) -> signal => {
+                    log::info!("signal {}", signal.unwrap_or_default());
+                    return;
+                }
+                recv(deadline) -> _ => {}
+            }
+            for _ in 0..ABSORBED_PER_TURN_MAX {
+                if let Ok(report) = self.done.try_recv() {
+                    self.done(report);
+                } else if let Ok(event) = self.seen.try_recv() {
+                    self.core.absorb(self.clock.now(), event);
+                } else {
+                    break;
+                }
+            }
+            for task in self.core.turn(self.clock.now()) {
+                self.in_hand += 1;
+                if self.jobs.send(task).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn done(&mut self, report: Report) {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        self.core.absorb(self.clock.now(), Event::Done(report));
+    }
+
+    /// Lets the calls in hand come to their end, for a while.
+    fn finish(&mut self) {
+        let end = self.clock.now().mono + GRACE;
+        while self.in_hand > 0 {
+            let left = end.saturating_sub(self.clock.now().mono);
+            match self.done.recv_timeout(left) {
+                Ok(_) => self.in_hand -= 1,
+                Err(_) => break,
+            }
+        }
+        if self.in_hand > 0 {
+            log::info!("{} calls were cut off; they are repeated by the next agent", self.in_hand);
+        }
+    }
+}
+
+fn source(config: &RunConfig) -> Source {
+    let env = &config.kube_env;
+    Source {
+        kubeconfig: config.kubeconfig.clone(),
+        context: config.context.clone(),
+        env: Environment {
+            kubeconfig: env.kubeconfig.clone(),
+            home: env.home.clone(),
+            service_host: env.service_host.clone(),
+            service_port: env.service_port.clone(),
+            ..Environment::default()
+        },
+    }
+}
+
+fn scopes(namespaces: &Namespaces) -> Vec<Option<String>> {
+    match namespaces {
+        Namespaces::All => vec![None],
+        Namespaces::Named(names) => BTreeSet::clone(names).into_iter().map(Some).collect(),
+    }
+}
+
+/// SIGTERM and SIGINT as messages. As PID 1 a process gets only the signals that it handles.
+fn signals(stop: &k8s::Stop) -> Result<Receiver<i32>, StartError> {
+    let system = |what| move |cause| StartError::System { what, cause };
+    let (sender, receiver) = bounded(2);
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        let (mut read, write) = UnixStream::pair().map_err(system("a socket pair"))?;
+        signal_hook::low_level::pipe::register(signal, write).map_err(system("a signal handler"))?;
+        let (sender, stop) = (sender.clone(), stop.clone());
+        spawn("signal", move || {
+            let mut byte = [0];
+            while matches!(std::io::Read::read(&mut read, &mut byte), Ok(1)) {
+                if sender.try_send(signal).is_err() {
+                    return;
+                }
+                // Waits at start, before the loop turns, end by this.
+                stop.stop();
+            }
+        })?;
+    }
+    Ok(receiver)
+}
+
+/// A named thread with a small stack.
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body);
+    thread.map(drop).map_err(|cause| StartError::System { what: "a thread", cause })
+}

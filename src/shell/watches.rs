@@ -1,0 +1,83 @@
+//! The watch threads: one for each kind in each watched namespace.
+//!
+//! Owns what is said when a watch goes blind and sees again: one line each, and the mend where it is known. Leaves alone
+//! what was seen. Invariant: a thread that cannot hand over what it has seen waits; nothing is dropped.
+
+use std::ops::ControlFlow;
+
+use crossbeam_channel::Sender;
+use k8s::{Client, Stop, WatchEvent, WatchSpec};
+use serde::de::DeserializeOwned;
+
+use super::{StartError, spawn};
+use crate::event::{Event, Seen};
+use crate::testrun::api::LABEL_TEST_RUN;
+use crate::{testrun, zone};
+
+/// Starts the watches. They end with `stop`, or when nobody listens any more.
+pub(super) fn start(
+    client: &Client,
+    scopes: &[Option<String>],
+    seen: &Sender<Event>,
+    stop: &Stop,
+) -> Result<(), StartError> {
+    for scope in scopes {
+        let namespace = scope.as_deref();
+        let zones = WatchSpec::new(zone::api::RESOURCE, namespace);
+        let runs = WatchSpec::new(testrun::api::RESOURCE, namespace);
+        let pods = WatchSpec::new(k8s::PODS, namespace).with_labels(LABEL_TEST_RUN);
+        watch(client, zones, seen, stop, Seen::Zone)?;
+        watch(client, runs, seen, stop, Seen::Run)?;
+        watch(client, pods, seen, stop, Seen::Pod)?;
+    }
+    Ok(())
+}
+
+fn watch<T: DeserializeOwned + Send + 'static>(
+    client: &Client,
+    spec: WatchSpec,
+    seen: &Sender<Event>,
+    stop: &Stop,
+    wrap: fn(WatchEvent<T>) -> Seen,
+) -> Result<(), StartError> {
+    let (client, seen, stop) = (client.clone(), seen.clone(), stop.clone());
+    spawn(&format!("watch-{}", spec.resource.plural), move || {
+        let mut failing = false;
+        client.watch::<T>(&spec, &stop, &mut |event| {
+            tell(&spec, &event, &mut failing);
+            let event = Event::Seen { scope: spec.namespace.clone(), what: wrap(event) };
+            if seen.send(event).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+    })
+}
+
+fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, failing: &mut bool) {
+    let plural = spec.resource.plural;
+    let place = spec.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
+    match event {
+        WatchEvent::Failing(error) if !*failing => {
+            *failing = true;
+            log::warn!("the watch on {plural}{place} fails and is tried again: {error}{}", mend(plural, error));
+        }
+        WatchEvent::Failing(error) => log::debug!("the watch on {plural}{place} still fails: {error}"),
+        WatchEvent::Recovered => {
+            *failing = false;
+            log::info!("the watch on {plural}{place} sees again");
+        }
+        WatchEvent::Malformed { key, error, .. } => {
+            log::warn!("{plural} {key} cannot be read and is left alone: {error}");
+        }
+        WatchEvent::Snapshot { items, .. } => log::debug!("{} {plural}{place} listed", items.len()),
+        WatchEvent::Applied(_) | WatchEvent::Deleted(_) => {}
+    }
+}
+
+fn mend(plural: &str, error: &k8s::Error) -> String {
+    if error.is_forbidden() {
+        format!("; grant the agent list and watch on {plural}, or name the namespaces it may see with --namespace")
+    } else if error.is_not_found() {
+        "; install the custom resource definitions: kubectl apply -k manifests/crds".to_owned()
+    } else {
+        String::new()
+    }
+}
