@@ -2,6 +2,8 @@
 
 pub mod cloud;
 pub mod excerpt;
+#[cfg(test)]
+mod golden;
 pub mod passthrough;
 pub mod redact;
 pub mod runner;

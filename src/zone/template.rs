@@ -269,3 +269,6 @@ fn filled(object: Value) -> Option<Value> {
     map.retain(|_, value| value.as_object().is_none_or(|inner| !inner.is_empty()));
     (!map.is_empty()).then_some(Value::Object(map))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
