@@ -4,6 +4,8 @@
 //! reached (pod IP or the API server's pod proxy) and the waiting. Its invariant: a runner counts as ended only by
 //! its own word, never by an error or by silence.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -21,7 +23,7 @@ const TEARDOWN_PATH: &str = "/v1/teardown";
 const SCRIPT_FAILED: &str = "Error executing ";
 
 /// One call to a runner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `PATCH`, `POST` or `PUT`.
     pub method: &'static str,
@@ -31,6 +33,13 @@ pub struct Request {
     pub content_type: Option<&'static str>,
     /// Bytes to send; empty for none.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Request {
+    /// The request line: setup data may hold what a script logged in with.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
 }
 
 impl Request {
@@ -186,7 +195,9 @@ pub fn setup_reply(body: &[u8]) -> Result<Option<String>, Error> {
     struct Attributes {
         data: Option<Box<RawValue>>,
     }
-    let document: Document<Option<Attributes>> = decode(body)?;
+    // Neither an excerpt nor serde's quotation of a value: setup data may hold what a script logged in with.
+    let document: Document<Option<Attributes>> = serde_json::from_slice(body)
+        .map_err(|cause| Error::Decode(format!("setup data, byte {} of {}", cause.column(), body.len())))?;
     let data = document.data.attributes.and_then(|attributes| attributes.data);
     Ok(data.map(|data| data.get().to_owned()))
 }
@@ -318,6 +329,9 @@ mod tests {
         check("{}", None);
         check("null", None);
         assert!(setup_reply(b"").is_err());
+        let torn = setup_reply(br#"{"data":{"attributes":{"data":{"session":"s3cret""#).unwrap_err();
+        assert!(!torn.to_string().contains("s3cret"), "{torn}");
+        assert_eq!(format!("{:?}", Request::put_setup_data(Some("7"))), "PUT /v1/setup");
     }
 
     #[test]

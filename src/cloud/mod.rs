@@ -148,7 +148,7 @@ pub enum Host {
 }
 
 /// One call to GCk6, without host address and credentials. A retry sends the same value again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The host that serves the call.
     pub host: Host,
@@ -160,6 +160,13 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// Value of `K6-Idempotency-Key`, 16 hexadecimal digits; none for GET.
     pub idempotency_key: Option<String>,
+}
+
+impl fmt::Debug for Request {
+    /// The request line: bodies quote what users wrote.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {}", self.method, self.host, self.path)
+    }
 }
 
 #[cfg(test)]

@@ -265,7 +265,8 @@ fn limits_of_what_is_accepted() {
 #[test]
 fn no_debug_form_shows_a_credential() {
     let run = test_run(&full_zone(), ID, &full_data(), &settings()).unwrap();
-    let shown = format!("{run:?}");
+    let proxied = Settings { archive_env: vec![("P".to_owned(), "quoted".to_owned())], ..settings() };
+    let shown = format!("{run:?} {proxied:?}");
     for credential in ["Signature", "run-t", "quoted"] {
         assert!(serde_json::to_string(&run).unwrap().contains(credential), "{credential} is there");
         assert!(!shown.contains(credential), "{credential} in {shown}");
