@@ -22,3 +22,19 @@ pub fn of_body(body: &[u8]) -> String {
     let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
     one_line(title.map_or(&*text, |(title, _)| title))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_body() {
+        let check = |body: &[u8], wanted: &str| assert_eq!(of_body(body), wanted);
+        check(b" two\r\nlines ", "two lines");
+        check(b"<html><title> Bad\nGateway</title><p>more</html>", "Bad Gateway");
+        check(b"<html><title>never closed", "<html><title>never closed");
+        check(b"get https://u:p@s3/a?X-Amz-Signature=abc", "get https://<redacted>@s3/a?<redacted>");
+        check(b"", "");
+        assert_eq!(of_body(&[0xff; 1 << 20]).len(), EXCERPT_BYTES_MAX);
+    }
+}

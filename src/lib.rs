@@ -28,6 +28,8 @@ pub mod core;
 pub mod event;
 pub mod excerpt;
 pub mod fetch;
+#[cfg(test)]
+mod golden;
 pub mod logging;
 pub mod net;
 pub mod passthrough;

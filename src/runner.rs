@@ -4,6 +4,8 @@
 //! reached (pod IP or the API server's pod proxy) and the waiting. Its invariant: a runner counts as ended only by
 //! its own word, never by an error or by silence.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -16,8 +18,12 @@ const STATUS_PATH: &str = "/v1/status";
 const SETUP_PATH: &str = "/v1/setup";
 const TEARDOWN_PATH: &str = "/v1/teardown";
 
+/// How the title of an error begins when `setup()` or `teardown()` threw. Other titles of status 500, such as `Pause
+/// error` for a test that runs already, are not the script's doing.
+const SCRIPT_FAILED: &str = "Error executing ";
+
 /// One call to a runner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `PATCH`, `POST` or `PUT`.
     pub method: &'static str,
@@ -27,6 +33,13 @@ pub struct Request {
     pub content_type: Option<&'static str>,
     /// Bytes to send; empty for none.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Request {
+    /// The request line: setup data may hold what a script logged in with.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
 }
 
 impl Request {
@@ -164,7 +177,6 @@ impl Error {
 pub fn interpret(status: u16, body: &[u8]) -> Result<(), Error> {
     match status {
         200..=299 => Ok(()),
-        500 => Err(script_failure(body).unwrap_or_else(|| refused(status, body))),
         502..=504 => Err(Error::Unreachable(format!("{status}: {}", excerpt::of_body(body)))),
         _ => Err(refused(status, body)),
     }
@@ -183,7 +195,9 @@ pub fn setup_reply(body: &[u8]) -> Result<Option<String>, Error> {
     struct Attributes {
         data: Option<Box<RawValue>>,
     }
-    let document: Document<Option<Attributes>> = decode(body)?;
+    // Neither an excerpt nor serde's quotation of a value: setup data may hold what a script logged in with.
+    let document: Document<Option<Attributes>> = serde_json::from_slice(body)
+        .map_err(|cause| Error::Decode(format!("setup data, byte {} of {}", cause.column(), body.len())))?;
     let data = document.data.attributes.and_then(|attributes| attributes.data);
     Ok(data.map(|data| data.get().to_owned()))
 }
@@ -205,25 +219,31 @@ fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     })
 }
 
-fn script_failure(body: &[u8]) -> Option<Error> {
+/// What k6 says of its own failure: title and detail of the first error, each on one line.
+fn failure(body: &[u8]) -> Option<(String, String)> {
     #[derive(Deserialize)]
     struct Failures {
         errors: Vec<Failure>,
     }
     #[derive(Deserialize)]
     struct Failure {
-        title: Option<String>,
+        title: String,
         detail: Option<String>,
     }
     let failures: Failures = serde_json::from_slice(body).ok()?;
     let Failure { title, detail } = failures.errors.into_iter().next()?;
-    let title = excerpt::one_line(&title.unwrap_or_else(|| "error in the script".to_owned()));
-    let detail = excerpt::one_line(&detail.unwrap_or_else(|| "k6 names no cause".to_owned()));
-    Some(Error::ScriptFailed { title, detail })
+    let detail = detail.unwrap_or_else(|| "k6 names no cause".to_owned());
+    Some((excerpt::one_line(&title), excerpt::one_line(&detail)))
 }
 
 fn refused(code: u16, body: &[u8]) -> Error {
-    Error::Status { code, excerpt: excerpt::of_body(body) }
+    match failure(body) {
+        Some((title, detail)) if code == 500 && title.starts_with(SCRIPT_FAILED) => {
+            Error::ScriptFailed { title, detail }
+        }
+        Some((title, detail)) => Error::Status { code, excerpt: format!("{title}: {detail}") },
+        None => Error::Status { code, excerpt: excerpt::of_body(body) },
+    }
 }
 
 fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -232,4 +252,116 @@ where
     T: Deserialize<'de> + Default,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[rustfmt::skip]
+    fn calls() {
+        let check = |request: Request, line: &str, body: &str| {
+            assert_eq!(format!("{} {}", request.method, request.path), line);
+            assert_eq!(request.content_type, (!body.is_empty()).then_some("application/json"), "{line}");
+            assert_eq!(String::from_utf8(request.body).unwrap(), body, "{line}");
+        };
+        check(Request::status(), "GET /v1/status", "");
+        check(Request::resume(), "PATCH /v1/status", r#"{"data":{"type":"status","id":"default","attributes":{"paused":false}}}"#);
+        check(Request::stop(), "PATCH /v1/status", r#"{"data":{"type":"status","id":"default","attributes":{"stopped":true}}}"#);
+        check(Request::run_setup(), "POST /v1/setup", "");
+        check(Request::setup_data(), "GET /v1/setup", "");
+        check(Request::put_setup_data(Some(r#"{"a":1.0}"#)), "PUT /v1/setup", r#"{"a":1.0}"#);
+        check(Request::put_setup_data(None), "PUT /v1/setup", "");
+        check(Request::run_teardown(), "POST /v1/teardown", "");
+    }
+
+    #[test]
+    fn a_status_as_k6_writes_it() {
+        let body = br#"{"data":{"type":"status","id":"default","attributes":{"status":4,"paused":true,"vus":0,"vus-max":2,"stopped":false,"running":false,"tainted":false}}}"#;
+        let wanted = RunnerStatus { status: 4, paused: true, vus_max: 2, ..RunnerStatus::default() };
+        assert_eq!(status_reply(body), Ok(wanted));
+        let nulls = br#"{"data":{"attributes":{"status":10,"paused":null,"vus":null,"vus-max":null,"running":true,"stopped":true}}}"#;
+        let status = status_reply(nulls).unwrap();
+        assert!(status.has_ended() && status.running && status.stopped, "{status:?}");
+    }
+
+    #[test]
+    fn what_a_status_says() {
+        for number in 0..=12 {
+            let status = RunnerStatus { status: number, ..RunnerStatus::default() };
+            assert_eq!(status.is_paused_before_start(), number == 4, "{number}");
+            assert_eq!(status.has_started(), number >= 5, "{number}");
+            assert_eq!(status.has_ended(), number >= 9, "{number}");
+        }
+        // A lingering runner that was told to stop still calls itself running, and one that only says so has not ended.
+        assert!(!RunnerStatus { status: 7, stopped: true, ..RunnerStatus::default() }.has_ended());
+    }
+
+    #[test]
+    fn nothing_unreadable_counts_as_a_status() {
+        for body in [
+            "",
+            "null",
+            "{}",
+            r#"{"data":null}"#,
+            r#"{"data":{}}"#,
+            r#"{"data":{"attributes":null}}"#,
+            "<html>",
+        ] {
+            assert!(matches!(status_reply(body.as_bytes()), Err(Error::Decode(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn setup_data_stays_as_it_came() {
+        let check = |attributes: &str, wanted: Option<&str>| {
+            let body =
+                format!(r#"{{"data":{{"type":"setupData","id":"default","attributes":{attributes}}}}}"#);
+            assert_eq!(setup_reply(body.as_bytes()), Ok(wanted.map(str::to_owned)), "{attributes}");
+        };
+        check(r#"{"data":{"b":1.0,"a":12345678901234567890123, "é":"\u00e9"}}"#, {
+            Some(r#"{"b":1.0,"a":12345678901234567890123, "é":"\u00e9"}"#)
+        });
+        check(r#"{"data":0}"#, Some("0"));
+        check(r#"{"data":""}"#, Some(r#""""#));
+        check(r#"{"data":null}"#, None);
+        check("{}", None);
+        check("null", None);
+        assert!(setup_reply(b"").is_err());
+        let torn = setup_reply(br#"{"data":{"attributes":{"data":{"session":"s3cret""#).unwrap_err();
+        assert!(!torn.to_string().contains("s3cret"), "{torn}");
+        assert_eq!(format!("{:?}", Request::put_setup_data(Some("7"))), "PUT /v1/setup");
+    }
+
+    #[test]
+    fn failures() {
+        let check = |status, body: &str, wanted: &str| {
+            let error = interpret(status, body.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), wanted);
+            error
+        };
+        let thrown = r#"{"errors":[{"status":"500","title":"Error executing setup","detail":"Error: no\n\tat setup"}]}"#;
+        let script = check(500, thrown, "Error executing setup: Error: no at setup");
+        assert!(matches!(script, Error::ScriptFailed { .. }) && !script.is_transient());
+        check(
+            500,
+            r#"{"errors":[{"title":"Error executing teardown"}]}"#,
+            "Error executing teardown: k6 names no cause",
+        );
+        let resumed = r#"{"errors":[{"title":"Pause error","detail":"it runs"}]}"#;
+        assert!(check(500, resumed, "the runner answered 500: Pause error: it runs").is_transient());
+        for (status, body) in
+            [(500, r#"{"errors":[]}"#), (500, "oops"), (404, "oops"), (400, thrown), (301, "")]
+        {
+            let error = interpret(status, body.as_bytes()).unwrap_err();
+            assert!(
+                matches!(error, Error::Status { code, .. } if code == status) && error.is_transient(),
+                "{error:?}"
+            );
+        }
+        let proxied = r#"{"kind":"Status","status":"Failure","message":"dial tcp 10.1.2.3:6565: connect: connection refused","code":503}"#;
+        assert!(matches!(interpret(503, proxied.as_bytes()), Err(Error::Unreachable(_))));
+        assert_eq!(interpret(200, b""), Ok(()));
+    }
 }

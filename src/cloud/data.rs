@@ -208,3 +208,89 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
         other => Some(as_text(other)).filter(|text| !text.is_empty()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::reply::test_run_data;
+
+    #[track_caller]
+    fn read(body: &str) -> TestRunData {
+        test_run_data(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn anything_may_be_missing_or_null() {
+        let all_null = r#"{"id":null,"run_status":null,"k8s_load_zones_config":null,"k6_runtime_config":null,
+            "load_zone_distribution":null,"test_run_token":null,"secrets_config":null,"more":[null]}"#;
+        assert_eq!(read(all_null), TestRunData::default());
+        assert_eq!(read("{}"), TestRunData::default());
+        let inner_null = r#"{"k8s_load_zones_config":{"load_runner_image":null,"instance_count":null,
+            "k6_archive_temp_public_url":null,"cli_flags":{"blacklist_ips":null,"blocked_hostnames":[null,""],
+            "include_system_env_vars":null,"user_agent":null,"tags":null},"environment":null,"gck6_env_vars":null},
+            "k6_runtime_config":{"aggregationPeriod":null,"metricPushConcurrency":null},"test_run_token":""}"#;
+        assert_eq!(read(inner_null), TestRunData::default());
+        assert_eq!(read(r#"{"secrets_config":{}}"#).secrets, Some(SecretsConfig::default()));
+        let distribution =
+            read(r#"{"load_zone_distribution":{"a":null,"b":{"loadZone":null,"percent":"x"}}}"#).distribution;
+        assert_eq!(
+            distribution.into_values().collect::<Vec<_>>(),
+            [Distribution::default(), Distribution::default()]
+        );
+    }
+
+    #[test]
+    fn values_become_text() {
+        let data = read(
+            r#"{"k8s_load_zones_config":{"instance_count":"3","environment":{"N":1,"B":true,"Z":null,"T":"t","O":{"a":[1]}},
+                "cli_flags":{"tags":{"n":1.5,"b":false,"":""},"blacklist_ips":["10.0.0.0/8",7]}},
+                "k6_runtime_config":{"aggregationPeriod":"3s","metricPushInterval":1000,"metricPushConcurrency":2}}"#,
+        );
+        let environment: Vec<_> =
+            data.config.environment.iter().map(|(key, value)| format!("{key}={}", value.expose())).collect();
+        assert_eq!(environment, ["B=true", "N=1", r#"O={"a":[1]}"#, "T=t", "Z="]);
+        assert_eq!(data.config.flags.tags, [("n", "1.5"), ("b", "false"), ("", "")].map(owned).into());
+        assert_eq!(data.config.flags.blacklist_ips, ["10.0.0.0/8", "7"]);
+        assert_eq!(data.config.instance_count, 3);
+        assert_eq!(data.runtime.aggregation_period.as_deref(), Some("3s"));
+        assert_eq!(data.runtime.metric_push_interval.as_deref(), Some("1000ms"));
+        assert_eq!(data.runtime.metric_push_concurrency.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn both_spellings_of_the_system_environment() {
+        let check = |flags: &str, wanted: bool| {
+            let data = read(&format!(r#"{{"k8s_load_zones_config":{{"cli_flags":{{{flags}}}}}}}"#));
+            assert_eq!(data.config.flags.include_system_env_vars(), wanted, "{flags}");
+        };
+        check("", false);
+        check(r#""include_system_env_vars":true"#, true);
+        check(r#""include_system_env_variables":true"#, true);
+        check(r#""include_system_env_vars":false,"include_system_env_variables":true"#, true);
+        check(r#""include_system_env_vars":"true""#, true);
+        check(r#""include_system_env_vars":false"#, false);
+    }
+
+    #[test]
+    fn nonsense_for_a_count_is_zero() {
+        for count in ["\"many\"", "1.5", "true", "[2]", "1e99"] {
+            let data = read(&format!(r#"{{"k8s_load_zones_config":{{"instance_count":{count}}}}}"#));
+            assert_eq!(data.config.instance_count, 0, "{count}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_credential() {
+        let data = read(
+            r#"{"test_run_token":"s3cret","k8s_load_zones_config":{"k6_archive_temp_public_url":"https://s3/?s3cret",
+                "environment":{"PASSWORD":"s3cret"}}}"#,
+        );
+        assert_eq!(data.test_run_token.as_ref().unwrap().expose(), "s3cret");
+        let shown = format!("{data:?}");
+        assert!(shown.contains("PASSWORD") && !shown.contains("s3cret"), "{shown}");
+    }
+
+    fn owned((key, value): (&str, &str)) -> (String, String) {
+        (key.to_owned(), value.to_owned())
+    }
+}

@@ -110,3 +110,23 @@ impl Event {
 fn as_number<S: serde::Serializer>(code: &ErrorCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u32(code.number())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_as_gck6_reads_them() {
+        let check =
+            |events: &[Event], wanted: &str| assert_eq!(serde_json::to_string(events).unwrap(), wanted);
+        check(
+            &Event::error_and_abort(ErrorCode::CouldNotStart, "no \"image\""),
+            r#"[{"event_type":"TestRunErrorEvent","event":{"error_code":8050,"error_detail":"no \"image\"","error_detail_public":"no \"image\""}},{"event_type":"TestRunAbortEvent","event":{"origin":"user"}}]"#,
+        );
+        check(
+            &[Event::abort_because(Origin::K6, "gone"), Event::error(ErrorCode::OutOfMemory, "")],
+            r#"[{"event_type":"TestRunAbortEvent","event":{"origin":"k6","reason":"gone"}},{"event_type":"TestRunErrorEvent","event":{"error_code":8032}}]"#,
+        );
+        check(&[], "[]");
+    }
+}

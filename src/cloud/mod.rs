@@ -148,7 +148,7 @@ pub enum Host {
 }
 
 /// One call to GCk6, without host address and credentials. A retry sends the same value again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The host that serves the call.
     pub host: Host,
@@ -160,4 +160,45 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// Value of `K6-Idempotency-Key`, 16 hexadecimal digits; none for GET.
     pub idempotency_key: Option<String>,
+}
+
+impl fmt::Debug for Request {
+    /// The request line: bodies quote what users wrote.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {}", self.method, self.host, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_id_from_number_or_text() {
+        let check = |json: &str, wanted: Option<u64>| {
+            assert_eq!(serde_json::from_str::<RunId>(json).ok(), wanted.map(RunId), "{json}");
+        };
+        check("101", Some(101));
+        check("\"101\"", Some(101));
+        check("18446744073709551615", Some(u64::MAX));
+        for json in
+            ["-1", "1.5", "\"\"", "\"+1\"", "\" 1\"", "\"1/../2\"", "\"18446744073709551616\"", "null", "[]"]
+        {
+            check(json, None);
+        }
+        assert_eq!(serde_json::to_string(&RunId(101)).unwrap(), "101");
+    }
+
+    #[test]
+    fn run_status_ends_and_stops() {
+        for status in -2..=2 {
+            assert!(!RunStatus(status).is_ended() && !RunStatus(status).stops_the_run(), "{status}");
+        }
+        assert!(RunStatus::FINISHED.is_ended() && !RunStatus::FINISHED.stops_the_run());
+        for status in [4, 5, 6, 7, 8, 9, 10, 11, 999] {
+            assert!(RunStatus(status).is_ended() && RunStatus(status).stops_the_run(), "{status}");
+        }
+        assert_eq!(RunStatus::ABORTED_BY_USER.to_string(), "aborted by user");
+        assert_eq!(RunStatus(42).to_string(), "status 42");
+    }
 }

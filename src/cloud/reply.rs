@@ -92,19 +92,23 @@ pub fn interpret(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Res
     }
 }
 
-/// Ids in the reply to [`super::request::poll`], in GCk6's order, each once.
+/// Ids in the reply to [`super::request::poll`], in GCk6's order, each once. Nothing at all is an empty list.
 pub fn listed_runs(body: &[u8]) -> Result<Vec<RunId>, Error> {
     #[derive(Default, Deserialize)]
     struct List {
-        object: Option<Vec<Item>>,
+        object: Option<Vec<Option<Item>>>,
     }
     #[derive(Deserialize)]
     struct Item {
-        id: RunId,
+        id: Option<RunId>,
+    }
+    if body.trim_ascii().is_empty() {
+        return Ok(Vec::new());
     }
     let list: Option<List> = decode("the list of test runs", body)?;
+    let items = list.unwrap_or_default().object.unwrap_or_default();
     let mut ids = Vec::new();
-    for Item { id } in list.unwrap_or_default().object.unwrap_or_default() {
+    for id in items.into_iter().flatten().filter_map(|item| item.id) {
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -152,12 +156,18 @@ fn message(status: u16, body: &[u8]) -> String {
     let error = &document["error"];
     let said = ["message", "detail"].iter().find_map(|key| error[*key].as_str()).or_else(|| error.as_str());
     let said = said.or_else(|| document["message"].as_str()).filter(|said| !said.trim().is_empty());
-    match (said, &error["code"]) {
-        (Some(said), Value::Number(code)) if code.as_u64() != Some(0) => {
-            excerpt::one_line(&format!("{said} (E{code})"))
-        }
-        (Some(said), _) => excerpt::one_line(said),
-        (None, _) => Some(excerpt::of_body(body)).filter(|text| !text.is_empty()).unwrap_or_else(|| {
+    let code = match &error["code"] {
+        Value::Number(code) if code.as_u64() != Some(0) => format!(" (E{code})"),
+        _ => String::new(),
+    };
+    // Which field is wrong with it: an object of lists under either name.
+    let fields = ["field_errors", "details"].iter().map(|key| &error[*key]);
+    let fields = fields.filter_map(Value::as_object).find(|fields| !fields.is_empty());
+    let fields =
+        fields.and_then(|fields| serde_json::to_string(fields).ok()).map(|fields| format!(": {fields}"));
+    match said {
+        Some(said) => excerpt::one_line(&format!("{said}{code}{}", fields.unwrap_or_default())),
+        None => Some(excerpt::of_body(body)).filter(|text| !text.is_empty()).unwrap_or_else(|| {
             match status {
                 300..=399 => "a redirect; is the configured address right?",
                 400 | 422 => "the request was refused",
@@ -170,5 +180,109 @@ fn message(status: u16, body: &[u8]) -> String {
             }
             .to_owned()
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[track_caller]
+    fn failure(status: u16, body: &str) -> Error {
+        interpret(status, None, body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn success_is_2xx_and_nothing_else() {
+        for status in [100, 199, 300, 304, 400, 599] {
+            assert!(interpret(status, None, b"").is_err(), "{status}");
+        }
+        for status in [200, 201, 204, 299] {
+            assert_eq!(interpret(status, None, b"<html>"), Ok(()), "{status}");
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn retry_by_status() {
+        let check = |status, retry_after, wanted| {
+            assert_eq!(interpret(status, retry_after, b"").unwrap_err().retry(), wanted, "{status}");
+        };
+        for status in [302, 400, 401, 403, 404, 409, 422] {
+            check(status, Some(SECOND), Retry::Never);
+        }
+        for status in [408, 429, 500, 502, 503, 599] {
+            check(status, None,                  Retry::Backoff);
+            check(status, Some(7 * SECOND),      Retry::After(7 * SECOND));
+            check(status, Some(86_400 * SECOND), Retry::After(RETRY_AFTER_MAX));
+        }
+        assert_eq!(Error::Transport("timed out".to_owned()).retry(), Retry::Backoff);
+        assert_eq!(listed_runs(b"<html>").unwrap_err().retry(), Retry::Backoff);
+    }
+
+    #[test]
+    fn kinds_of_refusal() {
+        assert!(failure(401, "").is_unauthorized() && failure(403, "").is_unauthorized());
+        assert!(failure(404, "").is_not_found() && !failure(404, "").is_unauthorized());
+        assert!(failure(409, "").is_conflict() && !failure(500, "").is_conflict());
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn message_of_a_failure() {
+        let check = |status, body: &str, wanted: &str| assert_eq!(failure(status, body).to_string(), wanted, "{body}");
+        check(400, r#"{"error":{"message":"no such zone","code":7}}"#, "GCk6 answered 400: no such zone (E7)");
+        check(400, r#"{"error":{"message":"no such zone","code":0}}"#, "GCk6 answered 400: no such zone");
+        check(400, r#"{"error":{"message":"two\nlines","code":null}}"#, "GCk6 answered 400: two lines");
+        check(422, r#"{"error":{"message":"invalid","field_errors":{"cpu":["too small"]},"details":{"x":[]}}}"#, r#"GCk6 answered 422: invalid: {"cpu":["too small"]}"#);
+        check(400, r#"{"error":{"message":" "}}"#, r#"GCk6 answered 400: {"error":{"message":" "}}"#);
+        check(400, r#"{"error":"plain"}"#, "GCk6 answered 400: plain");
+        check(400, r#"{"message":"elsewhere"}"#, "GCk6 answered 400: elsewhere");
+        check(400, r#"{"error":null}"#, r#"GCk6 answered 400: {"error":null}"#);
+        check(400, r#"[1,2]"#, "GCk6 answered 400: [1,2]");
+        check(502, "<html><head><title>502 Bad\nGateway</title></head><body>x</body></html>", "GCk6 answered 502: 502 Bad Gateway");
+        check(401, "", "GCk6 answered 401: the token is not known");
+        check(302, "", "GCk6 answered 302: a redirect; is the configured address right?");
+        check(500, "  ", "GCk6 answered 500: no explanation");
+        check(500, "see https://s3/a?X-Amz-Signature=abc now", "GCk6 answered 500: see https://s3/a?<redacted> now");
+        assert!(interpret(500, None, b"\xff\xfe\x00").is_err());
+        assert!(failure(500, &"x".repeat(1 << 20)).to_string().len() < 400);
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn listed() {
+        let check = |body: &str, wanted: &[u64]| {
+            assert_eq!(listed_runs(body.as_bytes()), Ok(wanted.iter().copied().map(RunId).collect()), "{body}");
+        };
+        check(r#"{"object":[{"id":101},{"id":"102","x":1}]}"#, &[101, 102]);
+        check(r#"{"object":[{"id":7},{"id":7},null,{"id":null},{}]}"#, &[7]);
+        check(r#"{"object":[]}"#, &[]);
+        check(r#"{"object":null}"#, &[]);
+        check("{}", &[]);
+        check("null", &[]);
+        check(" ", &[]);
+        for body in ["<html>", r#"{"object":{}}"#, r#"{"object":[{"id":-1}]}"#, r#"{"object":[{"id":"../x"}]}"#, r#"{"object":["#] {
+            assert!(matches!(listed_runs(body.as_bytes()), Err(Error::Decode { .. })), "{body}");
+        }
+    }
+
+    #[test]
+    fn state() {
+        assert_eq!(test_run_state(br#"{"id":1,"run_status":5}"#), Ok(RunStatus::ABORTED_BY_USER));
+        assert_eq!(test_run_state(br#"{"run_status":42}"#), Ok(RunStatus(42)));
+        let missing = test_run_state(br#"{"id":1,"run_status":null}"#).unwrap_err();
+        assert!(missing.to_string().contains("run_status is missing"), "{missing}");
+        assert!(test_run_state(b"").is_err() && test_run_state(b"null").is_err());
+    }
+
+    #[test]
+    fn undecodable_data_shows_no_credential() {
+        let body = br#"{"test_run_token":"t0ps3cret","k8s_load_zones_config":"https://s3/a?X-Amz-Signature=t0ps3cret"}"#;
+        let error = test_run_data(body).unwrap_err();
+        assert_eq!(error.retry(), Retry::Backoff);
+        assert!(!format!("{error} {error:?}").contains("t0ps3cret"), "{error:?}");
     }
 }

@@ -154,3 +154,72 @@ fn encoded(text: &str) -> String {
     }
     encoded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::ErrorCode;
+
+    const ID: RunId = RunId(101);
+
+    fn registration() -> Registration {
+        Registration {
+            name: "edge".to_owned(),
+            cpu: "200m".to_owned(),
+            memory: "256Mi".to_owned(),
+            image: None,
+            provider_id: "u-1".to_owned(),
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn calls() {
+        let check = |request: Request, host: Host, line: &str, body: &str| {
+            assert_eq!(format!("{} {}", request.method, request.path), line);
+            assert_eq!(request.host, host, "{line}");
+            assert_eq!(String::from_utf8(request.body.unwrap_or_default()).unwrap(), body, "{line}");
+            let key = request.idempotency_key.unwrap_or_default();
+            assert_eq!(key.len(), if request.method == "GET" { 0 } else { 16 }, "{line}");
+            assert!(key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+        };
+        let with_image = Registration { image: Some("k6:\"1\"".to_owned()), ..registration() };
+        let no_image = Registration { image: Some(String::new()), ..registration() };
+        let plain = r#"{"k6_load_zone_id":"edge","pod_tiers":{"cpu":"200m","memory":"256Mi"},"config":{},"provider_id":"u-1"}"#;
+        check(register(&registration(), ""), Host::Api, "POST /cloud-resources/v1/load-zones", plain);
+        check(register(&no_image, ""), Host::Api, "POST /cloud-resources/v1/load-zones", plain);
+        check(register(&with_image, ""), Host::Api, "POST /cloud-resources/v1/load-zones",
+            r#"{"k6_load_zone_id":"edge","pod_tiers":{"cpu":"200m","memory":"256Mi"},"config":{"load_runner_image":"k6:\"1\""},"provider_id":"u-1"}"#);
+        check(deregister("edge", ""), Host::Api, "DELETE /cloud-resources/v1/load-zones/edge", "");
+        check(deregister("a/../b?c", ""), Host::Api, "DELETE /cloud-resources/v1/load-zones/a%2F..%2Fb%3Fc", "");
+        check(poll("edge"), Host::Api, "GET /v4/plz-test-runs?plz_name=edge", "");
+        check(poll("a&b=ü"), Host::Api, "GET /v4/plz-test-runs?plz_name=a%26b%3D%C3%BC", "");
+        check(data(ID), Host::Api, "GET /loadtests/v4/test_runs(101)?$select=id,run_status,k8s_load_zones_config,k6_runtime_config,test_run_token,secrets_config,load_zone_distribution", "");
+        check(state(ID), Host::Api, "GET /loadtests/v4/test_runs(101)?$select=id,run_status", "");
+        check(events(ID, &[Event::error(ErrorCode::Setup, "x")], ""), Host::Ingest, "POST /orchestrator/v1/testruns/101/events",
+            r#"[{"event_type":"TestRunErrorEvent","event":{"error_code":8030,"error_detail":"x","error_detail_public":"x"}}]"#);
+        check(finish(ID, ResultStatus::Passed, RunStatus::FINISHED, ""), Host::Ingest, "POST /v1/tests/101",
+            r#"{"result_status":0,"run_status":3,"thresholds":{}}"#);
+        check(finish(ID, ResultStatus::Failed, RunStatus::ABORTED_BY_USER, ""), Host::Ingest, "POST /v1/tests/101",
+            r#"{"result_status":1,"run_status":5,"thresholds":{}}"#);
+    }
+
+    #[test]
+    fn a_retry_has_the_key_of_the_first_try_and_nothing_else_has() {
+        let mut other = registration();
+        other.memory = "257Mi".to_owned();
+        let requests = [
+            register(&registration(), "a"),
+            register(&registration(), "b"),
+            register(&other, "a"),
+            deregister("edge", "a"),
+            finish(ID, ResultStatus::Passed, RunStatus::FINISHED, "a"),
+            finish(RunId(102), ResultStatus::Passed, RunStatus::FINISHED, "a"),
+        ];
+        let keys: std::collections::BTreeSet<_> =
+            requests.iter().map(|request| &request.idempotency_key).collect();
+        assert_eq!(keys.len(), requests.len());
+        assert_eq!(register(&registration(), "a"), requests[0]);
+        assert_ne!(idempotency_key(&[b"ab", b"c"]), idempotency_key(&[b"a", b"bc"]));
+    }
+}

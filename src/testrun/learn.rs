@@ -242,6 +242,10 @@ fn status(
         }
         Err(error) => {
             known.trouble = Some(text(&error));
+            if let Action::ResumeRunner(_) = action {
+                // It may have been let go although its answer was lost, and k6 refuses a second time: ask first.
+                known.status = None;
+            }
             unreached(&error)
         }
     }

@@ -65,3 +65,35 @@ fn in_config_map(ConfigMap { name, file }: &ConfigMap) -> Location {
         mount: Some(json!({ "name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": true })),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_mounts() {
+        let check = |script: Value, path: &str, mount_path: Option<&str>| {
+            let location = locate(&serde_json::from_value(script.clone()).unwrap()).unwrap();
+            assert_eq!(location.path, path, "{script}");
+            let mount = location.mount.as_ref().map(|mount| mount["mountPath"].as_str().unwrap());
+            assert_eq!(mount, mount_path, "{script}");
+            assert_eq!(
+                (location.is_local, location.volume.is_some()),
+                (mount.is_none(), mount.is_some()),
+                "{script}"
+            );
+        };
+        check(json!({ "configMap": { "name": "c" } }), "/test/test.js", Some("/test"));
+        check(json!({ "configMap": { "name": "c", "file": "a.tar" } }), "/test/a.tar", Some("/test"));
+        check(json!({ "volumeClaim": { "name": "v" } }), "/test/test.js", Some("/test"));
+        check(json!({ "volumeClaim": { "name": "v", "file": "d/a.js" } }), "/test/d/a.js", Some("/test"));
+        check(json!({ "volumeClaim": { "name": "v", "file": "/d/e/a.js" } }), "/d/e/a.js", Some("/d/e/"));
+        check(json!({ "localFile": "/d/a.js" }), "/d/a.js", None);
+        check(
+            json!({ "localFile": "/a", "configMap": { "name": "c" }, "volumeClaim": null }),
+            "/test/test.js",
+            Some("/test"),
+        );
+        assert_eq!(locate(&Script::default()), None);
+    }
+}

@@ -219,3 +219,70 @@ fn quantities<'de, D: serde::Deserializer<'de>>(
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn read(value: Value) -> PrivateLoadZone {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn null_reads_like_absence_and_is_not_written() {
+        let nulls = json!({
+            "metadata": { "name": "edge", "annotations": null, "finalizers": null },
+            "spec": {
+                "token": null, "resources": { "limits": { "cpu": null }, "requests": null, "claims": null },
+                "nodeSelector": null, "image": null, "imagePullSecrets": null, "config": { "secrets": null },
+                "podTemplate": { "metadata": { "creationTimestamp": null }, "spec": { "containers": null, "securityContext": null } },
+            },
+            "status": { "conditions": null },
+        });
+        let wanted = json!({ "apiVersion": API_VERSION, "kind": KIND, "metadata": { "name": "edge" },
+            "spec": { "token": "", "resources": {} } });
+        assert_eq!(serde_json::to_value(read(nulls)).unwrap(), wanted);
+        assert_eq!(
+            read(json!({ "spec": null, "status": null, "metadata": null })),
+            PrivateLoadZone::default()
+        );
+    }
+
+    #[test]
+    fn limits_as_kubernetes_prints_them() {
+        let check = |cpu: Value, wanted: Option<&str>| {
+            let zone = read(json!({ "spec": { "resources": { "limits": { "cpu": cpu } } } }));
+            assert_eq!(zone.spec.resources.limit("cpu").as_deref(), wanted, "{cpu}");
+        };
+        check(json!("200m"), Some("200m"));
+        check(json!(2), Some("2"));
+        check(json!("0.5"), Some("500m"));
+        check(json!(0.5), Some("500m"));
+        check(json!(null), None);
+        assert_eq!(PrivateLoadZone::default().spec.resources.limit("memory"), None);
+    }
+
+    #[test]
+    fn the_provider_id_is_the_recorded_one_or_the_uid() {
+        let check = |annotations: Value, wanted: &str| {
+            let zone = read(json!({ "metadata": { "uid": "own", "annotations": annotations } }));
+            assert_eq!(zone.provider_id(), wanted);
+        };
+        check(json!({ PLZ_UID_ANNOTATION: "recorded" }), "recorded");
+        check(json!({ PLZ_UID_ANNOTATION: "" }), "own");
+        check(json!(null), "own");
+    }
+
+    #[test]
+    fn registered_means_true() {
+        for (status, wanted) in [("True", true), ("False", false), ("Unknown", false)] {
+            let conditions =
+                json!([{ "type": "Other", "status": "True" }, { "type": PLZ_REGISTERED, "status": status }]);
+            assert_eq!(read(json!({ "status": { "conditions": conditions } })).is_registered(), wanted);
+        }
+        assert!(!PrivateLoadZone::default().is_registered());
+    }
+}

@@ -67,7 +67,7 @@ impl Decision {
             }
             Write::StartRuns => {
                 let starts = memory.listed.iter().take(STARTS_AT_ONCE_MAX).map(|(&id, listed)| match listed {
-                    Listed::New => Action::FetchData(id),
+                    Listed::New { .. } => Action::FetchData(id),
                     Listed::Ready { .. } => Action::CreateTestRun(id),
                     Listed::Unclear { .. } => Action::InspectTestRun(id),
                     Listed::Refused(_) => Action::Refuse(id),

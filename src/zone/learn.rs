@@ -19,6 +19,8 @@ use crate::testrun::learn::{again, announced, owned_by, text};
 pub const POLL_BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// The presigned URL is valid for 300 s; a `TestRun` made later than this could not download its archive any more.
 const DATA_AGE_MAX: Duration = Duration::from_secs(240);
+/// After how many unreadable answers in a row a listed test run is refused.
+const UNREADABLE_MAX: u32 = 5;
 /// How long a namesake of the `TestRun` is given to go.
 const NAMESAKE_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -94,7 +96,7 @@ fn from_kubernetes(
         }
         (Action::InspectTestRun(id), Ok(body)) => inspected(memory, context, id, &body),
         (Action::InspectTestRun(id), Err(error)) if error.is_not_found() => {
-            memory.listed.insert(id, Listed::New);
+            memory.listed.insert(id, Listed::NEW);
             Lesson::Done
         }
         (Action::Announce, reply) => lesson(announced(&mut memory.announcements, reply)),
@@ -155,6 +157,10 @@ fn from_cloud(
         return Lesson::TokenRefused(text(&error));
     }
     match (error.retry(), action) {
+        (_, Action::FetchData(id)) if is_unreadable(memory, id, &error) => {
+            refuse(memory, id, text(&error));
+            Lesson::Done
+        }
         // GCk6 lists it and does not know it: it is over. If not, it is listed again.
         (cloud::Retry::Never, Action::FetchData(id)) if error.is_not_found() => {
             memory.settle(id);
@@ -179,7 +185,7 @@ fn listed(memory: &mut ZoneMemory, ids: Vec<RunId>) {
     memory.listed.retain(|id, state| matches!(state, Listed::Refused(_)) || ids.contains(id));
     for id in ids {
         if !memory.settled.contains(&id) {
-            memory.listed.entry(id).or_insert(Listed::New);
+            memory.listed.entry(id).or_insert(Listed::NEW);
         }
     }
 }
@@ -204,11 +210,20 @@ fn refuse(memory: &mut ZoneMemory, id: RunId, message: String) {
     memory.listed.insert(id, Listed::Refused(message));
 }
 
+/// Counts answers that cannot be read. A captive page passes; data that stay unreadable would never start, in silence.
+fn is_unreadable(memory: &mut ZoneMemory, id: RunId, error: &cloud::Error) -> bool {
+    let (cloud::Error::Decode { .. }, Some(Listed::New { unreadable })) = (error, memory.listed.get_mut(&id)) else {
+        return false;
+    };
+    *unreadable += 1;
+    *unreadable >= UNREADABLE_MAX
+}
+
 fn expire(memory: &mut ZoneMemory, id: RunId, now: Duration) {
     if let Some(Listed::Ready { since, .. }) = memory.listed.get(&id)
         && now >= *since + DATA_AGE_MAX
     {
-        memory.listed.insert(id, Listed::New);
+        memory.listed.insert(id, Listed::NEW);
     }
 }
 

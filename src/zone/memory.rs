@@ -52,7 +52,10 @@ pub struct ZoneMemory {
 #[derive(Debug)]
 pub enum Listed {
     /// Its data has to be asked for.
-    New,
+    New {
+        /// How often in a row GCk6 has answered with something unreadable.
+        unreadable: u32,
+    },
     /// Its `TestRun` has to be created.
     Ready {
         /// What to make it from; holds a presigned URL that is valid for 300 s.
@@ -67,6 +70,11 @@ pub enum Listed {
     },
     /// It cannot be started, which GCk6 has to be told.
     Refused(String),
+}
+
+impl Listed {
+    /// Just listed.
+    pub const NEW: Self = Self::New { unreadable: 0 };
 }
 
 impl ZoneMemory {

@@ -94,3 +94,54 @@ impl Quantity {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_form() {
+        let check = |text: &str, wanted: &str| {
+            assert_eq!(canonical(text), wanted, "{text}");
+            assert_eq!(canonical(wanted), wanted, "twice: {text}");
+        };
+        check("200m", "200m");
+        check("0.5", "500m");
+        check(".5", "500m");
+        check("1000m", "1");
+        check("2", "2");
+        check("2.0", "2");
+        check("1500m", "1500m");
+        check("2000", "2k");
+        check("0", "0");
+        check("0Mi", "0");
+        check("256Mi", "256Mi");
+        check("1024Mi", "1Gi");
+        check("1.5Gi", "1536Mi");
+        check("0.5Ki", "512");
+        check("1073741824", "1073741824");
+        check("128974848Ki", "123Gi");
+        check("1e3", "1e3");
+        check("12e6", "12e6");
+        check("1E", "1E");
+        check("100u", "100u");
+        check("1n", "1n");
+        check("0.1n", "1n");
+        check("-1.5", "-1500m");
+        check(" 1 ", "1");
+        for nonsense in [
+            "",
+            "Mi",
+            "1Mb",
+            "1,5",
+            "--1",
+            "1-2",
+            "1e",
+            "1e99",
+            "1.2.3",
+            "99999999999999999999999999999999999999",
+        ] {
+            assert_eq!(canonical(nonsense), nonsense);
+        }
+    }
+}

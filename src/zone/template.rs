@@ -6,6 +6,7 @@
 //! cause and what mends it, and shows no credential.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ const DISTRIBUTION_VAR: &str = "K6_CLOUDRUN_DISTRIBUTION";
 const TEST_RUN_ID_VAR: &str = "K6_CLOUDRUN_TEST_RUN_ID";
 
 /// What the agent itself adds to every test run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Image of the init container that downloads the archive: the agent's own.
     pub fetch_image: String,
@@ -53,6 +54,18 @@ pub struct Settings {
     pub ingest: String,
     /// Proxy and CA settings of the init container, name and value.
     pub archive_env: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Settings {
+    /// Without the values of `archive_env`: a proxy's address may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.archive_env.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Settings")
+            .field("fetch_image", &self.fetch_image)
+            .field("ingest", &self.ingest)
+            .field("archive_env", &names)
+            .finish()
+    }
 }
 
 /// Name of the `TestRun` of a run: `plz-test-<id>`.
@@ -269,3 +282,6 @@ fn filled(object: Value) -> Option<Value> {
     map.retain(|_, value| value.as_object().is_none_or(|inner| !inner.is_empty()));
     (!map.is_empty()).then_some(Value::Object(map))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -181,3 +181,6 @@ fn apart() -> Value {
     });
     json!({ "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [term] } })
 }
+
+#[cfg(test)]
+mod tests;
