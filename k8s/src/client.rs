@@ -216,7 +216,7 @@ impl Client {
         wait: Option<Duration>,
     ) -> Result<http::Response<Body>, ureq::Error> {
         let config = &self.shared.config;
-        let agent = wire.agent(config, &session.tls);
+        let agent = wire.agent(config, &session.tls)?;
         let mut head = http::Request::builder()
             .method(request.method.as_str())
             .uri(url(config, &request.target))
@@ -328,29 +328,29 @@ impl Wire {
         Self { purpose, stop, live: Mutex::default() }
     }
 
-    fn agent(&self, config: &Config, tls: &Arc<Tls>) -> Agent {
+    fn agent(&self, config: &Config, tls: &Arc<Tls>) -> Result<Agent, ureq::Error> {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = live.as_ref().filter(|live| Arc::ptr_eq(&live.tls, tls)) {
-            return live.agent.clone();
+            return Ok(live.agent.clone());
         }
-        let agent = agent(config, tls, self.purpose);
+        let agent = agent(config, tls, self.purpose)?;
         let cut = {
             let agent = agent.clone();
             self.stop.on_stop(move || agent.shutdown())
         };
         *live = Some(Live { tls: tls.clone(), agent: agent.clone(), _cut: cut });
-        agent
+        Ok(agent)
     }
 }
 
-fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Agent {
+fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Result<Agent, ureq::Error> {
     let limits = &config.limits;
     let (body, silence) = match purpose {
         Purpose::Calls => (Some(limits.body), None),
         Purpose::Watch => (None, Some(limits.silence)),
     };
-    // A proxy that cannot be read would have been refused with the configuration; going without it is no choice of ours.
-    let proxy = config.proxy.as_ref().and_then(|proxy| ureq::Proxy::new(&proxy.0).ok());
+    // Without one that is named here, none: the library would take one from the environment.
+    let proxy = config.proxy.as_ref().map(|proxy| ureq::Proxy::new(&proxy.0)).transpose()?;
     let settings = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -371,9 +371,9 @@ fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Agent {
         .build();
     if config.tls_server_name.is_some() {
         let resolver = Fixed { authority: config.server.authority() };
-        Agent::with_parts(settings, DefaultConnector::default(), resolver)
+        Ok(Agent::with_parts(settings, DefaultConnector::default(), resolver))
     } else {
-        Agent::new_with_config(settings)
+        Ok(Agent::new_with_config(settings))
     }
 }
 
@@ -381,6 +381,7 @@ fn tls_config(tls: &Tls) -> TlsConfig {
     let builder = TlsConfig::builder().client_cert(tls.identity.as_ref().map(client_certificate));
     match &tls.roots {
         Roots::Anyone => builder.disable_verification(true).build(),
+        Roots::Public => builder.root_certs(RootCerts::WebPki).build(),
         Roots::Authorities(roots) => {
             let roots: Vec<_> = roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
             builder.root_certs(RootCerts::from(roots)).build()

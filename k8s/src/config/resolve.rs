@@ -116,7 +116,7 @@ pub(super) fn resolve(
             return Err(wrong(problem));
         }
     };
-    let trust = trust(cluster, plain.server.tls, env)?;
+    let trust = trust(cluster, env)?;
     let namespace = Some(context.entry.namespace.clone()).filter(|namespace| !namespace.is_empty());
     let config = Config {
         origin: Origin::Kubeconfig { context: context.name.clone() },
@@ -136,7 +136,7 @@ pub(super) fn resolve(
     }
 }
 
-fn trust(cluster: &Named<Cluster>, tls: bool, env: &Environment) -> Result<Trust, ConfigError> {
+fn trust(cluster: &Named<Cluster>, env: &Environment) -> Result<Trust, ConfigError> {
     let entry = &cluster.entry;
     if entry.insecure_skip_tls_verify {
         return Ok(Trust::Anyone);
@@ -144,16 +144,9 @@ fn trust(cluster: &Named<Cluster>, tls: bool, env: &Environment) -> Result<Trust
     let data = inline(cluster, "cluster", "certificate-authority-data", &entry.certificate_authority_data)?;
     let file = (!entry.certificate_authority.is_empty())
         .then(|| Pem::File(cluster.path(&entry.certificate_authority)));
-    match data.or(file).or_else(|| system_authorities(env)) {
-        Some(pem) => Ok(Trust::Authorities(pem)),
-        None if tls => Err(wrong(
-            cluster,
-            "cluster",
-            "names no certificate-authority, and this system has no bundle of them; add certificate-authority-data, or set SSL_CERT_FILE"
-                .to_owned(),
-        )),
-        None => Ok(Trust::Authorities(Pem::Inline(Vec::new()))),
-    }
+    // Few kubeconfigs name no authority, and those mean a server with a public certificate.
+    let named = data.or(file).or_else(|| system_authorities(env));
+    Ok(named.map_or(Trust::Public, Trust::Authorities))
 }
 
 fn identity(user: &Named<User>) -> Result<Option<(Pem, Pem)>, ConfigError> {

@@ -163,6 +163,7 @@ fn clusters() {
         trust(r#""server":"https://h","certificate-authority-data":"YWJj","certificate-authority":"ca.crt""#),
         Trust::Authorities(Pem::Inline(b"abc".to_vec()))
     );
+
     let config = cluster(r#""server":"http://h","proxy-url":"http://p:3128""#).unwrap();
     assert_eq!(config.proxy, Some(Secret("http://p:3128".into())));
     assert!(!format!("{config:?}").contains("3128"));
