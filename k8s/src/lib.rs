@@ -1,4 +1,4 @@
-//! A minimal blocking Kubernetes REST client: no async runtime, no generated types, a few hundred kilobytes of code.
+//! A minimal blocking Kubernetes REST client: no async runtime, no generated types.
 //!
 //! ```text
 //!                kubeconfig · service account

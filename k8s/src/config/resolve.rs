@@ -56,7 +56,7 @@ impl Server {
                 let port = port.parse().map_err(|_| format!("the server's port {port:?} is no port"))?;
                 (host, port)
             }
-            _ => (authority, if tls { 443 } else { 80 }),
+            _ => (authority, default_port(tls)),
         };
         let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let named = !host.is_empty()
@@ -69,11 +69,22 @@ impl Server {
         Ok(Self { tls, host: host.to_owned(), port, path: path.trim_end_matches('/').to_owned() })
     }
 
-    /// `host:port`, as the `Host` header wants it.
+    /// `host:port`, always with its port.
     #[must_use]
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
+
+    /// What the `Host` header is to say: the port stands in it only where it is not the scheme's own, since there are
+    /// gateways that take it literally.
+    #[must_use]
+    pub fn host_header(&self) -> String {
+        if self.port == default_port(self.tls) { self.host.clone() } else { self.authority() }
+    }
+}
+
+const fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
 }
 
 pub(super) fn resolve(
@@ -101,8 +112,7 @@ pub(super) fn resolve(
     let plain = Config::plain(&entry.server).map_err(&wrong)?;
     let proxy = match entry.proxy_url.as_str() {
         "" => None,
-        url if !entry.tls_server_name.is_empty() => {
-            let _ = url;
+        _ if !entry.tls_server_name.is_empty() => {
             return Err(wrong(
                 "proxy-url and tls-server-name cannot be used together; leave one of them out".to_owned(),
             ));

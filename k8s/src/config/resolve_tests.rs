@@ -60,6 +60,11 @@ fn servers() {
     check("https://u:p@h", "error");
     check("https://a b", "error");
     check("ftp://h", "error");
+    let header = |url: &str| Server::parse(url).unwrap().host_header();
+    assert_eq!(
+        [header("https://h:443"), header("http://h:443"), header("https://[::1]")],
+        ["h", "h:443", "[::1]"]
+    );
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! Watches over connections that are cut, fall silent, lie and are stopped.
 
 use std::collections::VecDeque;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use k8s::config::{Pem, Trust};
 use k8s::resource::PODS;
 use k8s::{Client, Config, Error, Stop, WatchEvent, WatchSpec, pod::Pod};
 
-use crate::server::{After, Server};
+use crate::certs::Authority;
+use crate::server::{After, Connection, Seen, Server};
 use crate::{DEADLINE, config, until};
 
 /// What the server does with one request.
@@ -25,8 +28,12 @@ enum Act {
 
 /// A server that does these in order, and says nothing once they are over.
 fn script(acts: Vec<Act>) -> Server {
+    Server::plain(in_order(acts))
+}
+
+fn in_order(acts: Vec<Act>) -> impl Fn(&Seen, &mut Connection) -> io::Result<After> + Send + Sync {
     let acts = Mutex::new(VecDeque::from(acts));
-    Server::plain(move |_, connection| {
+    move |_, connection| {
         let act = acts.lock().unwrap().pop_front();
         let (pieces, after) = match act {
             Some(Act::Answer(code, body)) => {
@@ -49,7 +56,7 @@ fn script(acts: Vec<Act>) -> Server {
             connection.piece(piece)?;
         }
         Ok(after)
-    })
+    }
 }
 
 fn list(version: u32, names: &[&str]) -> Act {
@@ -183,12 +190,19 @@ fn a_silent_watch_is_opened_again_without_a_word() {
 
 #[test]
 fn a_stop_ends_a_blocked_read_at_once() {
-    let server = script(vec![list(10, &["a"])]);
-    let watching = Watching::start(config(&server.url()));
-    watching.tells(&["=a"]);
-    until("the watch", || asked(&server).len() == 2);
-    let took = watching.stop();
-    assert!(took < Duration::from_millis(100), "{took:?}");
+    let check = |server: &Server, config: Config| {
+        let watching = Watching::start(config);
+        watching.tells(&["=a"]);
+        until("the watch", || asked(server).len() == 2);
+        let took = watching.stop();
+        assert!(took < Duration::from_millis(100), "{took:?}");
+    };
+    let plain = script(vec![list(10, &["a"])]);
+    check(&plain, config(&plain.url()));
+    let authority = Authority::new();
+    let tls = Server::tls(authority.server(&["127.0.0.1"]), in_order(vec![list(10, &["a"])]));
+    let trust = Trust::Authorities(Pem::Inline(authority.pem()));
+    check(&tls, Config { trust, ..config(&tls.url()) });
 }
 
 #[test]
