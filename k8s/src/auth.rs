@@ -155,7 +155,9 @@ impl Auth {
     fn roots(&self) -> Result<Roots, Error> {
         match &self.config.trust {
             Trust::Anyone => Ok(Roots::Anyone),
-            Trust::Authorities(_) if !self.config.server.tls => Ok(Roots::Authorities(Vec::new())),
+            Trust::Public => Ok(Roots::Public),
+            // Nobody has to prove anything without TLS, and the file may well not be there.
+            Trust::Authorities(_) if !self.config.server.tls => Ok(Roots::Public),
             Trust::Authorities(pem) => {
                 let (bytes, place) = contents(pem, "certificate-authority-data")?;
                 Ok(Roots::Authorities(tls::authorities(&bytes, &place)?))

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::backoff::Backoff;
 use crate::client::{Client, Purpose, Wire};
 use crate::stop::Stop;
-use crate::watch::{Step, WatchEvent, WatchSpec, Watcher};
+use crate::watch::{Cut, Step, WatchEvent, WatchSpec, Watcher};
 
 const READ_BYTES: usize = 16 * 1024;
 /// A watch that lasted this long was a good one, even where it brought nothing.
@@ -87,15 +87,29 @@ impl<T: DeserializeOwned> Follower<'_, T> {
                     step
                 }
                 Err(cut) => {
-                    if began.elapsed() >= GOOD_WATCH {
-                        self.backoff.reset();
-                    }
+                    let cut = self.weigh(cut, began.elapsed());
                     self.watcher.cut(cut, &mut self.out)
                 }
             };
             self.tell()?;
         }
         ControlFlow::Continue(step)
+    }
+
+    /// A connection that breaks after a good while has been cut by something in between, as happens to quiet ones: that
+    /// is an end like any other.
+    fn weigh(&mut self, cut: Cut, lasted: Duration) -> Cut {
+        if lasted < GOOD_WATCH {
+            return cut;
+        }
+        self.backoff.reset();
+        match cut {
+            Cut::Broken(error) => {
+                log::debug!("a watch broke after {} s: {error}", lasted.as_secs());
+                Cut::End
+            }
+            cut => cut,
+        }
     }
 
     /// Hands on what there is to tell. After a stop nothing is told any more: it would be about the stop itself.

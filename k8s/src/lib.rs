@@ -1,4 +1,73 @@
-//! A minimal blocking Kubernetes REST client.
+//! A minimal blocking Kubernetes REST client: no async runtime, no generated types.
+//!
+//! ```text
+//!                kubeconfig · service account
+//!                             │ config
+//!                             ▼
+//!   resource ──Request──►  Client  ──call──► Ok(body) │ Err(Error)      status: what it means, whether to try again
+//!   (builders)             │  auth: tokens, certificates, plugins, as they change
+//!                          │
+//!                          └─watch─► Watcher (list, watch, resume) ──► WatchEvent<T>
+//! ```
+//!
+//! Everything that decides is plain data and pure functions: [`resource`] builds a [`Request`], [`status`] reads the answer,
+//! [`watch::Watcher`] knows what comes next. [`Client`] is the blocking shell around them. The pure parts work by themselves,
+//! for a simulator or for another transport.
+//!
+//! Reading order: [`request`], [`resource`], [`status`], [`meta`], [`pod`], [`lines`], [`watch`], then the I/O: [`config`],
+//! `tls`, `exec`, `auth`, [`stop`], [`backoff`], [`client`], `follow`.
+//!
+//! Objects are your own types, with the fields that you read and no others:
+//!
+//! ```
+//! use k8s::resource::{JOBS, ListOptions};
+//! use k8s::{Client, Config, Error, ObjectMeta};
+//! use serde::Deserialize;
+//!
+//! #[derive(Deserialize)]
+//! struct Jobs {
+//!     items: Vec<Job>,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Job {
+//!     metadata: ObjectMeta,
+//! }
+//!
+//! fn names(client: &Client) -> Result<Vec<String>, Error> {
+//!     let request = JOBS.list(Some("default"), &ListOptions { limit: Some(50), ..ListOptions::default() });
+//!     let jobs: Jobs = client.call_as(&request)?;
+//!     Ok(jobs.items.into_iter().map(|job| job.metadata.name).collect())
+//! }
+//!
+//! // A process reads its environment and hands it in; see `config::Environment`.
+//! let client = Client::new(Config::plain("http://127.0.0.1:1").unwrap());
+//! let error = names(&client).err().expect("nobody listens there");
+//! assert_eq!(error.retry(), k8s::Retry::Backoff);
+//! ```
+//!
+//! A watch blocks its thread and tells what happens until it is stopped:
+//!
+//! ```no_run
+//! # fn example(client: &k8s::Client) {
+//! use std::ops::ControlFlow;
+//!
+//! use k8s::{Stop, WatchEvent, WatchSpec, pod::Pod, resource::PODS};
+//!
+//! let stop = Stop::new(); // Another thread calls stop.stop().
+//! client.watch::<Pod>(&WatchSpec::new(PODS, None).with_labels("app=web"), &stop, &mut |event| {
+//!     match event {
+//!         WatchEvent::Snapshot { items: pods, .. } => println!("there are {}", pods.len()),
+//!         WatchEvent::Applied(pod) => println!("{} is {}", pod.metadata.key(), pod.status.phase),
+//!         WatchEvent::Deleted(pod) => println!("{} is gone", pod.metadata.key()),
+//!         WatchEvent::Malformed { key, error, .. } => println!("{key}: {error}"),
+//!         WatchEvent::Failing(error) => println!("blind for now: {error}"),
+//!         WatchEvent::Recovered => println!("sees again"),
+//!     }
+//!     ControlFlow::Continue(())
+//! });
+//! # }
+//! ```
 
 mod auth;
 pub mod backoff;
@@ -22,6 +91,6 @@ pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference, format_tim
 pub use pod::Pod;
 pub use request::{Attributes, Method, Request};
 pub use resource::{EVENTS, JOBS, PODS, Resource, SECRETS};
-pub use status::{Error, Response, Retry, Status};
+pub use status::{AccessReview, Error, Response, Retry, Status};
 pub use stop::Stop;
 pub use watch::{WatchEvent, WatchSpec};

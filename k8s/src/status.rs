@@ -202,8 +202,19 @@ pub fn interpret(code: u16, retry_after: Option<Duration>, body: Vec<u8>) -> Res
 
 /// Reads a success's body as JSON. `what` names it in the error.
 pub fn decode<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body)
-        .map_err(|error| Error::Decode { what: what.to_owned(), cause: error.to_string() })
+    serde_json::from_slice(body).map_err(|error| decode_error(what, &error))
+}
+
+/// Says what is wrong without repeating the text that is, since it may be a secret.
+pub(crate) fn decode_error(what: &str, error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    let cause = match (text.find('"'), text.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            printable(&format!("{}…{}", &text[..first], &text[last + 1..]), EXCERPT_CHARS_MAX)
+        }
+        _ => printable(&text, EXCERPT_CHARS_MAX),
+    };
+    Error::Decode { what: what.to_owned(), cause }
 }
 
 /// Reads a `Status` that came as an HTTP body or as the object of an ERROR event. The code within it counts where the
@@ -293,70 +304,5 @@ impl AccessReview {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failure(code: u16, body: &str) -> Error {
-        interpret(code, None, body.as_bytes().to_vec()).unwrap_err()
-    }
-
-    #[test]
-    fn a_status_is_kept() {
-        let error = failure(
-            409,
-            r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"jobs.batch \"a\" already exists","reason":"AlreadyExists","details":null,"code":409}"#,
-        );
-        assert!(error.is_already_exists() && !error.is_conflict());
-        assert_eq!(error.to_string(), r#"jobs.batch "a" already exists (HTTP 409 AlreadyExists)"#);
-    }
-
-    #[test]
-    fn a_foreign_body_leaves_an_excerpt() {
-        let error = failure(502, &format!("<html>\r\n\x1b[31mBad\tGateway{}", "x".repeat(999)));
-        let text = error.to_string();
-        assert!(text.starts_with("<html> [31mBad Gatewayxxx") && text.ends_with("… (HTTP 502)"), "{text}");
-        assert!(text.chars().count() < 230, "{text}");
-        assert_eq!(failure(404, "").to_string(), "the answer has no body (HTTP 404)");
-        assert_eq!(failure(500, r#"{"errors":[]}"#).to_string(), r#"{"errors":[]} (HTTP 500)"#);
-    }
-
-    #[rustfmt::skip]
-    #[test]
-    fn retry_is_decided_here() {
-        const THREE: Duration = Duration::from_secs(3);
-        let check = |code, reason: &str, after, wanted| {
-            let status = Status { code, reason: reason.to_owned(), message: String::new(), retry_after: after };
-            assert_eq!(Error::Api { status }.retry(), wanted, "{code} {reason}");
-        };
-        check(400, "BadRequest",      None,        Retry::Never);
-        check(401, "Unauthorized",    None,        Retry::Backoff);
-        check(403, "Forbidden",       None,        Retry::Never);
-        check(404, "NotFound",        None,        Retry::Never);
-        check(409, "AlreadyExists",   None,        Retry::Never);
-        check(409, "Conflict",        None,        Retry::Backoff);
-        check(410, "Expired",         None,        Retry::Never);
-        check(422, "Invalid",         None,        Retry::Never);
-        check(429, "TooManyRequests", None,        Retry::Backoff);
-        check(429, "TooManyRequests", Some(THREE), Retry::After(THREE));
-        check(500, "InternalError",   None,        Retry::Backoff);
-        check(503, "",                Some(THREE), Retry::After(THREE));
-        let transport = Error::Transport { server: String::new(), cause: String::new() };
-        assert_eq!(transport.retry(), Retry::Backoff);
-    }
-
-    #[test]
-    fn a_pause_may_stand_in_the_details() {
-        let body = br#"{"kind":"Status","details":{"retryAfterSeconds":2}}"#;
-        assert_eq!(read_status(429, None, body).retry_after, Some(Duration::from_secs(2)));
-        let header = Some(Duration::from_secs(9));
-        assert_eq!(read_status(429, header, body).retry_after, header);
-    }
-
-    #[test]
-    fn access_reviews() {
-        let review = AccessReview::parse(br#"{"status":{"allowed":false,"reason":null}}"#).unwrap();
-        assert_eq!(review, AccessReview::default());
-        assert!(AccessReview::parse(br#"{"status":{"allowed":true}}"#).unwrap().allowed);
-        assert!(AccessReview::parse(b"{}").is_err());
-    }
-}
+#[path = "status_tests.rs"]
+mod tests;

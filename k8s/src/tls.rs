@@ -21,6 +21,7 @@ pub(crate) struct Tls {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Roots {
     Authorities(Vec<CertificateDer<'static>>),
+    Public,
     Anyone,
 }
 

@@ -62,6 +62,8 @@ pub enum Origin {
 pub enum Trust {
     /// Whoever shows a certificate by one of these authorities.
     Authorities(Pem),
+    /// Whoever shows a certificate by an authority that browsers believe in; the list is built in.
+    Public,
     /// Whoever answers. What `insecure-skip-tls-verify` asks for.
     Anyone,
 }
@@ -248,9 +250,9 @@ impl Config {
         let env = &source.env;
         let context = source.context.as_deref();
         if let Some(file) = &source.kubeconfig {
-            return resolve::resolve(&kubeconfig::load(&[file.clone()])?, context, env);
+            return resolve::resolve(&kubeconfig::load(std::slice::from_ref(file))?, context, env);
         }
-        let named = env.kubeconfig.as_ref().map(|list| split_paths(list)).unwrap_or_default();
+        let named = env.kubeconfig.as_ref().map(split_paths).unwrap_or_default();
         if !named.is_empty() {
             return resolve::resolve(&kubeconfig::load_present(&named)?, context, env);
         }
@@ -272,7 +274,7 @@ impl Config {
             server: Server::parse(url)?,
             origin: Origin::Kubeconfig { context: String::new() },
             namespace: "default".to_owned(),
-            trust: Trust::Authorities(Pem::Inline(Vec::new())),
+            trust: Trust::Public,
             tls_server_name: None,
             identity: None,
             credentials: Credentials::None,

@@ -56,7 +56,7 @@ impl Server {
                 let port = port.parse().map_err(|_| format!("the server's port {port:?} is no port"))?;
                 (host, port)
             }
-            _ => (authority, if tls { 443 } else { 80 }),
+            _ => (authority, default_port(tls)),
         };
         let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let named = !host.is_empty()
@@ -69,11 +69,22 @@ impl Server {
         Ok(Self { tls, host: host.to_owned(), port, path: path.trim_end_matches('/').to_owned() })
     }
 
-    /// `host:port`, as the `Host` header wants it.
+    /// `host:port`, always with its port.
     #[must_use]
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
+
+    /// What the `Host` header is to say: the port stands in it only where it is not the scheme's own, since there are
+    /// gateways that take it literally.
+    #[must_use]
+    pub fn host_header(&self) -> String {
+        if self.port == default_port(self.tls) { self.host.clone() } else { self.authority() }
+    }
+}
+
+const fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
 }
 
 pub(super) fn resolve(
@@ -101,8 +112,7 @@ pub(super) fn resolve(
     let plain = Config::plain(&entry.server).map_err(&wrong)?;
     let proxy = match entry.proxy_url.as_str() {
         "" => None,
-        url if !entry.tls_server_name.is_empty() => {
-            let _ = url;
+        _ if !entry.tls_server_name.is_empty() => {
             return Err(wrong(
                 "proxy-url and tls-server-name cannot be used together; leave one of them out".to_owned(),
             ));
@@ -116,7 +126,7 @@ pub(super) fn resolve(
             return Err(wrong(problem));
         }
     };
-    let trust = trust(cluster, plain.server.tls, env)?;
+    let trust = trust(cluster, env)?;
     let namespace = Some(context.entry.namespace.clone()).filter(|namespace| !namespace.is_empty());
     let config = Config {
         origin: Origin::Kubeconfig { context: context.name.clone() },
@@ -136,7 +146,7 @@ pub(super) fn resolve(
     }
 }
 
-fn trust(cluster: &Named<Cluster>, tls: bool, env: &Environment) -> Result<Trust, ConfigError> {
+fn trust(cluster: &Named<Cluster>, env: &Environment) -> Result<Trust, ConfigError> {
     let entry = &cluster.entry;
     if entry.insecure_skip_tls_verify {
         return Ok(Trust::Anyone);
@@ -144,16 +154,9 @@ fn trust(cluster: &Named<Cluster>, tls: bool, env: &Environment) -> Result<Trust
     let data = inline(cluster, "cluster", "certificate-authority-data", &entry.certificate_authority_data)?;
     let file = (!entry.certificate_authority.is_empty())
         .then(|| Pem::File(cluster.path(&entry.certificate_authority)));
-    match data.or(file).or_else(|| system_authorities(env)) {
-        Some(pem) => Ok(Trust::Authorities(pem)),
-        None if tls => Err(wrong(
-            cluster,
-            "cluster",
-            "names no certificate-authority, and this system has no bundle of them; add certificate-authority-data, or set SSL_CERT_FILE"
-                .to_owned(),
-        )),
-        None => Ok(Trust::Authorities(Pem::Inline(Vec::new()))),
-    }
+    // Few kubeconfigs name no authority, and those mean a server with a public certificate.
+    let named = data.or(file).or_else(|| system_authorities(env));
+    Ok(named.map_or(Trust::Public, Trust::Authorities))
 }
 
 fn identity(user: &Named<User>) -> Result<Option<(Pem, Pem)>, ConfigError> {

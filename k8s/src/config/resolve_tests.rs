@@ -60,6 +60,11 @@ fn servers() {
     check("https://u:p@h", "error");
     check("https://a b", "error");
     check("ftp://h", "error");
+    let header = |url: &str| Server::parse(url).unwrap().host_header();
+    assert_eq!(
+        [header("https://h:443"), header("http://h:443"), header("https://[::1]")],
+        ["h", "h:443", "[::1]"]
+    );
 }
 
 #[test]
@@ -163,6 +168,7 @@ fn clusters() {
         trust(r#""server":"https://h","certificate-authority-data":"YWJj","certificate-authority":"ca.crt""#),
         Trust::Authorities(Pem::Inline(b"abc".to_vec()))
     );
+
     let config = cluster(r#""server":"http://h","proxy-url":"http://p:3128""#).unwrap();
     assert_eq!(config.proxy, Some(Secret("http://p:3128".into())));
     assert!(!format!("{config:?}").contains("3128"));

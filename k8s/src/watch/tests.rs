@@ -1,4 +1,8 @@
-//! The state machine of `watch.rs`, driven by scripts of answers.
+//! The state machine, driven by scripts of answers.
+
+use std::time::Duration;
+
+use serde::Deserialize;
 
 use super::*;
 use crate::resource::PODS;

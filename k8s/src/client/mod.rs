@@ -1,4 +1,4 @@
-//! The client: sends [`Request`]s and brings answers. The only module that knows the HTTP library.
+//! The client: sends [`Request`]s and brings answers. This module and its child alone know the HTTP library.
 //!
 //! ```text
 //!   call(Request) ─► Auth::current ─► attempt ─► 401 or TLS refused? ─► Auth looks again ─► changed? ─► attempt once more
@@ -7,37 +7,35 @@
 //! [`Error::retry`]. Invariants: every wait has a limit; every body has a bound; the proxy of the environment is never used;
 //! no header is ever logged.
 
+mod wire;
+
 use std::fmt;
 use std::io::{self, Read};
-use std::net::ToSocketAddrs;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::http;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Timeout};
 
 use crate::auth::{Auth, Session};
-use crate::config::{Config, Server};
+use crate::config::Config;
 use crate::follow;
 use crate::request::{Attributes, Method, Request};
 use crate::resource::self_subject_access_review;
 use crate::status::{AccessReview, Error, Response, decode};
-use crate::stop::{Registration, Stop};
-use crate::tls::{Identity, Roots, Tls};
+use crate::stop::Stop;
 use crate::watch::{Cut, WatchEvent, WatchSpec};
+
+use wire::url;
+pub(crate) use wire::{Purpose, Wire};
 
 /// The longest body of an answer, in bytes. A page of 500 objects may be large; a log is cut by its own limit.
 pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Per connection and direction; the library's own 128 KiB are for other uses.
-const BUFFER_BYTES: usize = 16 * 1024;
-/// Connections that are kept open between calls.
-const IDLE_CONNECTIONS_MAX: usize = 8;
+/// The most that is read of a refusal to watch, in bytes.
+const REFUSAL_BYTES_MAX: u64 = 16 * 1024;
 /// Ours where JSON is to be had, anything where it is not: logs are plain text.
 const ACCEPT: &str = "application/json, */*";
 
@@ -175,7 +173,7 @@ impl Client {
         let retry_after = retry_after(&answer);
         let mut body = Vec::new();
         // A refusal is short; where it is cut, its code still tells.
-        let _ = answer.into_body().into_reader().take(BUFFER_BYTES as u64).read_to_end(&mut body);
+        let _ = answer.into_body().into_reader().take(REFUSAL_BYTES_MAX).read_to_end(&mut body);
         Err(Response { code, retry_after, body }.into_body().err().unwrap_or(Error::Stopped))
     }
 
@@ -216,13 +214,13 @@ impl Client {
         wait: Option<Duration>,
     ) -> Result<http::Response<Body>, ureq::Error> {
         let config = &self.shared.config;
-        let agent = wire.agent(config, &session.tls);
+        let agent = wire.agent(config, &session.tls)?;
         let mut head = http::Request::builder()
             .method(request.method.as_str())
             .uri(url(config, &request.target))
             .header("accept", ACCEPT);
         if config.tls_server_name.is_some() {
-            head = head.header("host", config.server.authority());
+            head = head.header("host", config.server.host_header());
         }
         if let Some(content_type) = request.content_type {
             head = head.header("content-type", content_type);
@@ -292,129 +290,3 @@ fn retry_after(answer: &http::Response<Body>) -> Option<Duration> {
     let value = answer.headers().get("retry-after")?.to_str().ok()?;
     value.trim().parse().ok().map(Duration::from_secs)
 }
-
-/// The URL to ask for. The name in it is what TLS checks; where that is not the server's own, [`Fixed`] finds the server.
-fn url(config: &Config, target: &str) -> String {
-    let Server { tls, host, port, path } = &config.server;
-    let scheme = if *tls { "https" } else { "http" };
-    let host = config.tls_server_name.as_ref().unwrap_or(host);
-    format!("{scheme}://{host}:{port}{path}{target}")
-}
-
-/// What an agent is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Calls: the whole body within a limit.
-    Calls,
-    /// One watch: no limit on the whole, one on each read.
-    Watch,
-}
-
-/// An agent with its connections, made anew when certificates change, and cut by a stop.
-pub(crate) struct Wire {
-    purpose: Purpose,
-    stop: Stop,
-    live: Mutex<Option<Live>>,
-}
-
-struct Live {
-    tls: Arc<Tls>,
-    agent: Agent,
-    _cut: Registration,
-}
-
-impl Wire {
-    pub(crate) fn new(purpose: Purpose, stop: Stop) -> Self {
-        Self { purpose, stop, live: Mutex::default() }
-    }
-
-    fn agent(&self, config: &Config, tls: &Arc<Tls>) -> Agent {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(live) = live.as_ref().filter(|live| Arc::ptr_eq(&live.tls, tls)) {
-            return live.agent.clone();
-        }
-        let agent = agent(config, tls, self.purpose);
-        let cut = {
-            let agent = agent.clone();
-            self.stop.on_stop(move || agent.shutdown())
-        };
-        *live = Some(Live { tls: tls.clone(), agent: agent.clone(), _cut: cut });
-        agent
-    }
-}
-
-fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Agent {
-    let limits = &config.limits;
-    let (body, silence) = match purpose {
-        Purpose::Calls => (Some(limits.body), None),
-        Purpose::Watch => (None, Some(limits.silence)),
-    };
-    // A proxy that cannot be read would have been refused with the configuration; going without it is no choice of ours.
-    let proxy = config.proxy.as_ref().and_then(|proxy| ureq::Proxy::new(&proxy.0).ok());
-    let settings = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(proxy)
-        .user_agent(config.user_agent.as_str())
-        .accept_encoding("")
-        .tls_config(tls_config(tls))
-        .timeout_connect(Some(limits.connect))
-        .timeout_send_request(Some(limits.response))
-        .timeout_send_body(Some(limits.response))
-        .timeout_recv_response(Some(limits.response))
-        .timeout_recv_body(body)
-        .timeout_per_read(silence)
-        .input_buffer_size(BUFFER_BYTES)
-        .output_buffer_size(BUFFER_BYTES)
-        .max_idle_connections(IDLE_CONNECTIONS_MAX)
-        .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
-        .build();
-    if config.tls_server_name.is_some() {
-        let resolver = Fixed { authority: config.server.authority() };
-        Agent::with_parts(settings, DefaultConnector::default(), resolver)
-    } else {
-        Agent::new_with_config(settings)
-    }
-}
-
-fn tls_config(tls: &Tls) -> TlsConfig {
-    let builder = TlsConfig::builder().client_cert(tls.identity.as_ref().map(client_certificate));
-    match &tls.roots {
-        Roots::Anyone => builder.disable_verification(true).build(),
-        Roots::Authorities(roots) => {
-            let roots: Vec<_> = roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-            builder.root_certs(RootCerts::from(roots)).build()
-        }
-    }
-}
-
-fn client_certificate(identity: &Identity) -> ClientCert {
-    let chain: Vec<_> =
-        identity.chain.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
-    let key = PrivateKey::from_pem(&identity.key).expect("the same key was read when it was checked");
-    ClientCert::new_with_certs(&chain, key)
-}
-
-/// Finds one server, whatever it is asked for: with `tls-server-name` the URL bears another name than the server has.
-#[derive(Debug)]
-struct Fixed {
-    authority: String,
-}
-
-impl Resolver for Fixed {
-    fn resolve(
-        &self,
-        _uri: &http::Uri,
-        _config: &ureq::config::Config,
-        _timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let mut found = self.empty();
-        for address in self.authority.to_socket_addrs()?.take(ADDRESSES_MAX) {
-            found.push(address);
-        }
-        if found.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(found) }
-    }
-}
-
-/// As many addresses as the library's own resolver keeps.
-const ADDRESSES_MAX: usize = 16;

@@ -11,18 +11,20 @@
 //! and a simulator can. Invariants: a snapshot is complete or not given at all; within a watch the resourceVersion never
 //! goes back; one object that cannot be read is reported and never hides the others.
 
+mod frames;
+
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use crate::lines::{LINE_BYTES_MAX, Lines};
-use crate::meta::{Key, nullable};
+use crate::meta::Key;
 use crate::request::Request;
 use crate::resource::{ListOptions, Resource, WatchOptions};
-use crate::status::{Error, Retry, read_status};
+use crate::status::{Error, Retry};
+
+use frames::{Line, Page};
 
 /// Objects in a page of a list.
 pub const LIST_PAGE_LIMIT: u32 = 500;
@@ -297,136 +299,5 @@ impl<T: DeserializeOwned> Watcher<T> {
     }
 }
 
-/// The end of a page: where the list goes on, or since when to watch.
-struct Page {
-    continue_token: String,
-    resource_version: String,
-}
-
-impl Page {
-    fn read<T: DeserializeOwned>(
-        body: &[u8],
-        gathered: &mut Vec<T>,
-        out: &mut Vec<WatchEvent<T>>,
-    ) -> Result<Self, Error> {
-        let list: WireList<'_> = serde_json::from_slice(body)
-            .map_err(|error| Error::Decode { what: "the list".to_owned(), cause: error.to_string() })?;
-        for item in list.items.into_iter().flatten() {
-            match read_object(item) {
-                Ok(object) => gathered.push(object),
-                Err((key, error)) => out.push(WatchEvent::Malformed { key, error, deleted: false }),
-            }
-        }
-        Ok(Self {
-            continue_token: list.metadata.continue_token,
-            resource_version: list.metadata.resource_version,
-        })
-    }
-}
-
-/// One line of a watch.
-struct Line;
-
-impl Line {
-    /// Tells what the line says; an error only where the stream is of no further use.
-    fn read<T: DeserializeOwned>(
-        line: &[u8],
-        version: &mut String,
-        out: &mut Vec<WatchEvent<T>>,
-    ) -> Result<(), Error> {
-        let event: WireEvent<'_> = serde_json::from_slice(line).map_err(|error| Error::Decode {
-            what: "an event of the watch".to_owned(),
-            cause: error.to_string(),
-        })?;
-        let deleted = match event.type_.as_str() {
-            "ADDED" | "MODIFIED" => false,
-            "DELETED" => true,
-            "BOOKMARK" => {
-                advance(version, &read_partial(event.object).resource_version);
-                return Ok(());
-            }
-            "ERROR" => {
-                return Err(Error::Api { status: read_status(0, None, event.object.get().as_bytes()) });
-            }
-            unknown => {
-                log::debug!("an event of unknown type {unknown:?} is ignored");
-                return Ok(());
-            }
-        };
-        advance(version, &read_partial(event.object).resource_version);
-        out.push(match (read_object(event.object), deleted) {
-            (Ok(object), false) => WatchEvent::Applied(object),
-            (Ok(object), true) => WatchEvent::Deleted(object),
-            (Err((key, error)), deleted) => WatchEvent::Malformed { key, error, deleted },
-        });
-        Ok(())
-    }
-}
-
-fn read_object<T: DeserializeOwned>(raw: &RawValue) -> Result<T, (Key, Error)> {
-    serde_json::from_str(raw.get()).map_err(|error| {
-        let metadata = read_partial(raw);
-        let key = Key { namespace: metadata.namespace, name: metadata.name };
-        (key.clone(), Error::Decode { what: key.to_string(), cause: error.to_string() })
-    })
-}
-
-fn read_partial(raw: &RawValue) -> PartialMeta {
-    serde_json::from_str::<Partial>(raw.get()).unwrap_or_default().metadata
-}
-
-/// Moves on to `seen`, unless that is known to be older. Versions are to be numbers that grow (KEP-5504) and have always
-/// been; one that is no number is believed as it stands.
-fn advance(version: &mut String, seen: &str) {
-    let older = match (seen.parse::<u64>(), version.parse::<u64>()) {
-        (Ok(seen), Ok(version)) => seen < version,
-        _ => seen.is_empty(),
-    };
-    if !older {
-        seen.clone_into(version);
-    }
-}
-
-#[derive(Deserialize)]
-struct WireList<'a> {
-    #[serde(default, deserialize_with = "nullable")]
-    metadata: WireListMeta,
-    #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Default, Deserialize)]
-struct WireListMeta {
-    #[serde(default, deserialize_with = "nullable", rename = "continue")]
-    continue_token: String,
-    #[serde(default, deserialize_with = "nullable", rename = "resourceVersion")]
-    resource_version: String,
-}
-
-#[derive(Deserialize)]
-struct WireEvent<'a> {
-    #[serde(rename = "type")]
-    type_: String,
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
-#[derive(Default, Deserialize)]
-struct Partial {
-    #[serde(default, deserialize_with = "nullable")]
-    metadata: PartialMeta,
-}
-
-#[derive(Default, Deserialize)]
-struct PartialMeta {
-    #[serde(default, deserialize_with = "nullable")]
-    namespace: String,
-    #[serde(default, deserialize_with = "nullable")]
-    name: String,
-    #[serde(default, deserialize_with = "nullable", rename = "resourceVersion")]
-    resource_version: String,
-}
-
 #[cfg(test)]
-#[path = "watch_tests.rs"]
 mod tests;
