@@ -1,0 +1,323 @@
+//! One k6 process: its state machine and its REST API.
+//!
+//! ```text
+//! started → (boot) initializing → paused ─resume→ running ─duration→ ended ─┬→ exits
+//!                                   │                 └─stopped→ interrupted ┴→ lingers until SIGTERM
+//!                                   └─setup (REST), setup data
+//! ```
+//! Invariant: after `stopped` the process answers status 10 with `running: true` for as long as it lingers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::argv::{Argv, DoneBy, End};
+use super::{ABORTED, STOPPED_BY_REST};
+use crate::http::{Answer, Method, Request, Response};
+use crate::json;
+
+/// How a process ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// Exit code.
+    pub code: i32,
+    /// What it leaves in `/dev/termination-log`, or as the last line of its log.
+    pub message: String,
+}
+
+impl Exit {
+    /// An end with a code and a message.
+    pub fn new(code: i32, message: &str) -> Self {
+        Self { code, message: message.to_owned() }
+    }
+}
+
+/// Whether the REST API answers as it should.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manners {
+    /// It does.
+    #[default]
+    Good,
+    /// Connections break.
+    Unreachable,
+    /// Every call is answered with this status.
+    Failing(u16),
+    /// Every call takes this long.
+    Slow(Duration),
+}
+
+/// What script the process runs and how it behaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// From the start of the process to its REST API.
+    pub boot: Duration,
+    /// From its REST API to the pause: compiling the script.
+    pub init: Duration,
+    /// From resume to end.
+    pub duration: Duration,
+    /// How long setup takes.
+    pub setup: Duration,
+    /// How long teardown takes.
+    pub teardown: Duration,
+    /// What setup returns; null for nothing.
+    pub setup_data: Value,
+    /// The exception that setup throws, if it does.
+    pub setup_error: Option<String>,
+    /// The exception that teardown throws, if it does.
+    pub teardown_error: Option<String>,
+    /// An end of the process before its time: after this much of the run, with this exit.
+    pub dies: Option<(Duration, Exit)>,
+    /// How long the last metrics take after SIGTERM.
+    pub flush: Duration,
+    /// Exit code when the test ends by itself.
+    pub exit: Exit,
+    /// How the REST API answers.
+    pub manners: Manners,
+}
+
+impl Default for Script {
+    /// A script that runs for five seconds, has no setup data, and ends well.
+    fn default() -> Self {
+        Self {
+            boot: Duration::from_millis(50),
+            init: Duration::from_millis(100),
+            duration: Duration::from_secs(5),
+            setup: Duration::ZERO,
+            teardown: Duration::ZERO,
+            setup_data: Value::Null,
+            setup_error: None,
+            teardown_error: None,
+            dies: None,
+            flush: Duration::from_millis(100),
+            exit: Exit::default(),
+            manners: Manners::Good,
+        }
+    }
+}
+
+/// A process.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    /// Its command line.
+    pub argv: Argv,
+    /// Its script.
+    pub script: Script,
+    /// When it was started.
+    pub started: Duration,
+    /// When it was resumed; the first time if more than once.
+    pub resumed: Option<Duration>,
+    /// When it was stopped over REST.
+    pub stopped: Option<Duration>,
+    /// When setup was asked for over REST, each time.
+    pub setups: Vec<Duration>,
+    /// When setup data was put, each time, and what: none for an empty body.
+    pub data_puts: Vec<(Duration, Option<Value>)>,
+    /// When teardown was asked for over REST, each time.
+    pub teardowns: Vec<Duration>,
+    /// When it got SIGTERM.
+    pub terminated: Option<Duration>,
+    /// REST calls answered.
+    pub calls: u64,
+}
+
+impl Runner {
+    /// A process that starts now.
+    pub fn new(now: Duration, argv: Argv, script: Script) -> Self {
+        let mut runner = Self {
+            argv,
+            script,
+            started: now,
+            resumed: None,
+            stopped: None,
+            setups: Vec::new(),
+            data_puts: Vec::new(),
+            teardowns: Vec::new(),
+            terminated: None,
+            calls: 0,
+        };
+        if runner.argv.start == DoneBy::Itself {
+            runner.resumed = Some(runner.ready_at());
+        }
+        runner
+    }
+
+    /// When the REST API opens.
+    pub fn listens_at(&self) -> Duration {
+        self.started + self.script.boot
+    }
+
+    /// When the script is compiled: a paused process can be resumed from then.
+    pub fn ready_at(&self) -> Duration {
+        self.listens_at() + self.script.init
+    }
+
+    /// When the test ends or has ended; none while it waits to be resumed.
+    pub fn ends_at(&self) -> Option<Duration> {
+        let by_itself = self.resumed.map(|at| {
+            let own_setup =
+                if self.argv.setup == DoneBy::Itself { self.script.setup } else { Duration::ZERO };
+            at.max(self.ready_at()) + own_setup + self.script.duration
+        });
+        match (by_itself, self.stopped) {
+            (Some(end), Some(stop)) => Some(end.min(stop)),
+            (end, stop) => end.or(stop),
+        }
+    }
+
+    /// When and how the process exits, as far as that is settled.
+    pub fn exits(&self) -> Option<(Duration, Exit)> {
+        let mut exits = Vec::new();
+        if let Some((after, exit)) = &self.script.dies {
+            exits.extend(self.resumed.map(|at| (at + *after, exit.clone())));
+        }
+        let own_setup_fails = self.argv.setup == DoneBy::Itself && self.script.setup_error.is_some();
+        if let (true, Some(at), Some(error)) = (own_setup_fails, self.resumed, &self.script.setup_error) {
+            exits.push((at + self.script.setup, Exit::new(super::SCRIPT_EXCEPTION, error)));
+        }
+        if let (Some(end), End::Exits) = (self.ends_at(), self.argv.end) {
+            let exit = if self.is_stopped_by(end) {
+                Exit::new(STOPPED_BY_REST, "test run stopped from the REST API")
+            } else {
+                self.script.exit.clone()
+            };
+            exits.push((end + self.script.flush, exit));
+        }
+        if let Some(at) = self.terminated {
+            let has_ended = self.ends_at().is_some_and(|end| end <= at);
+            let exit = if has_ended {
+                self.script.exit.clone()
+            } else {
+                Exit::new(ABORTED, "test run was aborted by a signal")
+            };
+            exits.push((at + self.script.flush, exit));
+        }
+        exits.into_iter().min_by_key(|(at, _)| *at)
+    }
+
+    fn is_stopped_by(&self, end: Duration) -> bool {
+        self.stopped.is_some_and(|stop| stop <= end)
+    }
+
+    /// `status` of the REST API at a moment.
+    pub fn status(&self, now: Duration) -> u64 {
+        if self.stopped.is_some_and(|stop| stop <= now && self.ends_at() == Some(stop)) {
+            return 10;
+        }
+        match (self.resumed, self.ends_at()) {
+            (_, Some(end)) if now >= end => 9,
+            _ if now < self.ready_at() => 1,
+            (Some(_), _) => 7,
+            (None, _) if self.setups.last().is_some_and(|at| now < *at + self.script.setup) => 6,
+            (None, _) => 4,
+        }
+    }
+
+    /// Answers a call to the REST API. The caller has made sure that the process lives.
+    pub fn serve(&mut self, now: Duration, request: &Request) -> Answer {
+        if now < self.listens_at() {
+            return Answer::Drop;
+        }
+        self.calls += 1;
+        match self.script.manners {
+            Manners::Good => self.answer(now, request),
+            Manners::Unreachable => Answer::Drop,
+            Manners::Failing(status) => Response::text(status, "upstream error").into(),
+            Manners::Slow(after) => match self.answer(now, request) {
+                Answer::Now(response) => Answer::After(after, response),
+                Answer::After(more, response) => Answer::After(after + more, response),
+                other => other,
+            },
+        }
+    }
+
+    fn answer(&mut self, now: Duration, request: &Request) -> Answer {
+        match (request.method, request.path.as_str()) {
+            (Method::Get, "/v1/status") => self.show_status(now).into(),
+            (Method::Patch, "/v1/status") => self.change_status(now, request).into(),
+            (Method::Get, "/v1/setup") => {
+                let data = self.data_puts.last().and_then(|(_, data)| data.clone());
+                setup_data(&data.unwrap_or_default()).into()
+            }
+            (Method::Post, "/v1/setup") => self.run_setup(now),
+            (Method::Put, "/v1/setup") => {
+                let data = match request.body.as_slice() {
+                    [] => None,
+                    body => match serde_json::from_slice(body) {
+                        Ok(data) => Some(data),
+                        Err(error) => {
+                            return failure(400, "Error parsing setup data", &error.to_string()).into();
+                        }
+                    },
+                };
+                self.data_puts.push((now, data.clone()));
+                setup_data(&data.unwrap_or_default()).into()
+            }
+            (Method::Post, "/v1/teardown") => {
+                self.teardowns.push(now);
+                let response = match &self.script.teardown_error {
+                    Some(error) => failure(500, "Error executing teardown", error),
+                    None => Response::empty(200),
+                };
+                Answer::After(self.script.teardown, response)
+            }
+            _ => Response::text(404, "404 page not found").into(),
+        }
+    }
+
+    fn run_setup(&mut self, now: Duration) -> Answer {
+        self.setups.push(now);
+        let response = match &self.script.setup_error {
+            Some(error) => failure(500, "Error executing setup", error),
+            None => {
+                let data = self.script.setup_data.clone();
+                self.data_puts.push((now, Some(data.clone()).filter(|data| !data.is_null())));
+                setup_data(&data)
+            }
+        };
+        Answer::After(self.script.setup, response)
+    }
+
+    fn change_status(&mut self, now: Duration, request: &Request) -> Response {
+        let Some(body) = request.json() else {
+            return failure(400, "Invalid data", "unexpected end of JSON input");
+        };
+        let asked = json::at(&body, "data.attributes");
+        if asked["stopped"] == true && self.stopped.is_none() {
+            self.stopped = Some(now);
+        }
+        match (&asked["paused"], self.resumed) {
+            (Value::Bool(false), None) if now < self.ready_at() => {
+                return failure(400, "Pause error", "the test run has not been initialized yet");
+            }
+            (Value::Bool(false), None) => self.resumed = Some(now),
+            (Value::Bool(true), Some(_)) => {
+                return failure(400, "Pause error", "cannot pause the running test");
+            }
+            _ => {}
+        }
+        self.show_status(now)
+    }
+
+    fn show_status(&self, now: Duration) -> Response {
+        let status = self.status(now);
+        let is_stopped = self.stopped.is_some();
+        let running = status == 7 || (is_stopped && self.argv.end == End::Lingers && self.resumed.is_some());
+        let vus = if status == 7 { 1 } else { 0 };
+        Response::json(
+            200,
+            &json!({"data": {"type": "status", "id": "default", "attributes": {"status": status, "paused": self.resumed.is_none(),
+                "vus": vus, "vus-max": 1, "stopped": is_stopped, "running": running, "tainted": false}}}),
+        )
+    }
+}
+
+/// The document of setup data; null data is left out, as k6 does.
+fn setup_data(data: &Value) -> Response {
+    let attributes = if data.is_null() { json!({}) } else { json!({"data": data}) };
+    Response::json(200, &json!({"data": {"type": "setupData", "id": "default", "attributes": attributes}}))
+}
+
+fn failure(status: u16, title: &str, detail: &str) -> Response {
+    let error = json!({"status": status.to_string(), "title": title, "detail": detail});
+    Response::json(status, &json!({"errors": [error]}))
+}

@@ -1,0 +1,446 @@
+//! The scheduler and the kubelet: a pod from its creation to the end of its processes.
+//!
+//! ```text
+//! Unbound → Bound → Start(0) → Running init 0 → … → Start(main) → Main → Ended
+//!    └ unschedulable   └ cannot start: tries again                 └ any → Terminating → gone
+//! ```
+//! Containers are numbered through: init containers first, then the first main container, whose start starts the rest.
+//! Invariant: a step before its time does nothing, so that nudges are harmless.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::plan::{Mishap, Place, PodPlan};
+use super::status::{PodStatus, Readiness, State};
+use super::{Around, Kube, Task, env, is_deleting};
+use crate::api::{Change, DeleteOptions, Key, Part};
+use crate::json;
+use crate::k6::{Argv, Exit};
+
+/// How long the kubelet waits before it tries a container again that it could not start.
+const RETRY: Duration = Duration::from_secs(10);
+/// From the start of a command that k6 refuses to its exit.
+const REFUSAL: Duration = Duration::from_millis(50);
+/// Exit code of a process that was killed.
+const KILLED: i32 = 137;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Unbound,
+    Bound,
+    /// Container n is about to be started.
+    Start(usize),
+    /// Init container n runs and will end like this.
+    Init(usize, Exit),
+    /// The main container runs; it is k6, or a command that will end like this.
+    Main(Process),
+    /// Nothing runs any more, or ever will.
+    Ended,
+    /// Everything has been told to end.
+    Terminating,
+    /// The node is lost.
+    Lost,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Process {
+    K6,
+    Command(Duration, Exit),
+}
+
+/// A pod as the kubelet has it.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    pub(super) status: PodStatus,
+    plan: PodPlan,
+    step: Step,
+    due: Duration,
+    inits: usize,
+    /// When the main container was started.
+    main_since: Duration,
+    logs: BTreeMap<String, String>,
+}
+
+impl Sandbox {
+    /// Whether calls to the main container go through.
+    pub(super) fn is_reachable(&self) -> bool {
+        let runs = self.status.mains.first().is_some_and(|main| matches!(main, State::Running(_)));
+        runs && self.step != Step::Lost
+    }
+
+    /// The log of a container; an empty name is that of any which has one.
+    pub(super) fn log(&self, container: &str) -> &str {
+        let log =
+            if container.is_empty() { self.logs.values().next_back() } else { self.logs.get(container) };
+        log.map_or("", String::as_str)
+    }
+
+    fn mishap_of(&self, container: usize) -> Option<&Mishap> {
+        let place = if self.inits > 0 && container == 0 {
+            Place::Init
+        } else if container == self.inits {
+            Place::Main
+        } else {
+            return None;
+        };
+        self.plan.mishap.as_ref().filter(|mishap| match mishap {
+            Mishap::Pull(at, _) | Mishap::InvalidImage(at) | Mishap::ConfigError(at, _) => *at == place,
+            _ => false,
+        })
+    }
+
+    fn set(&mut self, container: usize, state: State) {
+        match container.checked_sub(self.inits) {
+            None => self.status.inits[container] = state,
+            Some(0) if matches!(state, State::Running(_)) => self.status.mains.fill(state),
+            Some(main) => self.status.mains[main] = state,
+        }
+    }
+
+    /// Ends what runs, and with it the pod.
+    fn end(&mut self, now: Duration, reason: &'static str, exit: &Exit) {
+        let code = exit.code;
+        for state in self.status.inits.iter_mut().chain(&mut self.status.mains) {
+            if let State::Running(started) = *state {
+                let message = exit.message.clone();
+                *state = State::Terminated { code, reason, message, started, finished: now };
+            }
+        }
+        self.status.phase = if code == 0 { "Succeeded" } else { "Failed" };
+        self.status.ready = Readiness::NotReady;
+        self.step = Step::Ended;
+    }
+}
+
+impl Kube {
+    /// Takes a new pod on.
+    pub(super) fn take_pod(&mut self, now: Duration, change: &Change) {
+        let pod = &change.object;
+        let owner =
+            json::list(pod, "metadata.ownerReferences").first().map(|owner| json::text(owner, "name"));
+        let count = |list| json::list(&pod["spec"], list).len();
+        let (inits, mains) = (count("initContainers"), count("containers"));
+        let sandbox = Sandbox {
+            status: PodStatus::fresh(inits, mains),
+            plan: self.config.plan(owner.unwrap_or(&change.key.name)),
+            step: Step::Unbound,
+            due: now + self.config.delays.schedule,
+            inits,
+            main_since: Duration::ZERO,
+            logs: BTreeMap::new(),
+        };
+        self.tasks.insert((sandbox.due, Task::Pod(change.key.clone())));
+        self.pods.insert(change.key.clone(), sandbox);
+    }
+
+    /// Takes a pod one step on, and writes what has become of it.
+    pub(super) fn step_pod(&mut self, now: Duration, around: &mut Around<'_>, key: &Key) {
+        let Some(pod) = around.api.object(key).cloned() else { return };
+        let Some(mut sandbox) = self.pods.remove(key) else { return };
+        let is_gone = sandbox.step == Step::Terminating && now >= sandbox.due;
+        let next = if is_gone {
+            sandbox.end(now, "Completed", &Exit::default());
+            None
+        } else if is_deleting(&pod) && !matches!(sandbox.step, Step::Terminating | Step::Lost) {
+            Some(self.terminate(now, around, &pod, key, &mut sandbox))
+        } else {
+            self.advance(now, around, &pod, key, &mut sandbox)
+        };
+        let status = sandbox.status.render(now, around.api.wall, &pod);
+        around.api.modify(now, key, Part::Status, |pod| pod["status"] = status);
+        if let Some(next) = next {
+            self.tasks.insert((next, Task::Pod(key.clone())));
+        }
+        if sandbox.step == Step::Bound && json::text(&pod, "spec.nodeName").is_empty() {
+            let node = self.config.node.clone();
+            around.api.modify(now, key, Part::Main, |pod| pod["spec"]["nodeName"] = node.into());
+        }
+        self.pods.insert(key.clone(), sandbox);
+        if is_gone {
+            let force = DeleteOptions { grace: Some(0), ..DeleteOptions::default() };
+            around.api.delete(now, key, &force).expect("the pod was just written");
+        }
+    }
+
+    /// Tells everything to end; returns when the pod will be gone.
+    fn terminate(
+        &self,
+        now: Duration,
+        around: &mut Around<'_>,
+        pod: &Value,
+        key: &Key,
+        sandbox: &mut Sandbox,
+    ) -> Duration {
+        let grace = Duration::from_secs(pod["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(0));
+        let mut end = now;
+        if sandbox.step == Step::Main(Process::K6) {
+            if let Some(runner) = around.k6s.runner_mut(&key.namespace, &key.name) {
+                runner.terminated = Some(now);
+                end = runner.exits().map_or(now, |(at, _)| at).clamp(now, now + grace);
+            }
+        }
+        sandbox.step = Step::Terminating;
+        sandbox.status.ready = Readiness::NotReady;
+        sandbox.due = end + self.config.delays.gone;
+        sandbox.due
+    }
+
+    /// The next step of a pod that is not being deleted; returns when to look again.
+    fn advance(
+        &mut self,
+        now: Duration,
+        around: &mut Around<'_>,
+        pod: &Value,
+        key: &Key,
+        sandbox: &mut Sandbox,
+    ) -> Option<Duration> {
+        if now < sandbox.due {
+            return Some(sandbox.due);
+        }
+        let delays = self.config.delays.clone();
+        match sandbox.step.clone() {
+            Step::Unbound => {
+                if let Some(Mishap::Unschedulable(words)) = &sandbox.plan.mishap {
+                    sandbox.status.bound = Err(words.clone());
+                    sandbox.step = Step::Ended;
+                    return None;
+                }
+                sandbox.step = Step::Bound;
+                sandbox.due = now + delays.sandbox;
+            }
+            Step::Bound => {
+                sandbox.status.started = Some(now);
+                sandbox.status.ip = (self.addresses)();
+                sandbox.step = Step::Start(0);
+                sandbox.due = now + delays.pull;
+            }
+            Step::Start(container) => self.start(now, around, pod, key, sandbox, container),
+            Step::Init(container, exit) => {
+                let name = json::text(&pod["spec"]["initContainers"][container], "name").to_owned();
+                sandbox.logs.entry(name).or_insert_with(|| exit.message.clone());
+                if exit.code != 0 {
+                    sandbox.end(now, "Error", &exit);
+                    return None;
+                }
+                if let State::Running(started) = sandbox.status.inits[container] {
+                    let message = exit.message;
+                    let done =
+                        State::Terminated { code: 0, reason: "Completed", message, started, finished: now };
+                    sandbox.set(container, done);
+                }
+                sandbox.step = Step::Start(container + 1);
+                sandbox.due = now + delays.pull;
+            }
+            Step::Main(process) => return self.watch_main(now, around, pod, key, sandbox, &process),
+            Step::Lost => {
+                if !is_deleting(pod) {
+                    sandbox.status.disrupted =
+                        Some(("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint"));
+                    sandbox.status.reason = "NodeLost";
+                    around.api.delete(now, key, &DeleteOptions::default()).expect("the pod is there");
+                }
+                return None;
+            }
+            Step::Ended | Step::Terminating => return None,
+        }
+        Some(sandbox.due)
+    }
+
+    fn start(
+        &self,
+        now: Duration,
+        around: &mut Around<'_>,
+        pod: &Value,
+        key: &Key,
+        sandbox: &mut Sandbox,
+        container: usize,
+    ) {
+        let is_init = container < sandbox.inits;
+        let spec = match container.checked_sub(sandbox.inits) {
+            None => &pod["spec"]["initContainers"][container],
+            Some(main) => &pod["spec"]["containers"][main],
+        };
+        let env = env::resolve(around.api, pod, &sandbox.status.ip, spec);
+        if let Some((reason, message)) = refusal(sandbox, container, json::text(spec, "image"), &env) {
+            sandbox.set(container, State::Waiting { reason, message });
+            sandbox.due = now + RETRY;
+            return;
+        }
+        let env = env.expect("an unresolved environment is refused above");
+        let argv = env::argv(spec, &env);
+        sandbox.set(container, State::Running(now));
+        let name = json::text(spec, "name");
+        if is_init {
+            let url =
+                env.iter().rev().find(|(name, _)| name == "PLZ_ARCHIVE_URL").map(|(_, url)| url.as_str());
+            let exit = match (&sandbox.plan.mishap, url) {
+                (Some(Mishap::Init(exit)), _) if container == 0 => exit.clone(),
+                (_, Some(url)) => {
+                    let fetched = around.s3.fetch(now, url);
+                    self.config.downloads.get(&fetched).cloned().unwrap_or_default()
+                }
+                _ => command(sandbox, name),
+            };
+            sandbox.step = Step::Init(container, exit);
+            sandbox.due = now + self.config.delays.init;
+            return;
+        }
+        sandbox.status.phase = "Running";
+        sandbox.main_since = now;
+        let process = match Argv::read(&argv) {
+            Some(Ok(argv)) => {
+                let script = sandbox.plan.script.clone();
+                around.k6s.start(now, &key.namespace, &key.name, argv, script);
+                Process::K6
+            }
+            Some(Err(exit)) => Process::Command(now + REFUSAL, exit),
+            None => Process::Command(now + self.config.delays.command, command(sandbox, name)),
+        };
+        sandbox.step = Step::Main(process);
+        sandbox.due = now;
+    }
+
+    /// Looks at the main container: mishaps, exit, readiness. All of it by time alone, so any moment is good.
+    fn watch_main(
+        &mut self,
+        now: Duration,
+        around: &mut Around<'_>,
+        pod: &Value,
+        key: &Key,
+        sandbox: &mut Sandbox,
+        process: &Process,
+    ) -> Option<Duration> {
+        let mut later = Vec::new();
+        if let Some((after, mishap)) = sandbox.plan.mishap.clone().and_then(timed) {
+            let at = sandbox.main_since + after;
+            if now >= at {
+                return self.befall(now, around, key, sandbox, mishap);
+            }
+            later.push(at);
+        }
+        let exit = match process {
+            Process::K6 => around.k6s.runner(&key.namespace, &key.name).and_then(|runner| runner.exits()),
+            Process::Command(at, exit) => Some((*at, exit.clone())),
+        };
+        if let Some((at, exit)) = exit {
+            if now >= at {
+                let name = json::text(&pod["spec"]["containers"][0], "name").to_owned();
+                sandbox.logs.entry(name).or_insert_with(|| exit.message.clone());
+                let reason = if exit.code == 0 { "Completed" } else { "Error" };
+                sandbox.end(now, reason, &exit);
+                return None;
+            }
+            later.push(at);
+        }
+        let probe = &pod["spec"]["containers"][0]["readinessProbe"];
+        let after = if probe.is_object() {
+            let seconds =
+                |field: &str, default| Duration::from_secs(probe[field].as_u64().unwrap_or(default));
+            seconds("initialDelaySeconds", 0) + seconds("periodSeconds", 10)
+        } else {
+            self.config.delays.ready
+        };
+        let ready_at = sandbox.main_since + after;
+        if now >= ready_at {
+            sandbox.status.ready = Readiness::Ready;
+        } else {
+            later.push(ready_at);
+        }
+        later.into_iter().min()
+    }
+
+    fn befall(
+        &mut self,
+        now: Duration,
+        around: &mut Around<'_>,
+        key: &Key,
+        sandbox: &mut Sandbox,
+        mishap: Mishap,
+    ) -> Option<Duration> {
+        let killed = || Exit::new(KILLED, "");
+        match mishap {
+            Mishap::Exit(_, exit) => {
+                let reason = if exit.code == 0 { "Completed" } else { "Error" };
+                sandbox.end(now, reason, &exit);
+            }
+            Mishap::OomKilled(_) => sandbox.end(now, "OOMKilled", &killed()),
+            Mishap::Evicted(_, words) => {
+                sandbox.end(now, "Error", &killed());
+                sandbox.status.reason = "Evicted";
+                sandbox.status.disrupted =
+                    Some(("TerminationByKubelet", "The node was low on resource: memory."));
+                sandbox.status.message = words;
+            }
+            Mishap::NodeLost(_) => {
+                sandbox.step = Step::Lost;
+                sandbox.status.ready = Readiness::NodeNotReady;
+                sandbox.due = now + self.config.delays.node_eviction;
+                return Some(sandbox.due);
+            }
+            Mishap::Disrupted(_) | Mishap::Deleted(_) => {
+                if matches!(mishap, Mishap::Disrupted(_)) {
+                    sandbox.status.disrupted = Some(("EvictionByEvictionAPI", "Eviction API: evicting"));
+                }
+                sandbox.plan.mishap = None;
+                around.api.delete(now, key, &DeleteOptions::default()).expect("the pod is there");
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+/// The mishaps that come by time, with their time after the start of the main container.
+fn timed(mishap: Mishap) -> Option<(Duration, Mishap)> {
+    let after = match &mishap {
+        Mishap::Exit(after, _)
+        | Mishap::OomKilled(after)
+        | Mishap::Evicted(after, _)
+        | Mishap::Disrupted(after)
+        | Mishap::NodeLost(after)
+        | Mishap::Deleted(after) => *after,
+        _ => return None,
+    };
+    Some((after, mishap))
+}
+
+/// Why a container cannot be started, as `waiting.reason` and message.
+fn refusal(
+    sandbox: &Sandbox,
+    container: usize,
+    image: &str,
+    env: &Result<env::Env, String>,
+) -> Option<(&'static str, String)> {
+    let state = match container.checked_sub(sandbox.inits) {
+        None => &sandbox.status.inits[container],
+        Some(main) => &sandbox.status.mains[main],
+    };
+    match (sandbox.mishap_of(container), env) {
+        (Some(Mishap::Pull(_, words)), _) => {
+            let was_error = matches!(state, State::Waiting { reason: "ErrImagePull", .. });
+            Some(if was_error {
+                ("ImagePullBackOff", format!("Back-off pulling image {image:?}: ErrImagePull: {words}"))
+            } else {
+                ("ErrImagePull", words.clone())
+            })
+        }
+        (Some(Mishap::InvalidImage(_)), _) => {
+            let words = format!(
+                "Failed to apply default image tag {image:?}: couldn't parse image name: invalid reference format"
+            );
+            Some(("InvalidImageName", words))
+        }
+        (Some(Mishap::ConfigError(_, words)), _) => Some(("CreateContainerConfigError", words.clone())),
+        (_, Err(words)) => Some(("CreateContainerConfigError", words.clone())),
+        _ => None,
+    }
+}
+
+/// How a container ends that is neither k6 nor a download; its log is put down.
+fn command(sandbox: &mut Sandbox, name: &str) -> Exit {
+    let (exit, log) = sandbox.plan.commands.get(name).cloned().unwrap_or_default();
+    sandbox.logs.insert(name.to_owned(), log);
+    exit
+}

@@ -1,0 +1,233 @@
+//! All stand-ins together: one cluster, its k6 processes, GCk6 and the bucket.
+//!
+//! Owns the way between the models: calls through the pod proxy and to pod addresses, pod logs, the tick of the controllers
+//! after each request. A driver gives the time with every call; it never goes back.
+//! Invariant: after a call, everything that was due by its time has happened.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::api::serve::after_effect;
+use crate::api::{Api, Call, Key, Kind, Served, Status};
+use crate::cloud::{Cloud, RunSpec};
+use crate::http::{Answer, Request, Response};
+use crate::k6::K6s;
+use crate::kube::{Around, Config, Kube};
+use crate::s3::{self, S3};
+use crate::wall::Wall;
+
+/// What a world starts from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// For names and uids.
+    pub seed: u64,
+    /// Wall time at the start.
+    pub wall: Wall,
+    /// The token that GCk6 takes; empty: any.
+    pub token: String,
+    /// Scheme and authority of presigned URLs.
+    pub s3_base: String,
+    /// Delays and plans of pods.
+    pub kube: Config,
+    /// The archive of queued runs; none for a small one.
+    pub archive: Option<Vec<u8>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            wall: Wall::default(),
+            token: "sim-token".to_owned(),
+            s3_base: "https://bucket.s3.invalid".to_owned(),
+            kube: Config::default(),
+            archive: None,
+        }
+    }
+}
+
+/// The world.
+pub struct World {
+    /// The API server.
+    pub api: Api,
+    /// The controllers.
+    pub kube: Kube,
+    /// The k6 processes.
+    pub k6s: K6s,
+    /// GCk6.
+    pub cloud: Cloud,
+    /// The bucket.
+    pub s3: S3,
+    /// The archive of queued runs.
+    pub archive: Vec<u8>,
+    /// The time of the last call.
+    pub now: Duration,
+}
+
+impl World {
+    /// A world at time zero.
+    pub fn new(options: Options) -> Self {
+        Self {
+            api: Api::new(options.wall, options.seed),
+            kube: Kube::new(options.kube, options.seed ^ 1),
+            k6s: K6s::default(),
+            cloud: Cloud::new(&options.token),
+            s3: S3::new(&options.s3_base, options.wall, options.seed ^ 2),
+            archive: options.archive.unwrap_or_else(s3::sample_archive),
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Lets everything happen that is due by `now`.
+    pub fn tick(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        let mut around = Around { api: &mut self.api, k6s: &mut self.k6s, s3: &mut self.s3 };
+        self.kube.tick(self.now, &mut around);
+    }
+
+    /// When something happens by itself; none while all rests.
+    pub fn next_wakeup(&self) -> Option<Duration> {
+        self.kube.next_wakeup()
+    }
+
+    /// Serves a request to the API server, the pod proxy and pod logs included.
+    pub fn serve_api(&mut self, now: Duration, request: &Request) -> Served {
+        self.tick(now);
+        let call = Call::parse(request).filter(|call| call.resource.kind == Kind::Pod);
+        let served = match call.as_ref().map(|call| (call, call.subresource.as_str())) {
+            Some((call, "proxy")) => self.aside(now, call, request, Self::proxy),
+            Some((call, "log")) => self.aside(now, call, request, Self::log),
+            _ => self.api.serve(now, request),
+        };
+        self.tick(now);
+        served
+    }
+
+    /// Serves a request to the REST API of the pod with an address.
+    pub fn serve_pod(&mut self, now: Duration, ip: &str, request: &Request) -> Answer {
+        self.tick(now);
+        let Some(Key { namespace, name, .. }) = self.kube.pod_at(ip).cloned() else { return Answer::Drop };
+        self.serve_runner(now, &namespace, &name, request)
+    }
+
+    /// Serves a request to either host of GCk6.
+    pub fn serve_cloud(&mut self, now: Duration, request: &Request) -> Answer {
+        self.tick(now);
+        self.cloud.serve(now, request)
+    }
+
+    /// Serves a download.
+    pub fn serve_s3(&mut self, now: Duration, request: &Request) -> Answer {
+        self.tick(now);
+        self.s3.serve(now, request)
+    }
+
+    /// Creates the Secret `<zone>-token` with GCk6's token and the PrivateLoadZone, as a user's manifest does.
+    pub fn apply_zone(&mut self, now: Duration, namespace: &str, zone: &str) {
+        let secret = format!("{zone}-token");
+        let token = self.cloud.token.clone();
+        let object = json!({"metadata": {"name": secret}, "stringData": {"token": token}});
+        self.api
+            .create(now, Kind::Secret, namespace, object)
+            .expect("the namespace exists and the Secret is new");
+        let spec = json!({"token": secret, "resources": {"limits": {"cpu": "200m", "memory": "256Mi"}}});
+        let object = json!({"metadata": {"name": zone}, "spec": spec});
+        self.api.create(now, Kind::PrivateLoadZone, namespace, object).expect("the zone is new and valid");
+        self.tick(now);
+    }
+
+    /// Queues a test run at GCk6 with an archive in the bucket, signed now; returns its id.
+    pub fn queue_run(&mut self, now: Duration, zone: &str, instances: u64) -> u64 {
+        self.queue_run_with(now, zone, instances, json!({}))
+    }
+
+    /// The same with `data` merged into the test run's data.
+    pub fn queue_run_with(&mut self, now: Duration, zone: &str, instances: u64, data: Value) -> u64 {
+        let name = format!("{}.tar", self.cloud.upcoming());
+        let url = self.s3.store(now, &name, self.archive.clone());
+        let spec = RunSpec { data, ..RunSpec::new(zone, instances, &url) };
+        self.cloud.queue(now, spec)
+    }
+
+    /// Lets virtual time pass until `holds`, from one wakeup to the next; false if it does not hold by `deadline`.
+    pub fn run_until(&mut self, deadline: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
+        loop {
+            self.tick(self.now);
+            if holds(self) {
+                return true;
+            }
+            match self.next_wakeup() {
+                Some(next) if next <= deadline => self.tick(next),
+                _ => {
+                    self.tick(deadline);
+                    return holds(self);
+                }
+            }
+        }
+    }
+
+    /// The object of a kind by namespace and name; null if there is none.
+    pub fn object(&self, kind: Kind, namespace: &str, name: &str) -> Value {
+        self.api.object(&Key::new(kind, namespace, name)).map_or(Value::Null, |object| Value::clone(object))
+    }
+
+    fn serve_runner(&mut self, now: Duration, namespace: &str, pod: &str, request: &Request) -> Answer {
+        if !self.kube.is_reachable(namespace, pod) {
+            return Answer::Drop;
+        }
+        let answer = self.k6s.serve(now, namespace, pod, request);
+        self.kube.nudge(now, namespace, pod);
+        self.tick(now);
+        answer
+    }
+
+    /// Counts and screens a call that the API server passes on, then serves it.
+    fn aside(
+        &mut self,
+        now: Duration,
+        call: &Call,
+        request: &Request,
+        serve: fn(&mut Self, Duration, &Call, &Request) -> Result<Answer, Status>,
+    ) -> Served {
+        let fault = match self.api.screen(now, call, request) {
+            Ok(fault) => fault,
+            Err(answer) => return Served::Answer(answer),
+        };
+        let answer = serve(self, now, call, request).unwrap_or_else(|status| status.response().into());
+        after_effect(fault, Served::Answer(answer))
+    }
+
+    fn proxy(&mut self, now: Duration, call: &Call, request: &Request) -> Result<Answer, Status> {
+        let (pod, port) = call.name.split_once(':').unwrap_or((&call.name, "80"));
+        let key = Key::new(Kind::Pod, &call.namespace, pod);
+        let object = self.api.object(&key).ok_or_else(|| Status::not_found(&key))?;
+        let ip = crate::json::text(object, "status.podIP").to_owned();
+        if ip.is_empty() {
+            return Err(Status::bad_request("address not allowed"));
+        }
+        let unreachable = |why: &str| {
+            let message = format!("error trying to reach service: dial tcp {ip}:{port}: {why}");
+            Status::new(503, "ServiceUnavailable", message)
+        };
+        let served_port = self.k6s.runner(&call.namespace, pod).map(|runner| runner.argv.port.to_string());
+        if served_port.as_deref() != Some(port) {
+            return Err(unreachable("connect: connection refused"));
+        }
+        let mut inner = request.clone();
+        inner.path = format!("/{}", call.rest);
+        inner.headers.remove("authorization");
+        match self.serve_runner(now, &call.namespace, pod, &inner) {
+            Answer::Drop => Err(unreachable("connect: connection refused")),
+            answer => Ok(answer),
+        }
+    }
+
+    fn log(&mut self, _now: Duration, call: &Call, request: &Request) -> Result<Answer, Status> {
+        let key = Key::new(Kind::Pod, &call.namespace, &call.name);
+        self.api.object(&key).ok_or_else(|| Status::not_found(&key))?;
+        let container = request.query("container").unwrap_or_default();
+        let log = self.kube.log(&call.namespace, &call.name, container).unwrap_or_default();
+        Ok(Response::text(200, &log).into())
+    }
+}
