@@ -117,15 +117,20 @@ fn parse(body: &[u8]) -> Result<Secret, String> {
     let encoded = encoded.ok_or_else(|| format!("has no key {TOKEN_KEY}; put the GCk6 token under it"))?;
     let bytes = STANDARD.decode(encoded).map_err(|_| format!("holds no base64 under the key {TOKEN_KEY}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("holds no text under the key {TOKEN_KEY}"))?;
-    // `kubectl create secret --from-file` keeps the line end of the file.
-    let token = text.trim();
-    if token.is_empty() {
+    if text.trim().is_empty() {
         return Err(format!("is empty under the key {TOKEN_KEY}; put the GCk6 token under it"));
     }
-    if token.chars().any(|c| c.is_control() || !c.is_ascii()) {
+    // The runners get the Secret as it is, and k6 cannot send such a token.
+    if text.trim() != text {
+        return Err(format!(
+            "has white space around the token under the key {TOKEN_KEY}, mostly the line end of a file; \
+             k6 cannot use it so: create it with --from-literal, or from a file without a line end"
+        ));
+    }
+    if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
         return Err(format!("holds something under the key {TOKEN_KEY} that no token can be: control or non-ASCII characters"));
     }
-    Ok(Secret::new(token))
+    Ok(Secret::new(text))
 }
 
 #[cfg(test)]
@@ -152,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_read_with_or_without_a_line_end() {
+    fn tokens_are_read_as_the_runners_get_them() {
         check(&secret("abc"), Ok("abc"));
-        check(&secret("abc\n"), Ok("abc"));
+        check(&secret("abc\n"), Err("white space around"));
         check(&secret(" \n"), Err("is empty"));
         check(&secret("a\nb"), Err("control"));
         check(br#"{"data":null}"#, Err("no key token"));

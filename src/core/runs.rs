@@ -2,7 +2,8 @@
 
 use super::{Core, Row};
 use crate::announce::Announcement;
-use crate::event::{Action, Key, Now, ObjectKey, Reply, Task, TaskId};
+use crate::event::{Action, Key, Now, ObjectKey, Reply, RunStatusWrite, Task, TaskId};
+use crate::redact::Secret;
 use crate::store::Object as _;
 use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TestRun};
 use crate::testrun::ending::{Cause, Ending};
@@ -44,6 +45,7 @@ impl Core {
             return;
         }
         self.want_token(&id);
+        let token = self.token_of(&id).and_then(|secret| self.tokens.get(&secret)?.value.clone());
         let zone_deleting = self.zone_is_deleting(key);
         let Some(mut memory) = self.runs.remove(key) else { return };
         let ending = detect::detect(&self.run_facts(now, key, &memory, zone_deleting));
@@ -63,7 +65,7 @@ impl Core {
             self.queue.wake(&id, at);
         }
         for action in decision.actions {
-            self.start_for_run(now, key, &mut memory, zone_deleting, action);
+            self.start_for_run(now, key, &mut memory, zone_deleting, token.as_ref(), action);
         }
         if decision.forget {
             log::info!("TestRun {key} is forgotten: it was deleted, and GCk6 knows");
@@ -73,20 +75,24 @@ impl Core {
         }
     }
 
-    fn start_for_run(&mut self, now: Now, key: &ObjectKey, memory: &mut RunMemory, zone_deleting: bool, action: Action) {
+    fn start_for_run(
+        &mut self,
+        now: Now,
+        key: &ObjectKey,
+        memory: &mut RunMemory,
+        zone_deleting: bool,
+        token: Option<&Secret>,
+        action: Action,
+    ) {
         let id = TaskId { key: Key::Run(key.clone()), action };
         if !self.queue.is_free(now.mono, &id) {
             return;
         }
-        let token = self.token_of(&id.key).and_then(|secret| self.tokens.get(&secret)?.value.clone());
         let facts = self.run_facts(now, key, memory, zone_deleting);
-        let Some(call) = calls::build(&facts, action, token.as_ref()) else { return };
-        let writing = matches!(action, Action::WriteRunStatus(_)).then(|| Writing {
-            teardown_due: conditions::teardown_is_due(&facts),
-            hold_up: detect::hold_up(&facts),
-        });
-        if writing.is_some() {
-            memory.writing = writing;
+        let Some(call) = calls::build(&facts, action, token) else { return };
+        if let Action::WriteRunStatus(write) = action {
+            let (teardown_due, hold_up) = (conditions::teardown_is_due(&facts), detect::hold_up(&facts));
+            memory.writing = Some(Writing { write, teardown_due, hold_up });
         }
         memory.dispatched(now.mono, action);
         self.queue.push(Task { id, call });
@@ -111,6 +117,7 @@ impl Core {
         let Some(memory) = self.runs.get_mut(key) else { return false };
         if memory.block != block {
             log::info!("TestRun {key}: {} → {block}", memory.block);
+            learn::recorded(memory, now.mono, RunStatusWrite::Stage(run.status.stage));
             memory.block = block;
             memory.since = now.mono;
         }

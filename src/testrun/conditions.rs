@@ -104,7 +104,7 @@ fn teardown_done(facts: &Facts<'_>) -> Claim {
             let message = format!("teardown() failed: {message}");
             Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", &message)
         }
-        Teardown::NotOurs | Teardown::Due => {
+        Teardown::NotOurs | Teardown::Due | Teardown::Running => {
             let begun = facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == "TeardownBegun");
             let (truth, reason, message) = if begun {
                 let message = "the agent was restarted while teardown() was under way; it is never run twice";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::calls;
 use super::detect;
 use super::facts::{Facts, READY_POLL_INTERVAL, RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL};
-use super::memory::{Job, Setup};
+use super::memory::{Job, Setup, Teardown};
 use super::stage::{self, Block, Fact, Then, Write};
 use crate::event::{Action, RunStatusWrite};
 
@@ -97,7 +97,8 @@ impl Decision {
                 }
             }
             Write::RunTeardown => {
-                self.actions.extend(facts.reachable().map(|runner| Action::RunTeardown(runner.number)));
+                let due = memory.teardown == Teardown::Due;
+                self.actions.extend(facts.reachable().filter(|_| due).map(|runner| Action::RunTeardown(runner.number)));
             }
             Write::DeleteJobs => self.each(facts, |runner| match runner.memory.job {
                 Job::Ours(_) => Some(Action::DeleteJob(runner.number)),

@@ -143,6 +143,7 @@ fn k6_exit(code: i32) -> &'static str {
         97 => "the cloud run failed",
         100..=102 => "setup, teardown or another step timed out",
         104 => "invalid configuration or command line",
+        105 => "aborted by a signal: a liveness probe, a node shutdown, or a person",
         106 => "its REST API could not listen",
         137 => "killed",
         143 => "terminated",

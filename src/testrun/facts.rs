@@ -79,7 +79,11 @@ impl<'a> Facts<'a> {
             Fact::SetupDataDue => !self.any_started() && self.runners().any(|runner| !runner.memory.data_sent),
             Fact::RunnersPaused => self.runners().any(|runner| runner.is_to_resume()),
             Fact::RunnersRunning => self.runners().any(|runner| !runner.has_ended()),
-            Fact::TeardownDue => memory.teardown == Teardown::Due && self.reachable().is_some(),
+            Fact::TeardownDue => match memory.teardown {
+                Teardown::Due => self.reachable().is_some(),
+                Teardown::Running => true,
+                Teardown::NotOurs | Teardown::Done | Teardown::Failed(_) => false,
+            },
             Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
             Fact::PodsLeft => self.within(PODS_PATIENCE) && !self.pods.is_empty(),
             Fact::FinishDue => self.within(CLOUD_PATIENCE) && memory.finish.is_none(),

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::api::{Stage, TestRun};
 use super::memory::{Job, RunMemory, Setup, Teardown};
+use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud;
 use crate::event::{Action, Reply, RunStatusWrite};
@@ -55,6 +56,7 @@ fn from_kubernetes(
     action: Action,
     reply: Result<Vec<u8>, k8s::Error>,
 ) -> Lesson {
+    let over = memory.block == Block::Stopped;
     match (action, reply) {
         (Action::CreateJob(n), reply) => job(memory, n, |job| match reply {
             Ok(body) => learnt(job, Job::Ours(uid(&body))),
@@ -70,7 +72,8 @@ fn from_kubernetes(
                     Lesson::Again { after: None, why: "a Job of that name belongs to something else".to_owned() }
                 }
             },
-            Err(error) if error.is_not_found() => learnt(job, Job::Unknown),
+            // Before the start it has to be made again; at the end there is nothing to delete.
+            Err(error) if error.is_not_found() => learnt(job, if over { Job::Deleted } else { Job::Unknown }),
             Err(error) => again(&error),
         }),
         (Action::DeleteJob(n), reply) => job(memory, n, |job| match reply {
@@ -251,9 +254,10 @@ fn status(
     }
 }
 
-/// A status write has gone through: this process may now do what the record covers.
-fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
-    let Some(writing) = memory.writing.take() else { return };
+/// A status write has gone through: this process may now do what the record covers. The watch may say so before the
+/// answer does, or in place of one that was lost; the first counts.
+pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
+    let Some(writing) = memory.writing.take_if(|writing| writing.write == write) else { return };
     match write {
         RunStatusWrite::Conditions => {
             memory.hold_up_said = writing.hold_up;

@@ -12,7 +12,7 @@ use super::ending::Ending;
 use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud::RunStatus;
-use crate::event::Action;
+use crate::event::{Action, RunStatusWrite};
 use crate::runner::RunnerStatus;
 
 /// See the module.
@@ -69,6 +69,8 @@ pub struct RunMemory {
 /// What a status write that is under way says beside the stage.
 #[derive(Debug)]
 pub struct Writing {
+    /// Which write it is.
+    pub write: RunStatusWrite,
     /// Whether it says that teardown has begun.
     pub teardown_due: bool,
     /// What it says holds the start up.
@@ -136,6 +138,8 @@ pub enum Teardown {
     NotOurs,
     /// This process has recorded that it runs it now.
     Due,
+    /// It is being run. It is never run again, on whatever runner.
+    Running,
     /// It was run.
     Done,
     /// It failed.
@@ -188,6 +192,7 @@ impl RunMemory {
                 }
             }
             Action::CheckState => self.state_asked = now,
+            Action::RunTeardown(_) => self.teardown = Teardown::Running,
             Action::TellCloud => self.telling_teardown = matches!(self.teardown, Teardown::Failed(_)),
             _ => {}
         }

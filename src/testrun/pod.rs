@@ -180,9 +180,10 @@ fn is_out_of_memory(reason: &str) -> bool {
 }
 
 /// k6's exit codes that say that the test has run to an end, whatever its result: success, thresholds crossed, stopped
-/// through REST, aborted from outside, `test.abort()`, marked as failed.
+/// through REST, `test.abort()`, marked as failed. A signal (105) is none of them: those that the agent causes come with
+/// the deletion of the pod.
 fn k6_has_ended(exit_code: i32) -> bool {
-    matches!(exit_code, 0 | 99 | 103 | 105 | 108 | 110)
+    matches!(exit_code, 0 | 99 | 103 | 108 | 110)
 }
 
 fn deleted() -> Life {
@@ -297,6 +298,7 @@ mod tests {
             &failure(FailureKind::K6(107), "ReferenceError: x"),
         );
         check(k6(json!({"terminated": {"exitCode": 99, "reason": "Error"}})), &Life::Ended);
+        check(k6(json!({"terminated": {"exitCode": 105, "reason": "Error"}})), &failure(FailureKind::K6(105), ""));
         check(
             json!({"phase": "Failed", "initContainerStatuses": [{"name": "archive-download",
                 "state": {"terminated": {"exitCode": 10, "message": "expired: the URL has expired"}}}],

@@ -51,7 +51,7 @@ pub enum Fact {
     RunnersPaused,
     /// Some runners have not ended.
     RunnersRunning,
-    /// The test has started, all runners have ended, teardown has not been run.
+    /// The test has started, all runners have ended, teardown is not over.
     TeardownDue,
     /// Not every runner's Job is known to be deleted.
     JobsLeft,

@@ -17,6 +17,8 @@ use crate::testrun::learn::{again, announced, owned_by, text};
 
 /// A poll that keeps failing is tried at least this often.
 pub const POLL_BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// After how many answers of "not found" in a row a zone counts as forgotten by GCk6, and is registered again.
+const POLLS_NOT_FOUND_MAX: u32 = 2;
 /// The presigned URL is valid for 300 s; a `TestRun` made later than this could not download its archive any more.
 const DATA_AGE_MAX: Duration = Duration::from_secs(240);
 /// After how many unreadable answers in a row a listed test run is refused.
@@ -252,6 +254,10 @@ fn polled(memory: &mut ZoneMemory, context: &Context<'_>, rng: &mut Rng, result:
     };
     memory.next_poll = context.now + (backoff - backoff.mul_f64(rng.fraction() / 4.0)).max(asked);
     memory.poll_error = Some(text(&error));
+    if error.is_not_found() && memory.polls_failed >= POLLS_NOT_FOUND_MAX && memory.registered.take().is_some() {
+        log::warn!("PrivateLoadZone {}: GCk6 does not know it any more, registering again", context.zone.metadata.key());
+        memory.polls_failed = 0;
+    }
     if error.is_unauthorized() { Lesson::TokenRefused(text(&error)) } else { Lesson::Done }
 }
 

@@ -1,3 +1,4 @@
 //! The integration tests: the shipped files and the agent as a whole, one module a subject.
 
 mod manifests;
+mod stories;

@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod cloud;
+pub mod drive;
 pub mod http;
 pub mod json;
 pub mod k6;

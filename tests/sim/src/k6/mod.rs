@@ -19,6 +19,8 @@ pub const STOPPED_BY_REST: i32 = 103;
 pub const INVALID_CONFIG: i32 = 104;
 /// Ended by a signal.
 pub const ABORTED: i32 = 105;
+/// Killed by the kernel.
+pub const KILLED: i32 = 137;
 /// An exception in the script.
 pub const SCRIPT_EXCEPTION: i32 = 107;
 

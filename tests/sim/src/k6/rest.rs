@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::argv::{Argv, DoneBy, End};
-use super::{ABORTED, STOPPED_BY_REST};
+use super::{ABORTED, KILLED, STOPPED_BY_REST};
 use crate::http::{Answer, Method, Request, Response};
 use crate::json;
 
@@ -116,6 +116,8 @@ pub struct Runner {
     pub teardowns: Vec<Duration>,
     /// When it got SIGTERM.
     pub terminated: Option<Duration>,
+    /// When it was killed, or its node was lost.
+    pub killed: Option<Duration>,
     /// REST calls answered.
     pub calls: u64,
 }
@@ -133,6 +135,7 @@ impl Runner {
             data_puts: Vec::new(),
             teardowns: Vec::new(),
             terminated: None,
+            killed: None,
             calls: 0,
         };
         if runner.argv.start == DoneBy::Itself {
@@ -158,10 +161,14 @@ impl Runner {
                 if self.argv.setup == DoneBy::Itself { self.script.setup } else { Duration::ZERO };
             at.max(self.ready_at()) + own_setup + self.script.duration
         });
-        match (by_itself, self.stopped) {
-            (Some(end), Some(stop)) => Some(end.min(stop)),
-            (end, stop) => end.or(stop),
-        }
+        // A signal ends the test as well; the process may take longer.
+        [by_itself, self.stopped, self.terminated, self.killed].into_iter().flatten().min()
+    }
+
+    /// Whether the test had come to its end before a signal at `at`.
+    fn had_ended(&self, at: Duration) -> bool {
+        let before = Self { terminated: None, killed: None, ..self.clone() };
+        before.ends_at().is_some_and(|end| end <= at)
     }
 
     /// When and how the process exits, as far as that is settled.
@@ -182,9 +189,9 @@ impl Runner {
             };
             exits.push((end + self.script.flush, exit));
         }
+        exits.extend(self.killed.map(|at| (at, Exit::new(KILLED, ""))));
         if let Some(at) = self.terminated {
-            let has_ended = self.ends_at().is_some_and(|end| end <= at);
-            let exit = if has_ended {
+            let exit = if self.had_ended(at) {
                 self.script.exit.clone()
             } else {
                 Exit::new(ABORTED, "test run was aborted by a signal")

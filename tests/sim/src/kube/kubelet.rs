@@ -360,6 +360,10 @@ impl Kube {
         mishap: Mishap,
     ) -> Option<Duration> {
         let killed = || Exit::new(KILLED, "");
+        let is_deadly = !matches!(mishap, Mishap::Disrupted(_) | Mishap::Deleted(_));
+        if let Some(runner) = around.k6s.runner_mut(&key.namespace, &key.name).filter(|_| is_deadly) {
+            runner.killed.get_or_insert(now);
+        }
         match mishap {
             Mishap::Exit(_, exit) => {
                 let reason = if exit.code == 0 { "Completed" } else { "Error" };

@@ -1,0 +1,73 @@
+//! The agent is killed at every moment of a run, and started again with an empty memory.
+
+use super::*;
+use sim::k6::Script;
+
+/// How a run goes whose agent is killed `at` after it was queued.
+fn killed(at: Duration, script: &Script) -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(script.clone()));
+    let now = story.drive.now;
+    let id = story.drive.world.queue_run(now, ZONE, 3);
+    story.drive.run_for(at);
+    story.drive.restart();
+    let run = story.over(id, s(60), 3);
+    assert_eq!(told(&run), (vec![], 0), "killed after {at:?}");
+    story
+}
+
+#[test]
+fn killed_at_any_moment_of_a_run() {
+    let script = Script { setup_data: json!(1), duration: s(3), ..Script::default() };
+    // The whole of a run, in steps shorter than any of its calls takes.
+    for step in 0..700u64 {
+        let story = killed(Duration::from_millis(step * 23), &script);
+        let put = story.drive.world.k6s.all("plz-test").flat_map(|(_, runner)| &runner.data_puts);
+        assert!(put.into_iter().all(|(_, data)| *data == Some(json!(1))), "step {step}");
+    }
+}
+
+#[test]
+fn killed_again_and_again() {
+    for pause in [300, 700, 1100, 1900, 2500] {
+        let mut story = Story::new();
+        let now = story.drive.now;
+        let id = story.drive.world.queue_run(now, ZONE, 2);
+        for _ in 0..12 {
+            story.drive.run_for(Duration::from_millis(pause));
+            story.drive.restart();
+        }
+        story.over(id, s(60), 3);
+    }
+}
+
+#[test]
+fn killed_while_a_failure_is_dealt_with() {
+    for step in 0..120u64 {
+        let mut story = Story::new();
+        let mishap = sim::kube::plan::Mishap::OomKilled(s(2));
+        let script = Script { duration: s(600), ..Script::default() };
+        story.plan("*", PodPlan::script(script.clone()));
+        story.plan("*-1", PodPlan { mishap: Some(mishap), script, ..PodPlan::default() });
+        let id = story.run(2);
+        story.stage(id, "started", s(5));
+        story.drive.run_for(s(1) + Duration::from_millis(step * 17));
+        story.drive.restart();
+        let run = story.over(id, s(90), 6);
+        let (codes, aborts) = told(&run);
+        // The same event twice has the same idempotency key; GCk6 sees it once unless its memory is short.
+        assert!(codes.iter().all(|code| *code == 8032) && !codes.is_empty() && aborts == codes.len(), "{codes:?}");
+    }
+}
+
+#[test]
+fn killed_while_a_zone_leaves() {
+    for step in 0..40u64 {
+        let mut story = Story::new();
+        story.delete(Kind::PrivateLoadZone, ZONE);
+        story.drive.run_for(Duration::from_millis(step));
+        story.drive.restart();
+        story.until(s(60), "the zone is gone", |drive| zone(drive).is_null());
+        assert!(story.drive.world.cloud.zones.is_empty());
+    }
+}

@@ -1,0 +1,307 @@
+//! Test runs that fail: GCk6 hears the code and the cause, the other runners are stopped, nothing is left.
+
+use super::*;
+use sim::api::call::Fault;
+use sim::api::status::Status;
+use sim::cloud::rest::Route;
+use sim::cloud::{Listed, Trouble};
+use sim::k6::{Exit, Script};
+use sim::kube::plan::{Mishap, Place};
+
+/// Runs three runners of which the second fares badly, and checks what GCk6 is told.
+#[track_caller]
+fn check(plan: PodPlan, within: Duration, finish_status: i64, code: i64, detail_part: &str) -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    story.plan("*-2", plan);
+    let id = story.run(3);
+    let run = story.over(id, within, finish_status);
+    assert_eq!(told(&run), (vec![code], 1));
+    assert!(detail(&run).contains(detail_part), "{:?} lacks {detail_part:?}", detail(&run));
+    assert!(story.announced().contains(detail_part), "{}", story.announced());
+    story
+}
+
+fn mid_run(mishap: Mishap) -> PodPlan {
+    PodPlan { mishap: Some(mishap), script: Script { duration: s(3600), ..Script::default() }, ..PodPlan::default() }
+}
+
+pub(super) fn a_runner_runs_out_of_memory() -> Story {
+    check(mid_run(Mishap::OomKilled(s(20))), s(90), 6, 8032, "runner 2/3")
+}
+
+pub(super) fn an_archive_is_denied() -> Story {
+    let exit = Exit::new(10, "expired: the archive's URL has expired; start the test again");
+    check(PodPlan::mishap(Mishap::Init(exit)), s(60), 6, 8050, "has expired")
+}
+
+pub(super) fn setup_fails() -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { setup_error: Some("ReferenceError: x".into()), ..Script::default() }));
+    let id = story.run(2);
+    let run = story.over(id, s(60), 7);
+    assert_eq!(told(&run), (vec![8030], 1));
+    assert!(detail(&run).contains("ReferenceError: x"), "{}", detail(&run));
+    assert!(story.drive.world.k6s.all("plz-test").all(|(_, runner)| runner.resumed.is_none()));
+    story
+}
+
+pub(super) fn teardown_fails() -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { teardown_error: Some("TypeError: y".into()), ..Script::default() }));
+    let id = story.run(2);
+    let run = story.over(id, s(60), 3);
+    assert_eq!(told(&run), (vec![8031], 0), "a failed teardown informs and does not abort");
+    story
+}
+
+pub(super) fn an_image_cannot_be_pulled() -> Story {
+    check(PodPlan::mishap(Mishap::Pull(Place::Main, "manifest unknown".into())), s(400), 6, 8050, "manifest unknown")
+}
+
+pub(super) fn jobs_are_refused() -> Story {
+    let mut story = Story::new();
+    story.drive.world.api.faults = Some(Box::new(|_, call, _| {
+        if call.verb == "create" && call.resource.plural == "jobs" {
+            return Fault::Refuse(Status::new(403, "Forbidden", "exceeded quota: count/jobs.batch=0"), None);
+        }
+        Fault::None
+    }));
+    let id = story.run(2);
+    let run = story.over(id, s(60), 6);
+    assert_eq!(told(&run), (vec![8050], 1));
+    assert!(detail(&run).contains("exceeded quota"), "{}", detail(&run));
+    story
+}
+
+pub(super) fn the_test_run_is_refused() -> Story {
+    let mut story = Story::new();
+    story.drive.world.api.faults = Some(Box::new(|_, call, _| {
+        if call.verb == "create" && call.resource.plural == "testruns" {
+            return Fault::Refuse(Status::new(403, "Forbidden", "admission webhook denied the request"), None);
+        }
+        Fault::None
+    }));
+    refused(story.run(2), &mut story, "admission webhook denied");
+    story
+}
+
+#[track_caller]
+fn refused(id: u64, story: &mut Story, detail_part: &str) {
+    story.until(s(30), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].events.is_empty());
+    story.drive.run_for(s(60));
+    let run = &story.drive.world.cloud.runs[&id];
+    assert_eq!(told(run), (vec![8050], 1));
+    assert!(detail(run).contains(detail_part), "{:?}", detail(run));
+    assert!(test_run(&story.drive, id).is_null());
+    assert!(story.announced().contains(detail_part), "{}", story.announced());
+}
+
+pub(super) fn the_test_run_is_deleted() -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(5));
+    story.drive.world.cloud.runs.get_mut(&id).unwrap().spec.listed = Listed::ForEver;
+    story.delete(Kind::TestRun, &format!("plz-test-{id}"));
+    let run = story.over(id, s(90), 5);
+    assert_eq!(told(&run), (vec![], 1));
+    story.drive.run_for(s(120));
+    assert!(test_run(&story.drive, id).is_null(), "started a second time");
+    story
+}
+
+pub(super) fn gck6_is_gone_for_a_while() -> Story {
+    let mut story = Story::new();
+    let id = story.run(2);
+    story.stage(id, "started", s(5));
+    story.drive.world.cloud.trouble(None, Trouble::Down, 40);
+    let run = story.over(id, s(1800), 3);
+    assert_eq!(told(&run), (vec![], 0));
+    story
+}
+
+pub(super) fn answers_of_gck6_are_lost() -> Story {
+    let mut story = Story::new();
+    for route in [Route::Data, Route::State, Route::Finish, Route::Events] {
+        story.drive.world.cloud.trouble(Some(route), Trouble::LostAnswer, 2);
+    }
+    let id = story.run(2);
+    story.over(id, s(120), 3);
+    story
+}
+
+pub(super) fn a_runner_does_not_answer_for_a_while() -> Story {
+    let mut story = Story::new();
+    let id = story.run(3);
+    story.stage(id, "started", s(5));
+    let pods: Vec<String> = story.drive.world.k6s.all("plz-test").map(|((_, pod), _)| pod.clone()).collect();
+    for pod in &pods {
+        story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners = sim::k6::Manners::Failing(500);
+    }
+    story.drive.run_for(s(60));
+    assert_eq!(test_run(&story.drive, id)["status"]["stage"], "started", "an error of a runner is no end");
+    for pod in &pods {
+        story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners = sim::k6::Manners::Good;
+    }
+    story.over(id, s(60), 3);
+    story
+}
+
+#[test]
+fn out_of_memory() {
+    a_runner_runs_out_of_memory();
+}
+
+#[test]
+fn evicted() {
+    check(mid_run(Mishap::Evicted(s(20), "The node was low on memory".into())), s(90), 6, 8052, "low on memory");
+}
+
+#[test]
+fn disrupted() {
+    check(mid_run(Mishap::Disrupted(s(20))), s(90), 6, 8052, "runner 2/3");
+}
+
+#[test]
+fn deleted_by_somebody() {
+    check(mid_run(Mishap::Deleted(s(20))), s(90), 6, 8052, "deleted");
+}
+
+#[test]
+fn node_lost() {
+    let mut story = Story::new();
+    story.plan("*", mid_run(Mishap::NodeLost(s(20))));
+    let id = story.run(1);
+    // The pod never goes: its kubelet is not there to say so. The run ends all the same.
+    story.until(s(600), "the TestRun is gone", |drive| {
+        test_run(drive, id).is_null() && !drive.world.cloud.runs[&id].finishes.is_empty()
+    });
+    assert_eq!(told(&story.drive.world.cloud.runs[&id]), (vec![8052], 1));
+}
+
+#[test]
+fn script_exception_mid_run() {
+    let dies = Some((s(10), Exit::new(107, "TypeError: z is undefined")));
+    let script = Script { duration: s(3600), dies, ..Script::default() };
+    check(PodPlan::script(script), s(90), 7, 8035, "z is undefined");
+}
+
+#[test]
+fn script_exception_at_the_start() {
+    check(PodPlan::mishap(Mishap::Exit(s(0), Exit::new(107, "SyntaxError"))), s(60), 7, 8035, "SyntaxError");
+}
+
+#[test]
+fn panic_of_k6() {
+    check(mid_run(Mishap::Exit(s(10), Exit::new(109, "panic"))), s(90), 6, 8033, "panicked");
+}
+
+#[test]
+fn archive_denied() {
+    an_archive_is_denied();
+}
+
+#[test]
+fn setup_throws() {
+    setup_fails();
+}
+
+#[test]
+fn teardown_throws() {
+    teardown_fails();
+}
+
+#[test]
+fn image_missing() {
+    an_image_cannot_be_pulled();
+}
+
+#[test]
+fn no_node() {
+    let words = "0/3 nodes are available: insufficient cpu";
+    check(PodPlan::mishap(Mishap::Unschedulable(words.into())), s(400), 6, 8050, "insufficient cpu");
+}
+
+#[test]
+fn no_pod_for_a_quota() {
+    check(PodPlan::mishap(Mishap::Quota("exceeded quota: pods=2".into())), s(400), 6, 8050, "no pod has been made");
+}
+
+#[test]
+fn jobs_over_quota() {
+    jobs_are_refused();
+}
+
+#[test]
+fn admission_refuses() {
+    the_test_run_is_refused();
+}
+
+#[test]
+fn two_load_zones() {
+    let mut story = Story::new();
+    let data = json!({"load_zone_distribution": {"other": {"loadZone": "elsewhere", "percent": 50}}});
+    let id = story.run_with(2, data);
+    refused(id, &mut story, "load zone");
+}
+
+#[test]
+fn no_archive() {
+    let mut story = Story::new();
+    let id = story.run_with(2, json!({"k8s_load_zones_config": {"k6_archive_temp_public_url": null}}));
+    refused(id, &mut story, "archive");
+}
+
+#[test]
+fn no_instances() {
+    let mut story = Story::new();
+    let id = story.run_with(2, json!({"k8s_load_zones_config": {"instance_count": 0}}));
+    refused(id, &mut story, "0 runners");
+}
+
+#[test]
+fn unreadable_data() {
+    let mut story = Story::new();
+    story.drive.world.cloud.trouble(Some(Route::Data), Trouble::Malformed, 1000);
+    let id = story.run(1);
+    story.until(s(180), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].events.is_empty());
+    assert_eq!(told(&story.drive.world.cloud.runs[&id]), (vec![8050], 1));
+}
+
+#[test]
+fn deleted_under_us() {
+    the_test_run_is_deleted();
+}
+
+#[test]
+fn gck6_down() {
+    gck6_is_gone_for_a_while();
+}
+
+#[test]
+fn gck6_loses_answers() {
+    answers_of_gck6_are_lost();
+}
+
+#[test]
+fn http_errors_of_a_runner_are_no_end() {
+    a_runner_does_not_answer_for_a_while();
+}
+
+#[test]
+fn an_api_server_that_stumbles() {
+    let mut story = Story::new();
+    let mut n = 0;
+    story.drive.world.api.faults = Some(Box::new(move |_, call, _| {
+        n += 1;
+        match n % 4 {
+            0 if call.verb != "watch" => Fault::DropAfter,
+            1 => Fault::Refuse(Status::new(503, "ServiceUnavailable", "etcd leader changed"), Some(1)),
+            2 if call.verb != "watch" => Fault::DropBefore,
+            _ => Fault::None,
+        }
+    }));
+    let id = story.run(3);
+    story.over(id, s(300), 3);
+}

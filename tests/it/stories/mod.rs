@@ -1,0 +1,160 @@
+//! Stories of zones and test runs, told to the agent's core by the models under a virtual clock.
+//!
+//! Each story ends with [`Story::over`]: every safety rule that holds for all of them is checked there. The stories also have
+//! to go through every row of both tables, see `coverage`.
+
+mod coverage;
+mod crashes;
+mod failures;
+mod runs;
+mod zones;
+
+use std::time::Duration;
+
+use plz_agent::core::Row;
+use serde_json::{Value, json};
+use sim::api::{DeleteOptions, Key, Kind};
+use sim::cloud::Run;
+use sim::drive::{Drive, USER_AGENT, settings};
+use sim::kube::plan::PodPlan;
+use sim::world::Options;
+use std::collections::BTreeMap;
+
+const NAMESPACE: &str = "load";
+const ZONE: &str = "edge";
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A world with one zone, and the agent in it.
+struct Story {
+    drive: Drive,
+}
+
+impl Story {
+    /// Nothing but the namespace.
+    fn empty() -> Self {
+        let mut drive = Drive::new(Options::default(), settings(7));
+        let namespace = json!({"metadata": {"name": NAMESPACE}});
+        drive.world.api.create(Duration::ZERO, Kind::Namespace, "", namespace).unwrap();
+        Self { drive }
+    }
+
+    /// One zone, registered.
+    fn new() -> Self {
+        let mut story = Self::empty();
+        story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
+        story.until(s(5), "the zone is registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
+        story
+    }
+
+    /// Queues a run of `instances` runners and waits until it is listed.
+    fn run(&mut self, instances: u64) -> u64 {
+        self.run_with(instances, json!({}))
+    }
+
+    fn run_with(&mut self, instances: u64, data: Value) -> u64 {
+        let now = self.drive.now;
+        let id = self.drive.world.queue_run_with(now, ZONE, instances, data);
+        self.until(s(15), "the run is listed", |drive| drive.world.cloud.runs[&id].listed.is_some());
+        id
+    }
+
+    /// Lets the pods of one runner fare badly, or run another script.
+    fn plan(&mut self, pattern: &str, plan: PodPlan) {
+        self.drive.world.kube.config.prefer(pattern, plan);
+    }
+
+    #[track_caller]
+    fn until(&mut self, within: Duration, what: &str, holds: impl FnMut(&Drive) -> bool) {
+        let deadline = self.drive.now + within;
+        if !self.drive.run_until(deadline, holds) {
+            let runs: Vec<_> = self.drive.world.api.objects(Kind::TestRun, "").map(|(_, run)| run["status"].clone()).collect();
+            let zones: Vec<_> =
+                self.drive.world.api.objects(Kind::PrivateLoadZone, "").map(|(_, zone)| zone["status"].clone()).collect();
+            panic!("not within {within:?}: {what}\nruns: {runs:#?}\nzones: {zones:#?}\nGCk6: {:#?}", self.drive.world.cloud.runs);
+        }
+    }
+
+    /// Waits until the run has reached a stage.
+    #[track_caller]
+    fn stage(&mut self, id: u64, stage: &str, within: Duration) {
+        self.until(within, &format!("run {id} is {stage}"), |drive| test_run(drive, id)["status"]["stage"] == stage);
+    }
+
+    /// Waits until the run has left the cluster, and checks what holds for every run that was brought to its end.
+    #[track_caller]
+    fn over(&mut self, id: u64, within: Duration, finish_status: i64) -> Run {
+        self.until(within, "the TestRun is gone", |drive| {
+            test_run(drive, id).is_null() && !drive.world.cloud.runs[&id].finishes.is_empty()
+        });
+        self.drive.run_for(s(40));
+        self.safe(id);
+        let run = self.drive.world.cloud.runs[&id].clone();
+        let statuses: Vec<_> = run.finishes.iter().map(|(_, body)| body["run_status"].as_i64().unwrap()).collect();
+        assert_eq!(statuses, [finish_status], "finish calls");
+        run
+    }
+
+    /// What holds at any time for a run.
+    #[track_caller]
+    fn safe(&self, id: u64) {
+        let drive = &self.drive;
+        let prefix = format!("plz-test-{id}-");
+        assert_eq!(drive.world.k6s.faults(&prefix), Vec::<String>::new());
+        assert_eq!(drive.world.cloud.complaints, Vec::<String>::new());
+        assert_eq!(drive.world.cloud.doubles, Vec::new());
+        for kind in [Kind::Job, Kind::Pod] {
+            let left: Vec<_> = drive.world.api.objects(kind, NAMESPACE).map(|(key, _)| key.name.clone()).collect();
+            assert!(!left.iter().any(|name| name.starts_with(&prefix)), "left behind: {left:?}");
+        }
+    }
+
+    #[track_caller]
+    fn delete(&mut self, kind: Kind, name: &str) {
+        let key = Key::new(kind, NAMESPACE, name);
+        self.drive.world.api.delete(self.drive.now, &key, &DeleteOptions::default()).unwrap();
+    }
+
+    /// The agent's writes and reads of single objects: lists and watches do not belong to a run.
+    fn api_requests(&self) -> u64 {
+        let counts = &self.drive.world.api.counts;
+        let of_agent = counts.iter().filter(|(what, _)| what.user_agent == USER_AGENT);
+        of_agent.filter(|(what, _)| !matches!(what.verb, "list" | "watch")).map(|(_, count)| count).sum()
+    }
+
+    /// Messages of the Events about anything.
+    fn announced(&self) -> String {
+        let events = self.drive.world.api.objects(Kind::Event, NAMESPACE);
+        events.map(|(_, event)| format!("{}: {}\n", event["reason"].as_str().unwrap(), event["message"].as_str().unwrap())).collect()
+    }
+
+    fn rows(&self) -> BTreeMap<Row, u64> {
+        self.drive.core.rows_chosen().clone()
+    }
+}
+
+fn zone(drive: &Drive) -> Value {
+    drive.world.object(Kind::PrivateLoadZone, NAMESPACE, ZONE)
+}
+
+fn test_run(drive: &Drive, id: u64) -> Value {
+    drive.world.object(Kind::TestRun, NAMESPACE, &format!("plz-test-{id}"))
+}
+
+fn condition(object: &Value, type_: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
+}
+
+/// The error codes that GCk6 was told, and how often it was told to abort.
+fn told(run: &Run) -> (Vec<i64>, usize) {
+    let codes = run.events_of("TestRunErrorEvent").map(|event| event["event"]["error_code"].as_i64().unwrap()).collect();
+    (codes, run.events_of("TestRunAbortEvent").count())
+}
+
+fn detail(run: &Run) -> String {
+    let mut events = run.events_of("TestRunErrorEvent");
+    events.next().map(|event| event["event"]["error_detail"].as_str().unwrap().to_owned()).unwrap_or_default()
+}

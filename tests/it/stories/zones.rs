@@ -1,0 +1,288 @@
+//! Zones: registration, polling, names, tokens, and the way out.
+
+use super::*;
+use sim::api::Part;
+use sim::cloud::Trouble;
+use sim::cloud::rest::Route;
+use sim::k6::Script;
+
+const FINALIZER: &str = "privateloadzones.k6.io/finalizer";
+const UID_ANNOTATION: &str = "privateloadzones.k6.io/plz-uid";
+
+pub(super) fn a_zone_comes_and_goes() -> Story {
+    let mut story = Story::new();
+    let zone_now = zone(&story.drive);
+    assert_eq!(zone_now["metadata"]["finalizers"], json!([FINALIZER]));
+    assert_eq!(zone_now["metadata"]["annotations"][UID_ANNOTATION], zone_now["metadata"]["uid"]);
+    assert_eq!(condition(&zone_now, "PLZRegistered")["observedGeneration"], 1);
+    let registered = &story.drive.world.cloud.zones[ZONE];
+    assert_eq!((registered.registrations, &registered.provider_id), (1, &zone_now["metadata"]["uid"].as_str().unwrap().to_owned()));
+    story.drive.run_for(s(100));
+    let polls = story.drive.world.cloud.zones[ZONE].polls;
+    assert!((9..=11).contains(&polls), "{polls} polls in 100 s");
+
+    story.delete(Kind::PrivateLoadZone, ZONE);
+    story.until(s(10), "the zone is gone", |drive| zone(drive).is_null());
+    assert_eq!(story.drive.world.cloud.deregistered, [ZONE]);
+    let requests = story.api_requests();
+    story.drive.run_for(s(600));
+    assert_eq!(story.api_requests(), requests, "silence after the end");
+    story
+}
+
+pub(super) fn a_zone_is_deleted_with_a_run() -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(5));
+    story.delete(Kind::PrivateLoadZone, ZONE);
+    story.until(s(60), "the zone is gone", |drive| zone(drive).is_null());
+    let run = story.over(id, s(60), 5);
+    assert_eq!(told(&run), (vec![], 1));
+    let teardowns: usize = story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum();
+    assert_eq!(teardowns, 1);
+    story
+}
+
+pub(super) fn two_zones_want_one_name() -> Story {
+    let mut story = Story::new();
+    let now = story.drive.now;
+    story.drive.world.apply_zone(now, "default", ZONE);
+    let other = |drive: &Drive| drive.world.object(Kind::PrivateLoadZone, "default", ZONE);
+    story.until(s(5), "the second is refused", |drive| condition(&other(drive), "PLZRegistered")["reason"] == "NameTaken");
+    let message = condition(&other(&story.drive), "PLZRegistered")["message"].to_string();
+    assert!(message.contains("load/edge"), "{message}");
+    assert_eq!(story.drive.world.cloud.zones[ZONE].registrations, 1);
+    story.delete(Kind::PrivateLoadZone, ZONE);
+    story.until(s(20), "the second takes over", |drive| condition(&other(drive), "PLZRegistered")["status"] == "True");
+    assert_eq!(story.drive.world.cloud.deregistered, [ZONE]);
+    story
+}
+
+pub(super) fn a_secret_comes_late() -> Story {
+    let mut story = Story::empty();
+    story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
+    let secret = format!("{ZONE}-token");
+    story.delete(Kind::Secret, &secret);
+    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZRegistered")["reason"] == "TokenMissing");
+    let token = story.drive.world.cloud.token.clone();
+    let object = json!({"metadata": {"name": secret}, "stringData": {"token": token}});
+    story.drive.world.api.create(story.drive.now, Kind::Secret, NAMESPACE, object).unwrap();
+    story.until(s(15), "registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
+    story
+}
+
+pub(super) fn a_spec_is_incomplete() -> Story {
+    let mut story = Story::empty();
+    story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(Duration::ZERO, &key, Part::Main, |zone| zone["spec"]["token"] = json!(""));
+    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZRegistered")["reason"] == "InvalidSpec");
+    story.drive.run_for(s(60));
+    assert!(story.drive.world.cloud.zones.is_empty());
+    story
+}
+
+pub(super) fn the_limits_change() -> Story {
+    let mut story = Story::new();
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(story.drive.now, &key, Part::Main, |zone| {
+        zone["spec"]["resources"]["limits"]["cpu"] = json!("2");
+    });
+    story.until(s(5), "GCk6 knows", |drive| drive.world.cloud.zones[ZONE].body["pod_tiers"]["cpu"] == "2");
+    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZRegistered")["observedGeneration"] == 2);
+    assert_eq!(story.drive.world.cloud.zones[ZONE].registrations, 2);
+    assert_eq!(story.drive.world.cloud.doubles, Vec::new());
+    story
+}
+
+pub(super) fn a_secret_is_gone_when_the_zone_goes() -> Story {
+    let mut story = Story::new();
+    story.delete(Kind::Secret, &format!("{ZONE}-token"));
+    story.drive.restart();
+    story.drive.run_for(s(1));
+    story.delete(Kind::PrivateLoadZone, ZONE);
+    let deleted = story.drive.now;
+    story.until(s(90), "the zone is let go", |drive| zone(drive).is_null());
+    let took = story.drive.now - deleted;
+    assert!((s(59)..s(75)).contains(&took), "{took:?}");
+    assert!(story.announced().contains("NotDeregistered: "), "{}", story.announced());
+    story
+}
+
+pub(super) fn a_zone_of_k6_operator_is_taken_over() -> Story {
+    let mut story = Story::empty();
+    story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(Duration::ZERO, &key, Part::Main, |zone| {
+        zone["metadata"]["finalizers"] = json!([FINALIZER]);
+        zone["metadata"]["annotations"] = json!({UID_ANNOTATION: "an-uuid-of-theirs"});
+    });
+    story.drive.world.api.modify(Duration::ZERO, &key, Part::Status, |zone| {
+        zone["status"] = json!({"conditions": [{"type": "PLZRegistered", "status": "True", "reason": "PLZRegisteredTrue",
+            "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+    });
+    let provider_id = "an-uuid-of-theirs".to_owned();
+    let registered = sim::cloud::Zone { provider_id, body: Value::Null, registrations: 1, polls: 0 };
+    story.drive.world.cloud.zones.insert(ZONE.to_owned(), registered);
+    let id = story.drive.world.queue_run(Duration::ZERO, ZONE, 2);
+    story.over(id, s(60), 3);
+    assert_eq!(story.drive.world.cloud.counts.get(&Route::Register), None);
+    assert_eq!(zone(&story.drive)["metadata"]["annotations"][UID_ANNOTATION], "an-uuid-of-theirs");
+    story
+}
+
+#[test]
+fn comes_and_goes() {
+    a_zone_comes_and_goes();
+}
+
+#[test]
+fn deleted_with_a_run() {
+    a_zone_is_deleted_with_a_run();
+}
+
+#[test]
+fn one_name() {
+    two_zones_want_one_name();
+}
+
+#[test]
+fn late_secret() {
+    a_secret_comes_late();
+}
+
+#[test]
+fn incomplete_spec() {
+    a_spec_is_incomplete();
+}
+
+#[test]
+fn changed_limits() {
+    the_limits_change();
+}
+
+#[test]
+fn let_go_without_a_secret() {
+    a_secret_is_gone_when_the_zone_goes();
+}
+
+#[test]
+fn taken_over() {
+    a_zone_of_k6_operator_is_taken_over();
+}
+
+#[test]
+fn let_go_with_a_refused_token() {
+    let mut story = Story::new();
+    story.drive.world.cloud.token = "another".into();
+    story.drive.run_for(s(30));
+    story.delete(Kind::PrivateLoadZone, ZONE);
+    story.until(s(90), "the zone is let go", |drive| zone(drive).is_null());
+    assert!(story.announced().contains("NotDeregistered: "), "{}", story.announced());
+}
+
+#[test]
+fn a_token_is_rotated() {
+    let mut story = Story::new();
+    story.drive.world.cloud.token = "rotated".into();
+    story.until(s(30), "the status says so", |drive| condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem");
+    let key = Key::new(Kind::Secret, NAMESPACE, &format!("{ZONE}-token"));
+    story.drive.world.api.modify(story.drive.now, &key, Part::Main, |secret| {
+        secret["data"] = json!({"token": "cm90YXRlZA=="});
+    });
+    story.until(s(30), "polled again", |drive| condition(&zone(drive), "PLZPolled")["status"] == "True");
+    let id = story.run(1);
+    story.over(id, s(60), 3);
+}
+
+#[test]
+fn an_outage_is_told_once_and_its_end_too() {
+    let mut story = Story::new();
+    story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Failing(503), 8);
+    story.until(s(60), "the status says so", |drive| condition(&zone(drive), "PLZPolled")["reason"] == "PollFailing");
+    let version = zone(&story.drive)["metadata"]["resourceVersion"].clone();
+    story.drive.run_for(s(60));
+    assert_eq!(zone(&story.drive)["metadata"]["resourceVersion"], version, "one write for the outage");
+    story.until(s(600), "polled again", |drive| condition(&zone(drive), "PLZPolled")["status"] == "True");
+}
+
+#[test]
+fn a_zone_that_gck6_has_forgotten_is_registered_again() {
+    let mut story = Story::new();
+    let forgotten = story.drive.world.cloud.zones.remove(ZONE).unwrap();
+    story.until(s(60), "registered again", |drive| drive.world.cloud.zones.contains_key(ZONE));
+    assert_eq!(story.drive.world.cloud.zones[ZONE].provider_id, forgotten.provider_id);
+    let id = story.run(1);
+    story.over(id, s(60), 3);
+}
+
+#[test]
+fn gck6_asks_to_wait() {
+    let mut story = Story::new();
+    story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Busy(120), 1);
+    story.until(s(15), "it was asked", |drive| drive.world.cloud.plagues.is_empty() || drive.world.cloud.plagues[0].left == 0);
+    let polls = story.drive.world.cloud.zones[ZONE].polls;
+    story.drive.run_for(s(110));
+    assert_eq!(story.drive.world.cloud.zones[ZONE].polls, polls);
+}
+
+#[test]
+fn registration_fails_and_recovers() {
+    let mut story = Story::empty();
+    story.drive.world.cloud.trouble(Some(Route::Register), Trouble::Failing(500), 3);
+    story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
+    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZRegistered")["reason"] == "RegistrationFailed");
+    story.until(s(60), "registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
+    assert_eq!(story.drive.world.cloud.doubles, Vec::new());
+}
+
+pub(super) fn a_secret_is_lost_over_a_restart() -> Story {
+    let mut story = Story::new();
+    story.delete(Kind::Secret, &format!("{ZONE}-token"));
+    story.drive.restart();
+    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem");
+    assert_eq!(condition(&zone(&story.drive), "PLZRegistered")["status"], "True");
+    story
+}
+
+pub(super) fn the_finalizer_is_taken_off() -> Story {
+    let mut story = Story::new();
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(story.drive.now, &key, Part::Main, |zone| zone["metadata"]["finalizers"] = json!([]));
+    story.until(s(5), "it is put on again", |drive| zone(drive)["metadata"]["finalizers"] == json!([FINALIZER]));
+    story
+}
+
+#[test]
+fn lost_secret() {
+    a_secret_is_lost_over_a_restart();
+}
+
+#[test]
+fn lost_finalizer() {
+    the_finalizer_is_taken_off();
+}
+
+#[test]
+fn foreign_metadata() {
+    annotations_of_others_stay();
+}
+
+pub(super) fn annotations_of_others_stay() -> Story {
+    let mut story = Story::empty();
+    story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(Duration::ZERO, &key, Part::Main, |zone| {
+        zone["metadata"]["annotations"] = json!({"team": "edge"});
+        zone["metadata"]["finalizers"] = json!(["other/finalizer"]);
+    });
+    story.until(s(5), "registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
+    let metadata = &zone(&story.drive)["metadata"];
+    assert_eq!(metadata["annotations"]["team"], "edge");
+    assert_eq!(metadata["finalizers"], json!(["other/finalizer", FINALIZER]));
+    story.delete(Kind::PrivateLoadZone, ZONE);
+    story.until(s(10), "let go by us", |drive| zone(drive)["metadata"]["finalizers"] == json!(["other/finalizer"]));
+    story.drive.run_for(s(60));
+    story
+}
