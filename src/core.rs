@@ -167,8 +167,10 @@ impl Core {
             }
             Key::Run(run) => {
                 let leaving = self.zones.iter().filter(|(_, zone)| zone.leaving_since.is_some());
-                let leaving: Vec<ObjectKey> =
-                    leaving.filter(|(zone, _)| zone.namespace == run.namespace).map(|(zone, _)| zone.clone()).collect();
+                let leaving: Vec<ObjectKey> = leaving
+                    .filter(|(zone, _)| zone.namespace == run.namespace)
+                    .map(|(zone, _)| zone.clone())
+                    .collect();
                 leaving.into_iter().for_each(|zone| self.queue.mark(Key::Zone(zone)));
             }
             Key::Token(_) => {}
@@ -212,9 +214,14 @@ impl Core {
         let wait = self.queue.failed(now.mono, id, pace, after);
         // A runner that does not listen yet is no news; one that did and does not any more is.
         let quiet = to_runner && !matches!(id.action, Action::ResumeRunner(_) | Action::StopRunner(_));
-        let level =
-            if quiet || self.queue.failures(id) > 1 { log::Level::Debug } else { log::Level::Warn };
-        log::log!(level, "{}: {:?} failed and is tried again in {:.1} s: {why}", id.key, id.action, wait.as_secs_f64());
+        let level = if quiet || self.queue.failures(id) > 1 { log::Level::Debug } else { log::Level::Warn };
+        log::log!(
+            level,
+            "{}: {:?} failed and is tried again in {:.1} s: {why}",
+            id.key,
+            id.action,
+            wait.as_secs_f64()
+        );
     }
 
     /// GCk6 refuses the token: the Secret is read again at once, and the call waits.

@@ -313,7 +313,10 @@ mod tests {
         queue.push(task("b", Action::RunSetup(1)));
         queue.push(task("c", Action::AskRunner(1)));
         let out = queue.hand_out();
-        assert_eq!(out.iter().map(|t| t.id.action).collect::<Vec<_>>(), [Action::RunSetup(1), Action::AskRunner(1)]);
+        assert_eq!(
+            out.iter().map(|t| t.id.action).collect::<Vec<_>>(),
+            [Action::RunSetup(1), Action::AskRunner(1)]
+        );
         queue.done(&out[0].id);
         assert_eq!(queue.hand_out()[0].id.key, run("b"));
     }

@@ -103,7 +103,11 @@ impl<T: Object> Objects<T> {
     /// The object is gone. Hands it back if it was known; another object of the same name stays.
     pub fn remove(&mut self, key: &ObjectKey, uid: &str) -> Option<T> {
         self.bury(uid.to_owned());
-        if self.by_key.get(key).is_some_and(|known| known.uid() == uid) { self.by_key.remove(key) } else { None }
+        if self.by_key.get(key).is_some_and(|known| known.uid() == uid) {
+            self.by_key.remove(key)
+        } else {
+            None
+        }
     }
 
     /// A list of everything in `scope` as of `list_version`. Hands back what it proves to be gone.
@@ -117,11 +121,13 @@ impl<T: Object> Objects<T> {
             .filter(|(key, _)| scope.is_none_or(|namespace| key.namespace == namespace))
             .map(|(key, known)| (key.clone(), known.uid().to_owned(), version(known.metadata())))
             .filter(|(key, uid, version)| {
-                !listed.contains(&(key.clone(), uid.clone())) && (*version <= list_version || list_version == 0)
+                !listed.contains(&(key.clone(), uid.clone()))
+                    && (*version <= list_version || list_version == 0)
             })
             .map(|(key, uid, _)| (key, uid))
             .collect();
-        let gone = gone.into_iter().filter_map(|(key, uid)| self.remove(&key, &uid).map(|old| (key, old))).collect();
+        let gone =
+            gone.into_iter().filter_map(|(key, uid)| self.remove(&key, &uid).map(|old| (key, old))).collect();
         for item in items {
             self.apply(item);
         }

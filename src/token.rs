@@ -57,7 +57,10 @@ impl TokenMemory {
         if !self.refused {
             self.refused = true;
             self.read = None;
-            self.trouble(now, format!("GCk6 refuses the token in Secret {secret}: {why}; put a valid token into it"));
+            self.trouble(
+                now,
+                format!("GCk6 refuses the token in Secret {secret}: {why}; put a valid token into it"),
+            );
         }
     }
 
@@ -75,12 +78,12 @@ impl TokenMemory {
         self.read = Some(now);
         let token = match reply {
             Ok(body) => parse(&body).map_err(|why| format!("Secret {secret} {why}")),
-            Err(error) if error.is_not_found() => {
-                Err(format!("Secret {secret} does not exist; create it with the GCk6 token under the key {TOKEN_KEY}"))
-            }
-            Err(error) if error.is_forbidden() => {
-                Err(format!("Secret {secret} may not be read: grant the agent the verb get on secrets in that namespace"))
-            }
+            Err(error) if error.is_not_found() => Err(format!(
+                "Secret {secret} does not exist; create it with the GCk6 token under the key {TOKEN_KEY}"
+            )),
+            Err(error) if error.is_forbidden() => Err(format!(
+                "Secret {secret} may not be read: grant the agent the verb get on secrets in that namespace"
+            )),
             Err(error) => Err(format!("Secret {secret} cannot be read: {}", learn::text(&error))),
         };
         match token {
@@ -112,7 +115,8 @@ fn parse(body: &[u8]) -> Result<Secret, String> {
     struct Object {
         data: Option<BTreeMap<String, Option<String>>>,
     }
-    let object: Object = serde_json::from_slice(body).map_err(|_| "is not what a Secret looks like".to_owned())?;
+    let object: Object =
+        serde_json::from_slice(body).map_err(|_| "is not what a Secret looks like".to_owned())?;
     let encoded = object.data.unwrap_or_default().remove(TOKEN_KEY).flatten();
     let encoded = encoded.ok_or_else(|| format!("has no key {TOKEN_KEY}; put the GCk6 token under it"))?;
     let bytes = STANDARD.decode(encoded).map_err(|_| format!("holds no base64 under the key {TOKEN_KEY}"))?;
@@ -128,7 +132,9 @@ fn parse(body: &[u8]) -> Result<Secret, String> {
         ));
     }
     if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
-        return Err(format!("holds something under the key {TOKEN_KEY} that no token can be: control or non-ASCII characters"));
+        return Err(format!(
+            "holds something under the key {TOKEN_KEY} that no token can be: control or non-ASCII characters"
+        ));
     }
     Ok(Secret::new(text))
 }

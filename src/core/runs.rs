@@ -105,7 +105,9 @@ impl Core {
         };
         let block = Block::of(run.status.stage);
         let (Some(block), true, Some(_)) = (block, run.is_plz(), run.run_id()) else {
-            log::debug!("TestRun {key} is no test run of a PrivateLoadZone, or of a later version, and is left alone");
+            log::debug!(
+                "TestRun {key} is no test run of a PrivateLoadZone, or of a later version, and is left alone"
+            );
             return false;
         };
         let known = self.runs.get(key).filter(|memory| memory.uid == run.uid() && memory.gone.is_none());
@@ -129,7 +131,13 @@ impl Core {
         true
     }
 
-    fn run_facts<'a>(&'a self, now: Now, key: &ObjectKey, memory: &'a RunMemory, zone_deleting: bool) -> Facts<'a> {
+    fn run_facts<'a>(
+        &'a self,
+        now: Now,
+        key: &ObjectKey,
+        memory: &'a RunMemory,
+        zone_deleting: bool,
+    ) -> Facts<'a> {
         let mut pods: Vec<_> = self.store.pods(key).collect();
         pods.sort_by_key(|pod| pod.runner);
         let run = memory.gone.as_deref().or_else(|| self.store.runs.find(key));

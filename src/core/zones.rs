@@ -55,7 +55,8 @@ impl Core {
         let uid = zone.metadata.uid.clone();
         if self.zones.get(key).is_none_or(|memory| memory.uid != uid) {
             let interval = self.settings.poll_interval;
-            let mut memory = ZoneMemory::new(&uid, now.mono + interval.mul_f64(self.rng.fraction()));
+            let mut memory =
+                ZoneMemory::new(&uid, now.mono + interval.mul_f64(self.rng.fraction()), self.rng.next_u64());
             let facts = self.zone_facts(now, key, &memory);
             let registered = is_registered_as_it_is(facts.zone).then(|| facts.registration().ok()).flatten();
             log::info!(
@@ -98,7 +99,8 @@ impl Core {
         }
         if gives_up {
             let why = why.or_else(|| memory.deregistration_error.clone()).unwrap_or_default();
-            let message = format!("deleted without being deregistered from GCk6, delete the load zone there: {why}");
+            let message =
+                format!("deleted without being deregistered from GCk6, delete the load zone there: {why}");
             log::warn!("PrivateLoadZone {key} is {message}");
             memory.announcements.push(Announcement::warning("NotDeregistered", message));
             memory.deregistered = true;
@@ -112,8 +114,12 @@ impl Core {
     fn zone_facts<'a>(&'a self, now: Now, key: &ObjectKey, memory: &'a ZoneMemory) -> Facts<'a> {
         let zone = self.store.zones.find(key).expect("a zone that is remembered is in the store");
         let token = self.token_of(&Key::Zone(key.clone())).and_then(|secret| self.tokens.get(&secret));
-        let namesakes = || self.store.zones.iter().filter(|(other, _)| other.name == key.name && *other != key);
-        let namesake = namesakes().filter(|(_, other)| claim(other) < claim(zone)).map(|(other, _)| other.clone()).next();
+        let namesakes =
+            || self.store.zones.iter().filter(|(other, _)| other.name == key.name && *other != key);
+        let namesake = namesakes()
+            .filter(|(_, other)| claim(other) < claim(zone))
+            .map(|(other, _)| other.clone())
+            .next();
         let name_stays = namesakes().any(|(_, other)| !other.metadata.is_deleting() && other.is_registered());
         Facts {
             now: now.mono,
@@ -137,7 +143,9 @@ impl Core {
         self.runs
             .iter()
             .filter(|(run, _)| run.namespace == key.namespace)
-            .filter(|(run, _)| self.run_object(run).is_some_and(|run| run.metadata.is_owned_by(&zone.metadata.uid)))
+            .filter(|(run, _)| {
+                self.run_object(run).is_some_and(|run| run.metadata.is_owned_by(&zone.metadata.uid))
+            })
             .filter(|(_, memory)| memory.block != testrun::stage::Block::Done)
             .count()
     }

@@ -49,7 +49,8 @@ impl Caller {
         };
         let url = format!("{base}{}", request.path);
         let authorization = format!("Token {}", token.expose());
-        let mut headers = vec![("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
+        let mut headers =
+            vec![("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
         if let Some(key) = &request.idempotency_key {
             headers.push(("K6-Idempotency-Key", key));
         }

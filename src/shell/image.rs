@@ -37,7 +37,11 @@ struct Container {
 }
 
 /// The image, or `None` if the agent was stopped while it waited for it.
-pub(super) fn fetch_image(config: &RunConfig, client: &Client, stop: &Stop) -> Result<Option<String>, StartError> {
+pub(super) fn fetch_image(
+    config: &RunConfig,
+    client: &Client,
+    stop: &Stop,
+) -> Result<Option<String>, StartError> {
     if let Some(image) = &config.fetch_image {
         return Ok(Some(image.clone()));
     }

@@ -58,7 +58,9 @@ pub enum StartError {
     #[error("outside a cluster the image of plz-agent has to be named: --fetch-image or PLZ_FETCH_IMAGE")]
     NoFetchImage,
     /// Occurs inside a cluster when the agent's own pod does not tell its image.
-    #[error("the image of the agent's own pod cannot be read: {0}; name it with --fetch-image or PLZ_FETCH_IMAGE")]
+    #[error(
+        "the image of the agent's own pod cannot be read: {0}; name it with --fetch-image or PLZ_FETCH_IMAGE"
+    )]
     OwnImage(String),
     /// The system refuses a thread or a signal handler.
     #[error("the system refuses {what}: {cause}")]
@@ -80,7 +82,8 @@ impl StartError {
 
 /// Runs the agent until a signal ends it.
 pub fn run(config: &RunConfig) -> Result<(), StartError> {
-    let kube = k8s::Config::infer(&source(config))?.with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION")));
+    let kube = k8s::Config::infer(&source(config))?
+        .with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION")));
     if config.fetch_image.is_none() && !kube.is_in_cluster() {
         return Err(StartError::NoFetchImage);
     }
@@ -127,7 +130,10 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
 
     let mut shell = Loop { core, clock, jobs, done, seen, signals, in_hand: 0 };
     shell.turn_until_signal();
-    log::info!("stopping: {} calls are in hand; test runs go on and are taken over by the next agent", shell.in_hand);
+    log::info!(
+        "stopping: {} calls are in hand; test runs go on and are taken over by the next agent",
+        shell.in_hand
+    );
     stopping.store(true, Ordering::Relaxed);
     stop.stop();
     shell.finish();

@@ -53,11 +53,15 @@ fn watch<T: DeserializeOwned + Send + 'static>(
 
 fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, failing: &mut bool) {
     let plural = spec.resource.plural;
-    let place = spec.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
+    let place =
+        spec.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
     match event {
         WatchEvent::Failing(error) if !*failing => {
             *failing = true;
-            log::warn!("the watch on {plural}{place} fails and is tried again: {error}{}", mend(plural, error));
+            log::warn!(
+                "the watch on {plural}{place} fails and is tried again: {error}{}",
+                mend(plural, error)
+            );
         }
         WatchEvent::Failing(error) => log::debug!("the watch on {plural}{place} still fails: {error}"),
         WatchEvent::Recovered => {
@@ -74,7 +78,9 @@ fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, failing: &mut bool) {
 
 fn mend(plural: &str, error: &k8s::Error) -> String {
     if error.is_forbidden() {
-        format!("; grant the agent list and watch on {plural}, or name the namespaces it may see with --namespace")
+        format!(
+            "; grant the agent list and watch on {plural}, or name the namespaces it may see with --namespace"
+        )
     } else if error.is_not_found() {
         "; install the custom resource definitions: kubectl apply -k manifests/crds".to_owned()
     } else {

@@ -23,13 +23,20 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
     let namespace = Some(run.metadata.namespace.as_str());
     let name = run.metadata.name.as_str();
     match action {
-        Action::CreateJob(n) => Some(Call::Kubernetes(k8s::JOBS.create(namespace, &jobs::runner::job(run, n).ok()?))),
-        Action::InspectJob(n) => Some(Call::Kubernetes(k8s::JOBS.get(namespace, &jobs::runner::name(name, n)))),
+        Action::CreateJob(n) => {
+            Some(Call::Kubernetes(k8s::JOBS.create(namespace, &jobs::runner::job(run, n).ok()?)))
+        }
+        Action::InspectJob(n) => {
+            Some(Call::Kubernetes(k8s::JOBS.get(namespace, &jobs::runner::name(name, n))))
+        }
         Action::DeleteJob(n) => {
             let runner = facts.runner(n)?;
             let Job::Ours(uid) = &runner.memory.job else { return None };
-            let options =
-                DeleteOptions { propagation: Propagation::Background, uid: Some(uid), ..DeleteOptions::default() };
+            let options = DeleteOptions {
+                propagation: Propagation::Background,
+                uid: Some(uid),
+                ..DeleteOptions::default()
+            };
             Some(Call::Kubernetes(k8s::JOBS.delete(namespace, &jobs::runner::name(name, n), &options)))
         }
         Action::AskRunner(n) => to_runner(facts, n, Request::status()),
@@ -94,7 +101,10 @@ fn tell(facts: &Facts<'_>, id: RunId) -> cloud::Request {
         events.extend(memory.ending.iter().flat_map(super::ending::Ending::events));
     }
     if let (true, Teardown::Failed(message)) = (facts.teardown_failure_untold(), &memory.teardown) {
-        events.push(cloud::Event::error(ErrorCode::Teardown, format!("teardown() of the script failed: {message}")));
+        events.push(cloud::Event::error(
+            ErrorCode::Teardown,
+            format!("teardown() of the script failed: {message}"),
+        ));
     }
     cloud::request::events(id, &events, &memory.uid)
 }

@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use super::api::{
-    CLOUD_PLZ_TEST_RUN, CLOUD_TEST_RUN, CLOUD_TEST_RUN_ABORTED, CLOUD_TEST_RUN_CREATED, CLOUD_TEST_RUN_FINALIZED, Stage,
-    TEARDOWN_EXECUTED, TEST_RUN_RUNNING,
+    CLOUD_PLZ_TEST_RUN, CLOUD_TEST_RUN, CLOUD_TEST_RUN_ABORTED, CLOUD_TEST_RUN_CREATED,
+    CLOUD_TEST_RUN_FINALIZED, Stage, TEARDOWN_EXECUTED, TEST_RUN_RUNNING,
 };
 use super::detect;
 use super::facts::Facts;
@@ -46,9 +46,24 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
     match stage {
         Stage::Created => vec![
             starting(facts),
-            Claim::new(CLOUD_TEST_RUN, Truth::True, "PrivateLoadZone", "the runners send their metrics to GCk6"),
-            Claim::new(CLOUD_TEST_RUN_CREATED, Truth::True, "CreatedByCloud", "GCk6 has created the test run"),
-            Claim::new(CLOUD_PLZ_TEST_RUN, Truth::True, "PrivateLoadZone", "GCk6 has listed it for this zone"),
+            Claim::new(
+                CLOUD_TEST_RUN,
+                Truth::True,
+                "PrivateLoadZone",
+                "the runners send their metrics to GCk6",
+            ),
+            Claim::new(
+                CLOUD_TEST_RUN_CREATED,
+                Truth::True,
+                "CreatedByCloud",
+                "GCk6 has created the test run",
+            ),
+            Claim::new(
+                CLOUD_PLZ_TEST_RUN,
+                Truth::True,
+                "PrivateLoadZone",
+                "GCk6 has listed it for this zone",
+            ),
             Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::False, "NotAborted", "nothing has ended it early"),
             Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "NotEnded", "the test run is not over"),
             Claim::new(TEARDOWN_EXECUTED, Truth::False, "NotEnded", "the test run is not over"),
@@ -60,7 +75,9 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
             &format!("all {} runners were started together", memory.parallelism),
         )],
         Stage::Stopped => vec![stopped(facts), aborted(facts), teardown_begun(facts)],
-        Stage::Finished | Stage::Error => vec![stopped(facts), aborted(facts), teardown_done(facts), finalized(facts)],
+        Stage::Finished | Stage::Error => {
+            vec![stopped(facts), aborted(facts), teardown_done(facts), finalized(facts)]
+        }
         Stage::New | Stage::Initialization | Stage::Initialized | Stage::Unknown => Vec::new(),
     }
 }
@@ -82,7 +99,9 @@ fn stopped(facts: &Facts<'_>) -> Claim {
 
 fn aborted(facts: &Facts<'_>) -> Claim {
     match &facts.memory.ending {
-        Some(ending) => Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::True, ending.cause.reason(), &ending.message),
+        Some(ending) => {
+            Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::True, ending.cause.reason(), &ending.message)
+        }
         None => Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::False, "NotAborted", "nothing has ended it early"),
     }
 }
@@ -99,18 +118,25 @@ fn teardown_begun(facts: &Facts<'_>) -> Claim {
 
 fn teardown_done(facts: &Facts<'_>) -> Claim {
     match &facts.memory.teardown {
-        Teardown::Done => Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once"),
+        Teardown::Done => {
+            Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once")
+        }
         Teardown::Failed(message) => {
             let message = format!("teardown() failed: {message}");
             Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", &message)
         }
         Teardown::NotOurs | Teardown::Due | Teardown::Running => {
-            let begun = facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == "TeardownBegun");
+            let begun =
+                facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == "TeardownBegun");
             let (truth, reason, message) = if begun {
                 let message = "the agent was restarted while teardown() was under way; it is never run twice";
                 (Truth::Unknown, "TeardownUnknown", message)
             } else {
-                (Truth::False, "TeardownNotRun", "the test has not started, or no runner was left to run teardown() on")
+                (
+                    Truth::False,
+                    "TeardownNotRun",
+                    "the test has not started, or no runner was left to run teardown() on",
+                )
             };
             Claim::new(TEARDOWN_EXECUTED, truth, reason, message)
         }
@@ -119,9 +145,12 @@ fn teardown_done(facts: &Facts<'_>) -> Claim {
 
 fn finalized(facts: &Facts<'_>) -> Claim {
     match &facts.memory.finish {
-        Some(Ok(())) => {
-            Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::True, "Finished", "GCk6 was told that the test run is over")
-        }
+        Some(Ok(())) => Claim::new(
+            CLOUD_TEST_RUN_FINALIZED,
+            Truth::True,
+            "Finished",
+            "GCk6 was told that the test run is over",
+        ),
         Some(Err(why)) => {
             let message = format!("GCk6 did not take the end of the test run: {why}");
             Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", &message)

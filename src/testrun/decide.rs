@@ -67,7 +67,9 @@ impl Decision {
                 _ => None,
             }),
             Write::AskRunners => {
-                for runner in facts.runners().filter(|runner| !runner.is_ready() && runner.address().is_some()) {
+                for runner in
+                    facts.runners().filter(|runner| !runner.is_ready() && runner.address().is_some())
+                {
                     self.ask(facts, runner, READY_POLL_INTERVAL);
                 }
             }
@@ -85,12 +87,16 @@ impl Decision {
                 (!runner.memory.data_sent).then_some(Action::SendSetupData(runner.number))
             }),
             Write::ResumeRunners => {
-                self.each(facts, |runner| runner.is_to_resume().then_some(Action::ResumeRunner(runner.number)));
+                self.each(facts, |runner| {
+                    runner.is_to_resume().then_some(Action::ResumeRunner(runner.number))
+                });
             }
             Write::StopRunners => {
                 self.each(facts, |runner| runner.is_to_stop().then_some(Action::StopRunner(runner.number)));
             }
-            Write::CheckState => self.at(facts.now, memory.state_asked + STATE_CHECK_INTERVAL, Action::CheckState),
+            Write::CheckState => {
+                self.at(facts.now, memory.state_asked + STATE_CHECK_INTERVAL, Action::CheckState)
+            }
             Write::TellCloud => {
                 if facts.holds(Fact::CloudUntold) {
                     self.actions.push(Action::TellCloud);
@@ -98,7 +104,9 @@ impl Decision {
             }
             Write::RunTeardown => {
                 let due = memory.teardown == Teardown::Due;
-                self.actions.extend(facts.reachable().filter(|_| due).map(|runner| Action::RunTeardown(runner.number)));
+                self.actions.extend(
+                    facts.reachable().filter(|_| due).map(|runner| Action::RunTeardown(runner.number)),
+                );
             }
             Write::DeleteJobs => self.each(facts, |runner| match runner.memory.job {
                 Job::Ours(_) => Some(Action::DeleteJob(runner.number)),

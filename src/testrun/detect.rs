@@ -9,8 +9,8 @@ use super::ending::{Cause, Ending};
 use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX};
 use super::jobs::runner as job;
 use super::memory::{Job, Setup};
-use super::script;
 use super::pod::{FailureKind, Life, PodFailure};
+use super::script;
 use super::stage::{Block, Fact};
 use crate::fetch;
 
@@ -33,7 +33,10 @@ pub fn detect(facts: &Facts<'_>) -> Option<Ending> {
 fn asked_to_end(facts: &Facts<'_>) -> Option<Ending> {
     let memory = facts.memory;
     if facts.run.metadata.deletion_timestamp.is_some() {
-        return Some(ending(Cause::TestRunDeleted, format!("TestRun {} is being deleted in the cluster", name(facts.run))));
+        return Some(ending(
+            Cause::TestRunDeleted,
+            format!("TestRun {} is being deleted in the cluster", name(facts.run)),
+        ));
     }
     if facts.zone_deleting {
         return Some(ending(
@@ -53,16 +56,26 @@ fn refused(facts: &Facts<'_>) -> Option<Ending> {
     if facts.memory.parallelism == 0 {
         return Some(ending(
             Cause::CouldNotStart,
-            format!("TestRun {} asks for no runner: spec.parallelism is {}", name(facts.run), facts.run.spec.parallelism),
+            format!(
+                "TestRun {} asks for no runner: spec.parallelism is {}",
+                name(facts.run),
+                facts.run.spec.parallelism
+            ),
         ));
     }
     if script::locate(&facts.run.spec.script).is_none() {
-        return Some(ending(Cause::CouldNotStart, format!("TestRun {}: {}", name(facts.run), job::Error::NoScript)));
+        return Some(ending(
+            Cause::CouldNotStart,
+            format!("TestRun {}: {}", name(facts.run), job::Error::NoScript),
+        ));
     }
     facts.runners().find_map(|runner| match &runner.memory.job {
         Job::Refused(message) => Some(ending(
             Cause::CouldNotStart,
-            format!("Job {} was refused by the API server: {message}", job::name(&facts.run.metadata.name, runner.number)),
+            format!(
+                "Job {} was refused by the API server: {message}",
+                job::name(&facts.run.metadata.name, runner.number)
+            ),
         )),
         _ => None,
     })
@@ -80,15 +93,13 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
                 _ => None,
             },
             // Every started run had all its pods, and every pod that was seen was there.
-            None if runner.memory.pod_seen || facts.memory.block == Block::Started => {
-                Some(ending(
-                    Cause::RunnerFailed,
-                    format!(
-                        "the pod of runner {} is gone: it was deleted, or its node was removed",
-                        of(facts, runner.number)
-                    ),
-                ))
-            }
+            None if runner.memory.pod_seen || facts.memory.block == Block::Started => Some(ending(
+                Cause::RunnerFailed,
+                format!(
+                    "the pod of runner {} is gone: it was deleted, or its node was removed",
+                    of(facts, runner.number)
+                ),
+            )),
             None => None,
         }
     })
@@ -107,7 +118,10 @@ fn too_late(facts: &Facts<'_>) -> Option<Ending> {
         }
         Block::New | Block::Created if waited >= facts.start_deadline + SETUP_TIME_MAX => Some(ending(
             Cause::StartDeadlineExceeded,
-            format!("setup() was not over within {} min after the runners' start", SETUP_TIME_MAX.as_secs() / 60),
+            format!(
+                "setup() was not over within {} min after the runners' start",
+                SETUP_TIME_MAX.as_secs() / 60
+            ),
         )),
         Block::Started if waited >= RUN_TIME_MAX => Some(ending(
             Cause::RunTimeExceeded,
@@ -125,14 +139,20 @@ fn runner_failed(facts: &Facts<'_>, runner: Runner<'_>, pod: &str, failure: &Pod
     match failure.kind {
         FailureKind::OutOfMemory => ending(
             Cause::OutOfMemory,
-            format!("{who} ran out of memory{said}; raise spec.resources.limits.memory of the PrivateLoadZone, or use more runners"),
+            format!(
+                "{who} ran out of memory{said}; raise spec.resources.limits.memory of the PrivateLoadZone, or use more runners"
+            ),
         ),
         FailureKind::Evicted => ending(other, format!("{who} was evicted{said}")),
         FailureKind::Deleted => ending(other, format!("{who} was deleted by somebody else{said}")),
-        FailureKind::Init(code) => ending(other, format!("{who}: {}", fetch::outcome(code, &failure.message).message)),
+        FailureKind::Init(code) => {
+            ending(other, format!("{who}: {}", fetch::outcome(code, &failure.message).message))
+        }
         FailureKind::K6(107) => ending(Cause::ScriptException, format!("the script failed on {who}{said}")),
         FailureKind::K6(109) => ending(Cause::Panicked, format!("k6 panicked on {who}{said}")),
-        FailureKind::K6(code) => ending(other, format!("k6 exited with code {code} ({}) on {who}{said}", k6_exit(code))),
+        FailureKind::K6(code) => {
+            ending(other, format!("k6 exited with code {code} ({}) on {who}{said}", k6_exit(code)))
+        }
         FailureKind::Unknown => ending(other, format!("{who} failed{said}")),
     }
 }
@@ -168,7 +188,9 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
             ),
             (Some(pod), _) => match (&pod.life, &runner.memory.trouble) {
                 (Life::Waiting(Some(reason)), _) => reason.clone(),
-                (Life::Waiting(None), _) => "its containers are being made or the archive is being downloaded".to_owned(),
+                (Life::Waiting(None), _) => {
+                    "its containers are being made or the archive is being downloaded".to_owned()
+                }
                 (_, Some(trouble)) => trouble.clone(),
                 _ => "k6 is loading the script".to_owned(),
             },

@@ -76,7 +76,9 @@ impl<'a> Facts<'a> {
             Fact::JobsMissing => self.runners().any(|runner| !matches!(runner.memory.job, Job::Ours(_))),
             Fact::RunnersSilent => self.runners().any(|runner| !runner.is_ready()),
             Fact::SetupDue => !self.any_started() && !matches!(memory.setup, Setup::Run(_)),
-            Fact::SetupDataDue => !self.any_started() && self.runners().any(|runner| !runner.memory.data_sent),
+            Fact::SetupDataDue => {
+                !self.any_started() && self.runners().any(|runner| !runner.memory.data_sent)
+            }
             Fact::RunnersPaused => self.runners().any(|runner| runner.is_to_resume()),
             Fact::RunnersRunning => self.runners().any(|runner| !runner.has_ended()),
             Fact::TeardownDue => match memory.teardown {
@@ -151,7 +153,9 @@ impl<'a> Facts<'a> {
 
     /// Whether the test, or a part of it, has been started. Then setup is over, whoever has run it.
     fn any_started(&self) -> bool {
-        self.runners().any(|runner| runner.memory.resumed || runner.memory.status.as_ref().is_some_and(|s| s.has_started()))
+        self.runners().any(|runner| {
+            runner.memory.resumed || runner.memory.status.as_ref().is_some_and(|s| s.has_started())
+        })
     }
 
     fn within(&self, patience: Duration) -> bool {
@@ -180,8 +184,11 @@ impl<'a> Runner<'a> {
     /// Whether it has answered that it is paused before the start, or is past that.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let answered =
-            self.memory.status.as_ref().is_some_and(|status| status.is_paused_before_start() || status.has_started());
+        let answered = self
+            .memory
+            .status
+            .as_ref()
+            .is_some_and(|status| status.is_paused_before_start() || status.has_started());
         answered || self.pod.is_some_and(|pod| pod.life == Life::Ended)
     }
 

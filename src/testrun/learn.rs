@@ -69,7 +69,10 @@ fn from_kubernetes(
                 Some(uid) => learnt(job, Job::Ours(uid)),
                 None => {
                     *job = Job::Foreign;
-                    Lesson::Again { after: None, why: "a Job of that name belongs to something else".to_owned() }
+                    Lesson::Again {
+                        after: None,
+                        why: "a Job of that name belongs to something else".to_owned(),
+                    }
                 }
             },
             // Before the start it has to be made again; at the end there is nothing to delete.

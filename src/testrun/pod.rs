@@ -89,7 +89,8 @@ impl RunnerPod {
             .map(|job| job.name.as_str())
             .or_else(|| labels.get("batch.kubernetes.io/job-name").map(String::as_str))
             .or_else(|| labels.get("job-name").map(String::as_str))?;
-        let runner = job_name.strip_prefix(run.as_str())?.strip_prefix('-')?.parse().ok().filter(|&n| n > 0)?;
+        let runner =
+            job_name.strip_prefix(run.as_str())?.strip_prefix('-')?.parse().ok().filter(|&n| n > 0)?;
         let namespace = pod.metadata.namespace.clone();
         Some(Self {
             run: ObjectKey { namespace: namespace.clone(), name: run.clone() },
@@ -165,9 +166,15 @@ fn disruption(pod: &Pod) -> Option<PodFailure> {
     let reason = status.reason.as_str();
     let condition = status.conditions.iter().find(|c| c.type_ == "DisruptionTarget" && c.status == "True");
     let (word, message) = match (reason, condition) {
-        ("Evicted" | "NodeLost" | "NodeShutdown" | "Terminated" | "Preempting" | "UnexpectedAdmissionError", _) => {
-            (reason, status.message.as_str())
-        }
+        (
+            "Evicted"
+            | "NodeLost"
+            | "NodeShutdown"
+            | "Terminated"
+            | "Preempting"
+            | "UnexpectedAdmissionError",
+            _,
+        ) => (reason, status.message.as_str()),
         (_, Some(condition)) => (condition.reason.as_str(), condition.message.as_str()),
         _ => return None,
     };
@@ -191,7 +198,10 @@ fn deleted() -> Life {
 }
 
 fn failed(kind: FailureKind, message: &str) -> Life {
-    Life::Failed(PodFailure { kind, message: redact::one_line(&redact::scrub(message, &[]), MESSAGE_BYTES_MAX) })
+    Life::Failed(PodFailure {
+        kind,
+        message: redact::one_line(&redact::scrub(message, &[]), MESSAGE_BYTES_MAX),
+    })
 }
 
 /// What holds a pending pod up, if it is more than the usual way.
@@ -203,18 +213,21 @@ fn hold_up(pod: &Pod) -> Option<String> {
         .find(|c| c.type_ == "PodScheduled" && c.status == "False")
         .map(|c| said(&c.reason, &c.message));
     let waiting = || {
-        status.init_container_statuses.iter().chain(&status.container_statuses).find_map(|container: &ContainerStatus| {
-            let ContainerState { waiting, .. } = &container.state;
-            let waiting = waiting.as_ref()?;
-            let usual = matches!(waiting.reason.as_str(), "" | "PodInitializing" | "ContainerCreating");
-            (!usual).then(|| said(&waiting.reason, &waiting.message))
-        })
+        status.init_container_statuses.iter().chain(&status.container_statuses).find_map(
+            |container: &ContainerStatus| {
+                let ContainerState { waiting, .. } = &container.state;
+                let waiting = waiting.as_ref()?;
+                let usual = matches!(waiting.reason.as_str(), "" | "PodInitializing" | "ContainerCreating");
+                (!usual).then(|| said(&waiting.reason, &waiting.message))
+            },
+        )
     };
     unscheduled.or_else(waiting)
 }
 
 fn said(reason: &str, message: &str) -> String {
-    let text = if message.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", message.trim()) };
+    let text =
+        if message.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", message.trim()) };
     redact::one_line(&redact::scrub(&text, &[]), MESSAGE_BYTES_MAX)
 }
 
@@ -259,7 +272,10 @@ mod tests {
     #[test]
     fn the_usual_way_to_running() {
         check(json!(null), &Life::Waiting(None));
-        check(json!({"phase": "Pending", "conditions": null, "containerStatuses": null}), &Life::Waiting(None));
+        check(
+            json!({"phase": "Pending", "conditions": null, "containerStatuses": null}),
+            &Life::Waiting(None),
+        );
         check(
             json!({"phase": "Pending", "initContainerStatuses": [
                 {"name": "archive-download", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
@@ -288,7 +304,8 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart() {
-        let k6 = |state: Value| json!({"phase": "Failed", "containerStatuses": [{"name": "k6", "state": state}]});
+        let k6 =
+            |state: Value| json!({"phase": "Failed", "containerStatuses": [{"name": "k6", "state": state}]});
         check(
             k6(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})),
             &failure(FailureKind::OutOfMemory, ""),
@@ -298,7 +315,10 @@ mod tests {
             &failure(FailureKind::K6(107), "ReferenceError: x"),
         );
         check(k6(json!({"terminated": {"exitCode": 99, "reason": "Error"}})), &Life::Ended);
-        check(k6(json!({"terminated": {"exitCode": 105, "reason": "Error"}})), &failure(FailureKind::K6(105), ""));
+        check(
+            k6(json!({"terminated": {"exitCode": 105, "reason": "Error"}})),
+            &failure(FailureKind::K6(105), ""),
+        );
         check(
             json!({"phase": "Failed", "initContainerStatuses": [{"name": "archive-download",
                 "state": {"terminated": {"exitCode": 10, "message": "expired: the URL has expired"}}}],
@@ -321,7 +341,8 @@ mod tests {
     fn a_pod_that_is_being_deleted_has_failed() {
         let labels = json!({"k6_cr": "run", "runner": "true"});
         let extra = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
-        let running = json!({"phase": "Running", "containerStatuses": [{"name": "k6", "state": {"running": {}}}]});
+        let running =
+            json!({"phase": "Running", "containerStatuses": [{"name": "k6", "state": {"running": {}}}]});
         assert_eq!(pod(labels, extra, running).unwrap().life, failure(FailureKind::Deleted, ""));
     }
 }

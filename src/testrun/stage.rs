@@ -167,7 +167,8 @@ pub const fn rows(block: Block) -> &'static [Row] {
 
 impl Block {
     /// All blocks, in the order in which a run goes through them.
-    pub const ALL: [Self; 6] = [Self::New, Self::Created, Self::Started, Self::Stopped, Self::Done, Self::Gone];
+    pub const ALL: [Self; 6] =
+        [Self::New, Self::Created, Self::Started, Self::Stopped, Self::Done, Self::Gone];
 
     /// The block of a recorded stage. `None` for one that this version does not know: it is somebody else's run then.
     #[must_use]

@@ -45,10 +45,15 @@ pub fn build(facts: &Facts<'_>, action: Action) -> Option<Call> {
             }});
             Some(Call::Kubernetes(api::RESOURCE.merge_patch(namespace, name, &patch)))
         }
-        Action::WriteZoneStatus => {
-            Some(Call::Kubernetes(api::RESOURCE.merge_patch_status(namespace, name, &conditions::patch(facts)?)))
+        Action::WriteZoneStatus => Some(Call::Kubernetes(api::RESOURCE.merge_patch_status(
+            namespace,
+            name,
+            &conditions::patch(facts)?,
+        ))),
+        Action::Register => {
+            let salt = format!("{}/{}/{}", metadata.uid, metadata.generation, facts.memory.registration_salt);
+            to_cloud(cloud::request::register(&facts.registration().ok()?, &salt))
         }
-        Action::Register => to_cloud(cloud::request::register(&facts.registration().ok()?, &metadata.uid)),
         Action::Deregister => to_cloud(cloud::request::deregister(name, &metadata.uid)),
         Action::Poll => to_cloud(cloud::request::poll(name)),
         Action::FetchData(id) => to_cloud(cloud::request::data(id)),

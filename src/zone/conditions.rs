@@ -52,7 +52,8 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
             return claim(Truth::True, "UpdateFailed", &message);
         }
         let name = &facts.zone.metadata.name;
-        let message = format!("GCk6 knows this cluster as load zone {name}, provider id {}", facts.zone.provider_id());
+        let message =
+            format!("GCk6 knows this cluster as load zone {name}, provider id {}", facts.zone.provider_id());
         return claim(Truth::True, "Registered", &message);
     }
     if let Some(namesake) = &facts.namesake {

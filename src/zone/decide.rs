@@ -28,7 +28,8 @@ pub struct Decision {
 /// Decides by the table.
 pub fn decide(facts: &Facts<'_>) -> Decision {
     let block = facts.block();
-    let row = table::rows(block).iter().find(|row| facts.holds(row.fact)).expect("every block ends with Otherwise");
+    let row =
+        table::rows(block).iter().find(|row| facts.holds(row.fact)).expect("every block ends with Otherwise");
     let mut decision = Decision { row: (block, row.fact), actions: Vec::new(), wake: wake(facts) };
     for write in row.writes {
         decision.spell_out(*write, facts);
@@ -66,12 +67,13 @@ impl Decision {
                 }
             }
             Write::StartRuns => {
-                let starts = memory.listed.iter().take(STARTS_AT_ONCE_MAX).map(|(&id, listed)| match listed {
-                    Listed::New { .. } => Action::FetchData(id),
-                    Listed::Ready { .. } => Action::CreateTestRun(id),
-                    Listed::Unclear { .. } => Action::InspectTestRun(id),
-                    Listed::Refused(_) => Action::Refuse(id),
-                });
+                let starts =
+                    memory.listed.iter().take(STARTS_AT_ONCE_MAX).map(|(&id, listed)| match listed {
+                        Listed::New { .. } => Action::FetchData(id),
+                        Listed::Ready { .. } => Action::CreateTestRun(id),
+                        Listed::Unclear { .. } => Action::InspectTestRun(id),
+                        Listed::Refused(_) => Action::Refuse(id),
+                    });
                 self.actions.extend(starts);
             }
             Write::Deregister => self.actions.push(Action::Deregister),

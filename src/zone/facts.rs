@@ -102,7 +102,11 @@ impl Facts<'_> {
     #[must_use]
     pub fn gives_up(&self) -> bool {
         let hopeless = self.memory.deregistration_refused || self.holds(Fact::TokenMissing);
-        hopeless && self.memory.deregistering_since.is_some_and(|since| self.now >= since + DEREGISTRATION_PATIENCE)
+        hopeless
+            && self
+                .memory
+                .deregistering_since
+                .is_some_and(|since| self.now >= since + DEREGISTRATION_PATIENCE)
     }
 
     /// Whether GCk6 may know the zone, by this object and not by a namesake.

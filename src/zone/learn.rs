@@ -61,7 +61,13 @@ pub struct Context<'a> {
 }
 
 /// Learns from the report of an action on this zone.
-pub fn learn(memory: &mut ZoneMemory, context: Context<'_>, rng: &mut Rng, action: Action, reply: Reply) -> Lesson {
+pub fn learn(
+    memory: &mut ZoneMemory,
+    context: Context<'_>,
+    rng: &mut Rng,
+    action: Action,
+    reply: Reply,
+) -> Lesson {
     match reply {
         Reply::Kubernetes(reply) => from_kubernetes(memory, &context, action, reply),
         Reply::Cloud(reply) => from_cloud(memory, &context, rng, action, reply),
@@ -102,7 +108,9 @@ fn from_kubernetes(
             Lesson::Done
         }
         (Action::Announce, reply) => lesson(announced(&mut memory.announcements, reply)),
-        (Action::Adopt | Action::Release | Action::WriteZoneStatus, Err(error)) if error.is_not_found() => Lesson::Done,
+        (Action::Adopt | Action::Release | Action::WriteZoneStatus, Err(error)) if error.is_not_found() => {
+            Lesson::Done
+        }
         (_, Ok(_)) => Lesson::Done,
         (_, Err(error)) => lesson(again(&error)),
     }
@@ -117,7 +125,10 @@ fn inspected(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, body: &[
     if let Some(Listed::Unclear { since }) = memory.listed.get(&id)
         && context.now < *since + NAMESAKE_PATIENCE
     {
-        return Lesson::Again { after: None, why: "a TestRun of that name belongs to something else".to_owned() };
+        return Lesson::Again {
+            after: None,
+            why: "a TestRun of that name belongs to something else".to_owned(),
+        };
     }
     let message = format!(
         "TestRun {} exists in namespace {} and belongs to something else; delete it",
@@ -214,7 +225,8 @@ fn refuse(memory: &mut ZoneMemory, id: RunId, message: String) {
 
 /// Counts answers that cannot be read. A captive page passes; data that stay unreadable would never start, in silence.
 fn is_unreadable(memory: &mut ZoneMemory, id: RunId, error: &cloud::Error) -> bool {
-    let (cloud::Error::Decode { .. }, Some(Listed::New { unreadable })) = (error, memory.listed.get_mut(&id)) else {
+    let (cloud::Error::Decode { .. }, Some(Listed::New { unreadable })) = (error, memory.listed.get_mut(&id))
+    else {
         return false;
     };
     *unreadable += 1;
@@ -230,7 +242,12 @@ fn expire(memory: &mut ZoneMemory, id: RunId, now: Duration) {
 }
 
 /// The poll has a pace of its own: every interval, and while it fails ever later, up to a minute.
-fn polled(memory: &mut ZoneMemory, context: &Context<'_>, rng: &mut Rng, result: Result<(), cloud::Error>) -> Lesson {
+fn polled(
+    memory: &mut ZoneMemory,
+    context: &Context<'_>,
+    rng: &mut Rng,
+    result: Result<(), cloud::Error>,
+) -> Lesson {
     let interval = context.poll_interval;
     let Err(error) = result else {
         if memory.polls_failed > 0 {
@@ -243,7 +260,11 @@ fn polled(memory: &mut ZoneMemory, context: &Context<'_>, rng: &mut Rng, result:
         return Lesson::Done;
     };
     if memory.polls_failed == 0 {
-        log::warn!("PrivateLoadZone {}: GCk6 does not answer the poll: {}", context.zone.metadata.key(), text(&error));
+        log::warn!(
+            "PrivateLoadZone {}: GCk6 does not answer the poll: {}",
+            context.zone.metadata.key(),
+            text(&error)
+        );
     }
     memory.polls_failed = memory.polls_failed.saturating_add(1);
     let backoff = interval.saturating_mul(1 << memory.polls_failed.saturating_sub(1).min(10));
@@ -254,8 +275,15 @@ fn polled(memory: &mut ZoneMemory, context: &Context<'_>, rng: &mut Rng, result:
     };
     memory.next_poll = context.now + (backoff - backoff.mul_f64(rng.fraction() / 4.0)).max(asked);
     memory.poll_error = Some(text(&error));
-    if error.is_not_found() && memory.polls_failed >= POLLS_NOT_FOUND_MAX && memory.registered.take().is_some() {
-        log::warn!("PrivateLoadZone {}: GCk6 does not know it any more, registering again", context.zone.metadata.key());
+    if error.is_not_found()
+        && memory.polls_failed >= POLLS_NOT_FOUND_MAX
+        && memory.registered.take().is_some()
+    {
+        log::warn!(
+            "PrivateLoadZone {}: GCk6 does not know it any more, registering again",
+            context.zone.metadata.key()
+        );
+        memory.registration_salt = memory.registration_salt.wrapping_add(1);
         memory.polls_failed = 0;
     }
     if error.is_unauthorized() { Lesson::TokenRefused(text(&error)) } else { Lesson::Done }
@@ -267,7 +295,8 @@ fn registered(memory: &mut ZoneMemory, result: Result<(), cloud::Error>) -> Less
             let first = memory.registered.is_none();
             memory.registered = memory.registering.take();
             memory.registration_error = None;
-            let message = if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
+            let message =
+                if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
             memory.announcements.push(Announcement::normal("Registered", message));
             Lesson::Done
         }

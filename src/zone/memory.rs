@@ -20,6 +20,9 @@ pub struct ZoneMemory {
     pub registered: Option<Registration>,
     /// What it is being told.
     pub registering: Option<Registration>,
+    /// Makes a registration that is due anew another call than the one before, although it says the same: GCk6 takes
+    /// calls with equal idempotency keys for one.
+    pub registration_salt: u64,
     /// Why GCk6 does not take it.
     pub registration_error: Option<String>,
     /// When GCk6 is asked for test runs next.
@@ -78,13 +81,14 @@ impl Listed {
 }
 
 impl ZoneMemory {
-    /// Nothing remembered yet. The first poll comes at `next_poll`.
+    /// Nothing remembered yet. The first poll comes at `next_poll`; `salt` differs from process to process.
     #[must_use]
-    pub fn new(uid: &str, next_poll: Duration) -> Self {
+    pub fn new(uid: &str, next_poll: Duration, salt: u64) -> Self {
         Self {
             uid: uid.to_owned(),
             registered: None,
             registering: None,
+            registration_salt: salt,
             registration_error: None,
             next_poll,
             polls_failed: 0,

@@ -56,7 +56,10 @@ fn killed_while_a_failure_is_dealt_with() {
         let run = story.over(id, s(90), 6);
         let (codes, aborts) = told(&run);
         // The same event twice has the same idempotency key; GCk6 sees it once unless its memory is short.
-        assert!(codes.iter().all(|code| *code == 8032) && !codes.is_empty() && aborts == codes.len(), "{codes:?}");
+        assert!(
+            codes.iter().all(|code| *code == 8032) && !codes.is_empty() && aborts == codes.len(),
+            "{codes:?}"
+        );
     }
 }
 

@@ -23,7 +23,11 @@ fn check(plan: PodPlan, within: Duration, finish_status: i64, code: i64, detail_
 }
 
 fn mid_run(mishap: Mishap) -> PodPlan {
-    PodPlan { mishap: Some(mishap), script: Script { duration: s(3600), ..Script::default() }, ..PodPlan::default() }
+    PodPlan {
+        mishap: Some(mishap),
+        script: Script { duration: s(3600), ..Script::default() },
+        ..PodPlan::default()
+    }
 }
 
 pub(super) fn a_runner_runs_out_of_memory() -> Story {
@@ -37,7 +41,10 @@ pub(super) fn an_archive_is_denied() -> Story {
 
 pub(super) fn setup_fails() -> Story {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { setup_error: Some("ReferenceError: x".into()), ..Script::default() }));
+    story.plan(
+        "*",
+        PodPlan::script(Script { setup_error: Some("ReferenceError: x".into()), ..Script::default() }),
+    );
     let id = story.run(2);
     let run = story.over(id, s(60), 7);
     assert_eq!(told(&run), (vec![8030], 1));
@@ -48,7 +55,10 @@ pub(super) fn setup_fails() -> Story {
 
 pub(super) fn teardown_fails() -> Story {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { teardown_error: Some("TypeError: y".into()), ..Script::default() }));
+    story.plan(
+        "*",
+        PodPlan::script(Script { teardown_error: Some("TypeError: y".into()), ..Script::default() }),
+    );
     let id = story.run(2);
     let run = story.over(id, s(60), 3);
     assert_eq!(told(&run), (vec![8031], 0), "a failed teardown informs and does not abort");
@@ -56,7 +66,13 @@ pub(super) fn teardown_fails() -> Story {
 }
 
 pub(super) fn an_image_cannot_be_pulled() -> Story {
-    check(PodPlan::mishap(Mishap::Pull(Place::Main, "manifest unknown".into())), s(400), 6, 8050, "manifest unknown")
+    check(
+        PodPlan::mishap(Mishap::Pull(Place::Main, "manifest unknown".into())),
+        s(400),
+        6,
+        8050,
+        "manifest unknown",
+    )
 }
 
 pub(super) fn jobs_are_refused() -> Story {
@@ -78,7 +94,10 @@ pub(super) fn the_test_run_is_refused() -> Story {
     let mut story = Story::new();
     story.drive.world.api.faults = Some(Box::new(|_, call, _| {
         if call.verb == "create" && call.resource.plural == "testruns" {
-            return Fault::Refuse(Status::new(403, "Forbidden", "admission webhook denied the request"), None);
+            return Fault::Refuse(
+                Status::new(403, "Forbidden", "admission webhook denied the request"),
+                None,
+            );
         }
         Fault::None
     }));
@@ -137,7 +156,8 @@ pub(super) fn a_runner_does_not_answer_for_a_while() -> Story {
     story.stage(id, "started", s(5));
     let pods: Vec<String> = story.drive.world.k6s.all("plz-test").map(|((_, pod), _)| pod.clone()).collect();
     for pod in &pods {
-        story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners = sim::k6::Manners::Failing(500);
+        story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners =
+            sim::k6::Manners::Failing(500);
     }
     story.drive.run_for(s(60));
     assert_eq!(test_run(&story.drive, id)["status"]["stage"], "started", "an error of a runner is no end");
@@ -155,7 +175,13 @@ fn out_of_memory() {
 
 #[test]
 fn evicted() {
-    check(mid_run(Mishap::Evicted(s(20), "The node was low on memory".into())), s(90), 6, 8052, "low on memory");
+    check(
+        mid_run(Mishap::Evicted(s(20), "The node was low on memory".into())),
+        s(90),
+        6,
+        8052,
+        "low on memory",
+    );
 }
 
 #[test]
@@ -225,7 +251,13 @@ fn no_node() {
 
 #[test]
 fn no_pod_for_a_quota() {
-    check(PodPlan::mishap(Mishap::Quota("exceeded quota: pods=2".into())), s(400), 6, 8050, "no pod has been made");
+    check(
+        PodPlan::mishap(Mishap::Quota("exceeded quota: pods=2".into())),
+        s(400),
+        6,
+        8050,
+        "no pod has been made",
+    );
 }
 
 #[test]

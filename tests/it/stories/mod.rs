@@ -45,7 +45,9 @@ impl Story {
     fn new() -> Self {
         let mut story = Self::empty();
         story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
-        story.until(s(5), "the zone is registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
+        story.until(s(5), "the zone is registered", |drive| {
+            condition(&zone(drive), "PLZRegistered")["status"] == "True"
+        });
         story
     }
 
@@ -70,17 +72,33 @@ impl Story {
     fn until(&mut self, within: Duration, what: &str, holds: impl FnMut(&Drive) -> bool) {
         let deadline = self.drive.now + within;
         if !self.drive.run_until(deadline, holds) {
-            let runs: Vec<_> = self.drive.world.api.objects(Kind::TestRun, "").map(|(_, run)| run["status"].clone()).collect();
-            let zones: Vec<_> =
-                self.drive.world.api.objects(Kind::PrivateLoadZone, "").map(|(_, zone)| zone["status"].clone()).collect();
-            panic!("not within {within:?}: {what}\nruns: {runs:#?}\nzones: {zones:#?}\nGCk6: {:#?}", self.drive.world.cloud.runs);
+            let runs: Vec<_> = self
+                .drive
+                .world
+                .api
+                .objects(Kind::TestRun, "")
+                .map(|(_, run)| run["status"].clone())
+                .collect();
+            let zones: Vec<_> = self
+                .drive
+                .world
+                .api
+                .objects(Kind::PrivateLoadZone, "")
+                .map(|(_, zone)| zone["status"].clone())
+                .collect();
+            panic!(
+                "not within {within:?}: {what}\nruns: {runs:#?}\nzones: {zones:#?}\nGCk6: {:#?}",
+                self.drive.world.cloud.runs
+            );
         }
     }
 
     /// Waits until the run has reached a stage.
     #[track_caller]
     fn stage(&mut self, id: u64, stage: &str, within: Duration) {
-        self.until(within, &format!("run {id} is {stage}"), |drive| test_run(drive, id)["status"]["stage"] == stage);
+        self.until(within, &format!("run {id} is {stage}"), |drive| {
+            test_run(drive, id)["status"]["stage"] == stage
+        });
     }
 
     /// Waits until the run has left the cluster, and checks what holds for every run that was brought to its end.
@@ -92,7 +110,8 @@ impl Story {
         self.drive.run_for(s(40));
         self.safe(id);
         let run = self.drive.world.cloud.runs[&id].clone();
-        let statuses: Vec<_> = run.finishes.iter().map(|(_, body)| body["run_status"].as_i64().unwrap()).collect();
+        let statuses: Vec<_> =
+            run.finishes.iter().map(|(_, body)| body["run_status"].as_i64().unwrap()).collect();
         assert_eq!(statuses, [finish_status], "finish calls");
         run
     }
@@ -106,7 +125,8 @@ impl Story {
         assert_eq!(drive.world.cloud.complaints, Vec::<String>::new());
         assert_eq!(drive.world.cloud.doubles, Vec::new());
         for kind in [Kind::Job, Kind::Pod] {
-            let left: Vec<_> = drive.world.api.objects(kind, NAMESPACE).map(|(key, _)| key.name.clone()).collect();
+            let left: Vec<_> =
+                drive.world.api.objects(kind, NAMESPACE).map(|(key, _)| key.name.clone()).collect();
             assert!(!left.iter().any(|name| name.starts_with(&prefix)), "left behind: {left:?}");
         }
     }
@@ -127,7 +147,11 @@ impl Story {
     /// Messages of the Events about anything.
     fn announced(&self) -> String {
         let events = self.drive.world.api.objects(Kind::Event, NAMESPACE);
-        events.map(|(_, event)| format!("{}: {}\n", event["reason"].as_str().unwrap(), event["message"].as_str().unwrap())).collect()
+        events
+            .map(|(_, event)| {
+                format!("{}: {}\n", event["reason"].as_str().unwrap(), event["message"].as_str().unwrap())
+            })
+            .collect()
     }
 
     fn rows(&self) -> BTreeMap<Row, u64> {
@@ -150,7 +174,10 @@ fn condition(object: &Value, type_: &str) -> Value {
 
 /// The error codes that GCk6 was told, and how often it was told to abort.
 fn told(run: &Run) -> (Vec<i64>, usize) {
-    let codes = run.events_of("TestRunErrorEvent").map(|event| event["event"]["error_code"].as_i64().unwrap()).collect();
+    let codes = run
+        .events_of("TestRunErrorEvent")
+        .map(|event| event["event"]["error_code"].as_i64().unwrap())
+        .collect();
     (codes, run.events_of("TestRunAbortEvent").count())
 }
 

@@ -28,7 +28,11 @@ pub(super) fn a_run_goes_from_listed_to_gone() -> Story {
     }
     let skew = story.drive.world.k6s.start_skew(&format!("plz-test-{id}-")).unwrap();
     assert!(skew < Duration::from_millis(50), "{skew:?}");
-    assert!(story.announced().contains("Started: ") && story.announced().contains("Finished: "), "{}", story.announced());
+    assert!(
+        story.announced().contains("Started: ") && story.announced().contains("Finished: "),
+        "{}",
+        story.announced()
+    );
     story
 }
 
@@ -119,7 +123,9 @@ pub(super) fn a_run_is_taken_over_that_was_started_in_part() -> Story {
     let mut story = Story::new();
     let id = story.run(2);
     let prefix = format!("plz-test-{id}-");
-    let paused = |drive: &Drive| drive.world.k6s.all(&prefix).filter(|(_, runner)| runner.ready_at() <= drive.now).count();
+    let paused = |drive: &Drive| {
+        drive.world.k6s.all(&prefix).filter(|(_, runner)| runner.ready_at() <= drive.now).count()
+    };
     story.until(s(5), "both are paused", |drive| paused(drive) == 2);
     story.drive.restart();
     let first = story.drive.world.k6s.all(&prefix).next().unwrap().0.1.clone();
@@ -128,7 +134,14 @@ pub(super) fn a_run_is_taken_over_that_was_started_in_part() -> Story {
     let key = Key::new(Kind::TestRun, NAMESPACE, &format!("plz-test-{id}"));
     story.drive.world.api.modify(now, &key, Part::Status, |run| run["status"]["stage"] = json!("started"));
     story.over(id, s(60), 3);
-    assert!(story.drive.world.k6s.all(&prefix).all(|(_, runner)| runner.resumed.is_some() && runner.setups.is_empty()));
+    assert!(
+        story
+            .drive
+            .world
+            .k6s
+            .all(&prefix)
+            .all(|(_, runner)| runner.resumed.is_some() && runner.setups.is_empty())
+    );
     story
 }
 

@@ -16,7 +16,10 @@ pub(super) fn a_zone_comes_and_goes() -> Story {
     assert_eq!(zone_now["metadata"]["annotations"][UID_ANNOTATION], zone_now["metadata"]["uid"]);
     assert_eq!(condition(&zone_now, "PLZRegistered")["observedGeneration"], 1);
     let registered = &story.drive.world.cloud.zones[ZONE];
-    assert_eq!((registered.registrations, &registered.provider_id), (1, &zone_now["metadata"]["uid"].as_str().unwrap().to_owned()));
+    assert_eq!(
+        (registered.registrations, &registered.provider_id),
+        (1, &zone_now["metadata"]["uid"].as_str().unwrap().to_owned())
+    );
     story.drive.run_for(s(100));
     let polls = story.drive.world.cloud.zones[ZONE].polls;
     assert!((9..=11).contains(&polls), "{polls} polls in 100 s");
@@ -39,7 +42,8 @@ pub(super) fn a_zone_is_deleted_with_a_run() -> Story {
     story.until(s(60), "the zone is gone", |drive| zone(drive).is_null());
     let run = story.over(id, s(60), 5);
     assert_eq!(told(&run), (vec![], 1));
-    let teardowns: usize = story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum();
+    let teardowns: usize =
+        story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum();
     assert_eq!(teardowns, 1);
     story
 }
@@ -49,12 +53,16 @@ pub(super) fn two_zones_want_one_name() -> Story {
     let now = story.drive.now;
     story.drive.world.apply_zone(now, "default", ZONE);
     let other = |drive: &Drive| drive.world.object(Kind::PrivateLoadZone, "default", ZONE);
-    story.until(s(5), "the second is refused", |drive| condition(&other(drive), "PLZRegistered")["reason"] == "NameTaken");
+    story.until(s(5), "the second is refused", |drive| {
+        condition(&other(drive), "PLZRegistered")["reason"] == "NameTaken"
+    });
     let message = condition(&other(&story.drive), "PLZRegistered")["message"].to_string();
     assert!(message.contains("load/edge"), "{message}");
     assert_eq!(story.drive.world.cloud.zones[ZONE].registrations, 1);
     story.delete(Kind::PrivateLoadZone, ZONE);
-    story.until(s(20), "the second takes over", |drive| condition(&other(drive), "PLZRegistered")["status"] == "True");
+    story.until(s(20), "the second takes over", |drive| {
+        condition(&other(drive), "PLZRegistered")["status"] == "True"
+    });
     assert_eq!(story.drive.world.cloud.deregistered, [ZONE]);
     story
 }
@@ -64,7 +72,9 @@ pub(super) fn a_secret_comes_late() -> Story {
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
     let secret = format!("{ZONE}-token");
     story.delete(Kind::Secret, &secret);
-    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZRegistered")["reason"] == "TokenMissing");
+    story.until(s(5), "the status says so", |drive| {
+        condition(&zone(drive), "PLZRegistered")["reason"] == "TokenMissing"
+    });
     let token = story.drive.world.cloud.token.clone();
     let object = json!({"metadata": {"name": secret}, "stringData": {"token": token}});
     story.drive.world.api.create(story.drive.now, Kind::Secret, NAMESPACE, object).unwrap();
@@ -77,7 +87,9 @@ pub(super) fn a_spec_is_incomplete() -> Story {
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
     story.drive.world.api.modify(Duration::ZERO, &key, Part::Main, |zone| zone["spec"]["token"] = json!(""));
-    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZRegistered")["reason"] == "InvalidSpec");
+    story.until(s(5), "the status says so", |drive| {
+        condition(&zone(drive), "PLZRegistered")["reason"] == "InvalidSpec"
+    });
     story.drive.run_for(s(60));
     assert!(story.drive.world.cloud.zones.is_empty());
     story
@@ -90,7 +102,9 @@ pub(super) fn the_limits_change() -> Story {
         zone["spec"]["resources"]["limits"]["cpu"] = json!("2");
     });
     story.until(s(5), "GCk6 knows", |drive| drive.world.cloud.zones[ZONE].body["pod_tiers"]["cpu"] == "2");
-    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZRegistered")["observedGeneration"] == 2);
+    story.until(s(5), "the status says so", |drive| {
+        condition(&zone(drive), "PLZRegistered")["observedGeneration"] == 2
+    });
     assert_eq!(story.drive.world.cloud.zones[ZONE].registrations, 2);
     assert_eq!(story.drive.world.cloud.doubles, Vec::new());
     story
@@ -186,7 +200,9 @@ fn let_go_with_a_refused_token() {
 fn a_token_is_rotated() {
     let mut story = Story::new();
     story.drive.world.cloud.token = "rotated".into();
-    story.until(s(30), "the status says so", |drive| condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem");
+    story.until(s(30), "the status says so", |drive| {
+        condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem"
+    });
     let key = Key::new(Kind::Secret, NAMESPACE, &format!("{ZONE}-token"));
     story.drive.world.api.modify(story.drive.now, &key, Part::Main, |secret| {
         secret["data"] = json!({"token": "cm90YXRlZA=="});
@@ -200,7 +216,9 @@ fn a_token_is_rotated() {
 fn an_outage_is_told_once_and_its_end_too() {
     let mut story = Story::new();
     story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Failing(503), 8);
-    story.until(s(60), "the status says so", |drive| condition(&zone(drive), "PLZPolled")["reason"] == "PollFailing");
+    story.until(s(60), "the status says so", |drive| {
+        condition(&zone(drive), "PLZPolled")["reason"] == "PollFailing"
+    });
     let version = zone(&story.drive)["metadata"]["resourceVersion"].clone();
     story.drive.run_for(s(60));
     assert_eq!(zone(&story.drive)["metadata"]["resourceVersion"], version, "one write for the outage");
@@ -221,7 +239,9 @@ fn a_zone_that_gck6_has_forgotten_is_registered_again() {
 fn gck6_asks_to_wait() {
     let mut story = Story::new();
     story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Busy(120), 1);
-    story.until(s(15), "it was asked", |drive| drive.world.cloud.plagues.is_empty() || drive.world.cloud.plagues[0].left == 0);
+    story.until(s(15), "it was asked", |drive| {
+        drive.world.cloud.plagues.is_empty() || drive.world.cloud.plagues[0].left == 0
+    });
     let polls = story.drive.world.cloud.zones[ZONE].polls;
     story.drive.run_for(s(110));
     assert_eq!(story.drive.world.cloud.zones[ZONE].polls, polls);
@@ -232,7 +252,9 @@ fn registration_fails_and_recovers() {
     let mut story = Story::empty();
     story.drive.world.cloud.trouble(Some(Route::Register), Trouble::Failing(500), 3);
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
-    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZRegistered")["reason"] == "RegistrationFailed");
+    story.until(s(5), "the status says so", |drive| {
+        condition(&zone(drive), "PLZRegistered")["reason"] == "RegistrationFailed"
+    });
     story.until(s(60), "registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
     assert_eq!(story.drive.world.cloud.doubles, Vec::new());
 }
@@ -241,7 +263,9 @@ pub(super) fn a_secret_is_lost_over_a_restart() -> Story {
     let mut story = Story::new();
     story.delete(Kind::Secret, &format!("{ZONE}-token"));
     story.drive.restart();
-    story.until(s(5), "the status says so", |drive| condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem");
+    story.until(s(5), "the status says so", |drive| {
+        condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem"
+    });
     assert_eq!(condition(&zone(&story.drive), "PLZRegistered")["status"], "True");
     story
 }
@@ -249,8 +273,14 @@ pub(super) fn a_secret_is_lost_over_a_restart() -> Story {
 pub(super) fn the_finalizer_is_taken_off() -> Story {
     let mut story = Story::new();
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
-    story.drive.world.api.modify(story.drive.now, &key, Part::Main, |zone| zone["metadata"]["finalizers"] = json!([]));
-    story.until(s(5), "it is put on again", |drive| zone(drive)["metadata"]["finalizers"] == json!([FINALIZER]));
+    story
+        .drive
+        .world
+        .api
+        .modify(story.drive.now, &key, Part::Main, |zone| zone["metadata"]["finalizers"] = json!([]));
+    story.until(s(5), "it is put on again", |drive| {
+        zone(drive)["metadata"]["finalizers"] == json!([FINALIZER])
+    });
     story
 }
 
@@ -282,7 +312,9 @@ pub(super) fn annotations_of_others_stay() -> Story {
     assert_eq!(metadata["annotations"]["team"], "edge");
     assert_eq!(metadata["finalizers"], json!(["other/finalizer", FINALIZER]));
     story.delete(Kind::PrivateLoadZone, ZONE);
-    story.until(s(10), "let go by us", |drive| zone(drive)["metadata"]["finalizers"] == json!(["other/finalizer"]));
+    story.until(s(10), "let go by us", |drive| {
+        zone(drive)["metadata"]["finalizers"] == json!(["other/finalizer"])
+    });
     story.drive.run_for(s(60));
     story
 }

@@ -180,14 +180,21 @@ impl Drive {
         let core = self.core.next_deadline();
         let world = self.world.next_wakeup();
         // What is due already has been done; asking for it again would stop the clock.
-        calls.chain(watches).chain(core).chain(world).map(|at| at.max(self.now + Duration::from_micros(1))).min()
+        calls
+            .chain(watches)
+            .chain(core)
+            .chain(world)
+            .map(|at| at.max(self.now + Duration::from_micros(1)))
+            .min()
     }
 
     /// A call reaches its model.
     fn arrive(&mut self, Task { id, call }: Task) {
         let (answer, convert): (Answer, fn(Option<Response>) -> Reply) = match &call {
             Call::Kubernetes(request) => {
-                (self.world.serve_api(self.now, &to_api(request)).answer(), |response| Reply::Kubernetes(from_api(response)))
+                (self.world.serve_api(self.now, &to_api(request)).answer(), |response| {
+                    Reply::Kubernetes(from_api(response))
+                })
             }
             Call::Cloud { request, token } => {
                 let sent = to_cloud(request, token.expose());
@@ -195,7 +202,9 @@ impl Drive {
             }
             Call::Runner { target, request } => {
                 let sent = to_runner(request);
-                (self.world.serve_pod(self.now, &target.ip, &sent), |response| Reply::Runner(from_runner(response)))
+                (self.world.serve_pod(self.now, &target.ip, &sent), |response| {
+                    Reply::Runner(from_runner(response))
+                })
             }
         };
         let late = if let Answer::After(late, _) = &answer { *late } else { Duration::ZERO };
@@ -291,7 +300,10 @@ fn follow_all() -> Vec<Box<dyn Follow>> {
     ]
 }
 
-fn following<T: DeserializeOwned + 'static>(spec: WatchSpec, wrap: fn(WatchEvent<T>) -> Seen) -> Box<dyn Follow> {
+fn following<T: DeserializeOwned + 'static>(
+    spec: WatchSpec,
+    wrap: fn(WatchEvent<T>) -> Seen,
+) -> Box<dyn Follow> {
     Box::new(Following { watcher: Watcher::new(spec), stream: None, not_before: Duration::ZERO, wrap })
 }
 
@@ -300,7 +312,8 @@ impl<T: DeserializeOwned> Follow for Following<T> {
         let mut out = Vec::new();
         if let Some(stream) = &mut self.stream {
             let polled = stream.poll(now, &world.api);
-            let mut step = if polled.lines.is_empty() { Step::Read } else { self.watcher.read(&polled.lines, &mut out) };
+            let mut step =
+                if polled.lines.is_empty() { Step::Read } else { self.watcher.read(&polled.lines, &mut out) };
             if step == Step::Read && polled.is_over {
                 step = self.watcher.cut(k8s::watch::Cut::End, &mut out);
             }
