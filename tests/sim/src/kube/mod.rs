@@ -63,6 +63,7 @@ pub struct Kube {
     owners: Owners,
     jobs: BTreeMap<Key, JobState>,
     pods: BTreeMap<Key, Sandbox>,
+    released: Vec<String>,
     rng: Rng,
 }
 
@@ -82,6 +83,7 @@ impl Kube {
             owners: Owners::default(),
             jobs: BTreeMap::new(),
             pods: BTreeMap::new(),
+            released: Vec::new(),
             rng: Rng::new(seed),
         }
     }
@@ -126,6 +128,11 @@ impl Kube {
         self.pods.get(&Key::new(Kind::Pod, namespace, pod)).is_some_and(Sandbox::is_reachable)
     }
 
+    /// The addresses of pods that have gone since the last call.
+    pub fn take_released(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.released)
+    }
+
     /// The log of a container (empty name: the first) of a pod.
     pub fn log(&self, namespace: &str, pod: &str, container: &str) -> Option<String> {
         let sandbox = self.pods.get(&Key::new(Kind::Pod, namespace, pod))?;
@@ -163,7 +170,8 @@ impl Kube {
                 match kind {
                     ChangeKind::Added => self.take_pod(now, change),
                     ChangeKind::Deleted => {
-                        self.pods.remove(&change.key);
+                        let address = self.pods.remove(&change.key).map(|sandbox| sandbox.status.ip);
+                        self.released.extend(address.filter(|address| !address.is_empty()));
                     }
                     ChangeKind::Modified => {
                         let was_deleting = change.before.as_ref().is_some_and(|pod| is_deleting(pod));
