@@ -43,7 +43,7 @@ use crate::rng::Rng;
 use crate::wall::Wall;
 
 /// How many changes are kept for watches; older ones count as compacted.
-const HISTORY_LEN_MAX: usize = 50_000;
+const HISTORY_LEN_MAX: usize = 10_000;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,11 @@ impl Api {
     /// The latest resourceVersion.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether changes after `version` have been forgotten.
+    pub fn has_forgotten(&self, version: u64) -> bool {
+        self.history.front().is_some_and(|first| first.version > version + 1)
     }
 
     /// The changes after `version` that are kept, oldest first.

@@ -279,6 +279,10 @@ fn refused(call: &Call) -> Status {
 }
 
 fn body(request: &Request) -> Result<Value, Status> {
+    if request.content_type() == "application/vnd.kubernetes.protobuf" {
+        let message = "the stand-in reads JSON and YAML, not protobuf";
+        return Err(Status::new(415, "UnsupportedMediaType", message));
+    }
     let body: Result<Value, String> = match request.content_type() {
         "application/yaml" => serde_yaml::from_slice(&request.body).map_err(|error| error.to_string()),
         _ => serde_json::from_slice(&request.body).map_err(|error| error.to_string()),

@@ -116,6 +116,8 @@ pub struct Runner {
     pub teardowns: Vec<Duration>,
     /// When it got SIGTERM.
     pub terminated: Option<Duration>,
+    /// When it was killed, if nothing else ended it before.
+    pub killed: Option<Duration>,
     /// REST calls answered.
     pub calls: u64,
 }
@@ -133,6 +135,7 @@ impl Runner {
             data_puts: Vec::new(),
             teardowns: Vec::new(),
             terminated: None,
+            killed: None,
             calls: 0,
         };
         if runner.argv.start == DoneBy::Itself {
@@ -191,6 +194,7 @@ impl Runner {
             };
             exits.push((at + self.script.flush, exit));
         }
+        exits.extend(self.killed.map(|at| (at, Exit::new(super::KILLED, ""))));
         exits.into_iter().min_by_key(|(at, _)| *at)
     }
 

@@ -148,6 +148,9 @@ impl Kube {
         } else {
             self.advance(now, around, &pod, key, &mut sandbox)
         };
+        if sandbox.step == Step::Ended {
+            around.k6s.kill(now, &key.namespace, &key.name);
+        }
         let status = sandbox.status.render(now, around.api.wall, &pod);
         around.api.modify(now, key, Part::Status, |pod| pod["status"] = status);
         if let Some(next) = next {

@@ -143,10 +143,17 @@ impl Kube {
         if self.seen == around.api.version() {
             return;
         }
+        assert!(
+            !around.api.has_forgotten(self.seen),
+            "more changes than the history holds came between two ticks"
+        );
         let changes: Vec<Change> = around.api.changes_since(self.seen).cloned().collect();
         self.seen = around.api.version();
         for change in &changes {
             self.react(now, change);
+            if change.key.kind == Kind::Pod && change.kind == ChangeKind::Deleted {
+                around.k6s.kill(now, &change.key.namespace, &change.key.name);
+            }
         }
     }
 

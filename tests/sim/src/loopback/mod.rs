@@ -181,10 +181,11 @@ impl Loopback {
             format!("\n    certificate-authority-data: {}", STANDARD.encode(pem))
         });
         let bearer = self.shared.bearer.lock().unwrap_or_else(PoisonError::into_inner);
-        let user = bearer.as_ref().map_or_else(|| " {}".to_owned(), |token| format!("\n    token: {token}"));
+        // Without any credentials kubectl would ask its user for a name.
+        let token = bearer.as_deref().unwrap_or("any");
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: sim\nclusters:\n- name: sim\n  cluster:\n    server: {}{ca}\n\
-             users:\n- name: sim\n  user:{user}\ncontexts:\n- name: sim\n  context:\n    cluster: sim\n    user: sim\n    namespace: default\n",
+             users:\n- name: sim\n  user:\n    token: {token}\ncontexts:\n- name: sim\n  context:\n    cluster: sim\n    user: sim\n    namespace: default\n",
             self.api_url()
         )
     }
