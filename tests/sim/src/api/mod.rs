@@ -4,13 +4,14 @@
 //! pruning, watches – and speaks `metav1.Status` on every refusal. Leaves what controllers do (Jobs, garbage
 //! collection, kubelets) to [`crate::kube`], and proxied calls to [`crate::world`].
 //!
-//! Reading order: [`resource`] (the table of kinds) · [`call`] (what a request asks) · [`serve`] (dispatch) · [`read`], [`write`],
+//! Reading order: [`resource`] (the table of kinds) · [`call`] (what a request asks) · [`serve`] (dispatch) · [`read`], [`mod@write`], [`delete`],
 //! [`watch`] · [`schema`], [`validate`], [`defaults`] (what is refused and filled in) · [`rbac`] · [`discovery`].
 //!
 //! Invariant: every change of an object is one entry of the history, and resourceVersions never repeat or go back.
 
 pub mod call;
 pub mod defaults;
+pub mod delete;
 pub mod discovery;
 pub mod rbac;
 pub mod read;
@@ -33,12 +34,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub use self::call::{Call, Counted, Fault, FaultHook};
+pub use self::delete::{DeleteOptions, Propagation};
 pub use self::rbac::{Rule, allowed};
 pub use self::resource::{Key, Kind, Resource};
 pub use self::serve::Served;
 pub use self::status::Status;
 pub use self::watch::Watch;
-pub use self::write::{DeleteOptions, Part, Propagation};
+pub use self::write::Part;
 use crate::rng::Rng;
 use crate::wall::Wall;
 
