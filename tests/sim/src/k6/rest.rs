@@ -5,6 +5,7 @@
 //!                                   │                 └─stopped→ interrupted ┴→ lingers until SIGTERM
 //!                                   └─setup (REST), setup data
 //! ```
+//! Resumed before the script is compiled, it starts as soon as it is. Resumed a second time, it answers 500 and runs on.
 //! Invariant: after `stopped` the process answers status 10 with `running: true` for as long as it lingers.
 
 use std::time::Duration;
@@ -240,7 +241,7 @@ impl Runner {
             (Method::Patch, "/v1/status") => self.change_status(now, request).into(),
             (Method::Get, "/v1/setup") => {
                 let data = self.data_puts.last().and_then(|(_, data)| data.clone());
-                setup_data(&data.unwrap_or_default()).into()
+                setup_data(data.as_ref()).into()
             }
             (Method::Post, "/v1/setup") => self.run_setup(now),
             (Method::Put, "/v1/setup") => {
@@ -249,12 +250,12 @@ impl Runner {
                     body => match serde_json::from_slice(body) {
                         Ok(data) => Some(data),
                         Err(error) => {
-                            return failure(400, "Error parsing setup data", &error.to_string()).into();
+                            return failure(400, "Error parsing request body", &error.to_string()).into();
                         }
                     },
                 };
                 self.data_puts.push((now, data.clone()));
-                setup_data(&data.unwrap_or_default()).into()
+                setup_data(data.as_ref()).into()
             }
             (Method::Post, "/v1/teardown") => {
                 self.teardowns.push(now);
@@ -273,9 +274,9 @@ impl Runner {
         let response = match &self.script.setup_error {
             Some(error) => failure(500, "Error executing setup", error),
             None => {
-                let data = self.script.setup_data.clone();
-                self.data_puts.push((now, Some(data.clone()).filter(|data| !data.is_null())));
-                setup_data(&data)
+                let data = Some(self.script.setup_data.clone()).filter(|data| !data.is_null());
+                self.data_puts.push((now, data.clone()));
+                setup_data(data.as_ref())
             }
         };
         Answer::After(self.script.setup, response)
@@ -290,12 +291,13 @@ impl Runner {
             self.stopped = Some(now);
         }
         match (&asked["paused"], self.resumed) {
-            (Value::Bool(false), None) if now < self.ready_at() => {
-                return failure(400, "Pause error", "the test run has not been initialized yet");
-            }
+            // Stopping leaves everything else of the request alone.
+            _ if asked["stopped"] == true => {}
             (Value::Bool(false), None) => self.resumed = Some(now),
-            (Value::Bool(true), Some(_)) => {
-                return failure(400, "Pause error", "cannot pause the running test");
+            (Value::Bool(true), None) => return failure(500, "Pause error", "execution is already paused"),
+            (Value::Bool(_), Some(_)) => {
+                let detail = "per-vu-iterations executor 'default' doesn't support pause and resume operations after its start";
+                return failure(500, "Pause error", detail);
             }
             _ => {}
         }
@@ -315,9 +317,9 @@ impl Runner {
     }
 }
 
-/// The document of setup data; null data is left out, as k6 does.
-fn setup_data(data: &Value) -> Response {
-    let attributes = if data.is_null() { json!({}) } else { json!({"data": data}) };
+/// The document of setup data; data that was never set is left out, data that was set to null is null.
+fn setup_data(data: Option<&Value>) -> Response {
+    let attributes = data.map_or_else(|| json!({}), |data| json!({"data": data}));
     Response::json(200, &json!({"data": {"type": "setupData", "id": "default", "attributes": attributes}}))
 }
 

@@ -43,6 +43,13 @@ pub(super) enum Process {
     Command(Duration, Exit),
 }
 
+/// Where a termination message comes from (`terminationMessagePolicy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    File,
+    Log,
+}
+
 /// A pod as the kubelet has it.
 #[derive(Debug)]
 pub(super) struct Sandbox {
@@ -51,6 +58,8 @@ pub(super) struct Sandbox {
     pub(super) step: Step,
     pub(super) due: Duration,
     pub(super) inits: usize,
+    /// Whether the main container's last words come from its log, for k6 writes no termination log.
+    words: Words,
     /// When the main container was started.
     pub(super) main_since: Duration,
     pub(super) logs: BTreeMap<String, String>,
@@ -95,9 +104,13 @@ impl Sandbox {
     /// Ends what runs, and with it the pod.
     pub(super) fn end(&mut self, now: Duration, reason: &'static str, exit: &Exit) {
         let code = exit.code;
-        for state in self.status.inits.iter_mut().chain(&mut self.status.mains) {
+        // Init containers write their termination log themselves.
+        let main_message = if self.words == Words::Log { exit.message.as_str() } else { "" };
+        let inits = self.status.inits.iter_mut().map(|state| (state, exit.message.as_str()));
+        let mains = self.status.mains.iter_mut().map(|state| (state, main_message));
+        for (state, message) in inits.chain(mains) {
             if let State::Running(started) = *state {
-                let message = exit.message.clone();
+                let message = message.to_owned();
                 *state = State::Terminated { code, reason, message, started, finished: now };
             }
         }
@@ -121,6 +134,10 @@ impl Kube {
             step: Step::Unbound,
             due: now + self.config.delays.schedule,
             inits,
+            words: match json::text(&pod["spec"]["containers"][0], "terminationMessagePolicy") {
+                "FallbackToLogsOnError" => Words::Log,
+                _ => Words::File,
+            },
             main_since: Duration::ZERO,
             logs: BTreeMap::new(),
         };

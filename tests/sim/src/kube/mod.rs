@@ -4,7 +4,7 @@
 //! server's objects make tasks, [`Kube::tick`] runs those that are due. Leaves k6 to [`crate::k6`] and downloads to
 //! [`crate::s3`]. Controllers write past the request interface: they are neither counted nor struck by faults.
 //!
-//! Reading order: [`plan`] (what is configured) · [`job`] · [`collect`] · [`kubelet`] (with `start`, `running`) · [`status`] · [`env`].
+//! Reading order: [`plan`] (what is configured) · [`job`] · [`collect`] · [`kubelet`] (with `start`, `running`) · [`status`] · [`mod@env`].
 //! Invariant: a tick with nothing due changes nothing, and its cost grows with what is due, not with what there is.
 
 pub mod collect;

@@ -4,6 +4,26 @@
 //! `<podIP>:6565`, and a ticker that runs the controllers when they have something to do. The models stay behind one lock;
 //! whoever changes them tells everybody who waits.
 //! Invariant: the lock is never held over I/O on a connection.
+//!
+//! ```
+//! use std::time::Duration;
+//! use sim::api::Kind;
+//! use sim::loopback::{Loopback, Scheme};
+//! use sim::world::Options;
+//!
+//! let sim = Loopback::start(Options::default(), Scheme::Http)?;
+//! let file = std::env::temp_dir().join(format!("kubeconfig-{}", std::process::id()));
+//! sim.write_kubeconfig(&file)?; // for an agent with --cloud-api sim.cloud_api_url() --cloud-ingest sim.cloud_ingest_url()
+//! sim.with(|world, now| world.apply_zone(now, "default", "my-zone"));
+//! let id = sim.with(|world, now| world.queue_run(now, "my-zone", 3));
+//! // The agent works; what comes of it is looked at or waited for.
+//! let is_over = sim.wait(Duration::from_millis(1), |world| !world.cloud.runs[&id].finishes.is_empty());
+//! assert!(!is_over, "no agent, no finish");
+//! assert!(sim.with(|world, _| world.faults(id)).is_empty());
+//! assert_eq!(sim.with(|world, _| world.api.objects(Kind::PrivateLoadZone, "").count()), 1);
+//! # std::fs::remove_file(file)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 #![expect(
     clippy::disallowed_methods,
