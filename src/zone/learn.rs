@@ -285,6 +285,7 @@ fn polled(
         );
         memory.registration_salt = memory.registration_salt.wrapping_add(1);
         memory.polls_failed = 0;
+        memory.next_poll = context.now + interval;
     }
     if error.is_unauthorized() { Lesson::TokenRefused(text(&error)) } else { Lesson::Done }
 }

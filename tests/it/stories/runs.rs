@@ -99,7 +99,7 @@ pub(super) fn a_test_run_that_is_kept_stays() -> Story {
     let id = story.run(1);
     story.stage(id, "created", s(5));
     let key = Key::new(Kind::TestRun, NAMESPACE, &format!("plz-test-{id}"));
-    story.drive.world.api.modify(story.drive.now, &key, Part::Main, |run| {
+    story.drive.world.api.modify(&key, Part::Main, |run| {
         run["spec"].as_object_mut().unwrap().remove("cleanup");
     });
     story.stage(id, "finished", s(30));
@@ -132,7 +132,7 @@ pub(super) fn a_run_is_taken_over_that_was_started_in_part() -> Story {
     let now = story.drive.now;
     story.drive.world.k6s.runner_mut(NAMESPACE, &first).unwrap().resumed = Some(now);
     let key = Key::new(Kind::TestRun, NAMESPACE, &format!("plz-test-{id}"));
-    story.drive.world.api.modify(now, &key, Part::Status, |run| run["status"]["stage"] = json!("started"));
+    story.drive.world.api.modify(&key, Part::Status, |run| run["status"]["stage"] = json!("started"));
     story.over(id, s(60), 3);
     assert!(
         story

@@ -86,7 +86,7 @@ pub(super) fn a_spec_is_incomplete() -> Story {
     let mut story = Story::empty();
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
-    story.drive.world.api.modify(Duration::ZERO, &key, Part::Main, |zone| zone["spec"]["token"] = json!(""));
+    story.drive.world.api.modify(&key, Part::Main, |zone| zone["spec"]["token"] = json!(""));
     story.until(s(5), "the status says so", |drive| {
         condition(&zone(drive), "PLZRegistered")["reason"] == "InvalidSpec"
     });
@@ -98,7 +98,7 @@ pub(super) fn a_spec_is_incomplete() -> Story {
 pub(super) fn the_limits_change() -> Story {
     let mut story = Story::new();
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
-    story.drive.world.api.modify(story.drive.now, &key, Part::Main, |zone| {
+    story.drive.world.api.modify(&key, Part::Main, |zone| {
         zone["spec"]["resources"]["limits"]["cpu"] = json!("2");
     });
     story.until(s(5), "GCk6 knows", |drive| drive.world.cloud.zones[ZONE].body["pod_tiers"]["cpu"] == "2");
@@ -128,11 +128,11 @@ pub(super) fn a_zone_of_k6_operator_is_taken_over() -> Story {
     let mut story = Story::empty();
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
-    story.drive.world.api.modify(Duration::ZERO, &key, Part::Main, |zone| {
+    story.drive.world.api.modify(&key, Part::Main, |zone| {
         zone["metadata"]["finalizers"] = json!([FINALIZER]);
         zone["metadata"]["annotations"] = json!({UID_ANNOTATION: "an-uuid-of-theirs"});
     });
-    story.drive.world.api.modify(Duration::ZERO, &key, Part::Status, |zone| {
+    story.drive.world.api.modify(&key, Part::Status, |zone| {
         zone["status"] = json!({"conditions": [{"type": "PLZRegistered", "status": "True", "reason": "PLZRegisteredTrue",
             "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
     });
@@ -204,7 +204,7 @@ fn a_token_is_rotated() {
         condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem"
     });
     let key = Key::new(Kind::Secret, NAMESPACE, &format!("{ZONE}-token"));
-    story.drive.world.api.modify(story.drive.now, &key, Part::Main, |secret| {
+    story.drive.world.api.modify(&key, Part::Main, |secret| {
         secret["data"] = json!({"token": "cm90YXRlZA=="});
     });
     story.until(s(30), "polled again", |drive| condition(&zone(drive), "PLZPolled")["status"] == "True");
@@ -273,11 +273,7 @@ pub(super) fn a_secret_is_lost_over_a_restart() -> Story {
 pub(super) fn the_finalizer_is_taken_off() -> Story {
     let mut story = Story::new();
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
-    story
-        .drive
-        .world
-        .api
-        .modify(story.drive.now, &key, Part::Main, |zone| zone["metadata"]["finalizers"] = json!([]));
+    story.drive.world.api.modify(&key, Part::Main, |zone| zone["metadata"]["finalizers"] = json!([]));
     story.until(s(5), "it is put on again", |drive| {
         zone(drive)["metadata"]["finalizers"] == json!([FINALIZER])
     });
@@ -303,7 +299,7 @@ pub(super) fn annotations_of_others_stay() -> Story {
     let mut story = Story::empty();
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
-    story.drive.world.api.modify(Duration::ZERO, &key, Part::Main, |zone| {
+    story.drive.world.api.modify(&key, Part::Main, |zone| {
         zone["metadata"]["annotations"] = json!({"team": "edge"});
         zone["metadata"]["finalizers"] = json!(["other/finalizer"]);
     });

@@ -167,6 +167,20 @@ impl World {
         }
     }
 
+    /// What is wrong with a PLZ run so far: see [`K6s::faults`], and finish calls before the last metrics were flushed.
+    pub fn faults(&self, id: u64) -> Vec<String> {
+        let prefix = format!("plz-test-{id}-");
+        let mut faults = self.k6s.faults(&prefix);
+        let finish = self.cloud.runs.get(&id).and_then(|run| run.finishes.first()).map(|(at, _)| *at);
+        let is_early = |finish: Duration| {
+            self.k6s.all(&prefix).any(|(_, runner)| runner.exits().is_none_or(|(exit, _)| exit > finish))
+        };
+        if finish.is_some_and(is_early) {
+            faults.push(format!("test run {id} was finished before its runners had flushed their metrics"));
+        }
+        faults
+    }
+
     /// The object of a kind by namespace and name; null if there is none.
     pub fn object(&self, kind: Kind, namespace: &str, name: &str) -> Value {
         self.api.object(&Key::new(kind, namespace, name)).map_or(Value::Null, |object| Value::clone(object))
@@ -229,5 +243,46 @@ impl World {
         let container = request.query("container").unwrap_or_default();
         let log = self.kube.log(&call.namespace, &call.name, container).unwrap_or_default();
         Ok(Response::text(200, &log).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Method;
+
+    #[test]
+    fn an_early_finish_is_a_fault() {
+        let mut world = World::new(Options::default());
+        let id = world.queue_run(Duration::ZERO, "z", 1);
+        let argv = ["k6", "run", "a", "--paused", "--linger"].map(str::to_owned);
+        let argv = crate::k6::Argv::read(&argv).unwrap().unwrap();
+        world.k6s.start(
+            Duration::ZERO,
+            "default",
+            "plz-test-101-1-abcde",
+            argv,
+            crate::k6::Script::default(),
+        );
+        let finish = Request::new(Method::Post, &format!("/v1/tests/{id}"))
+            .with_header("Authorization", "Token sim-token")
+            .with_header("User-Agent", "a")
+            .with_header("K6-Idempotency-Key", "0123456789abcdef")
+            .with_json(&json!({"result_status": 0, "run_status": 3, "thresholds": {}}));
+        world.serve_cloud(Duration::from_secs(1), &finish);
+        assert_eq!(
+            world.faults(id),
+            ["test run 101 was finished before its runners had flushed their metrics"]
+        );
+        world.k6s.kill(Duration::ZERO, "default", "plz-test-101-1-abcde");
+        assert!(world.faults(id).is_empty());
+    }
+
+    #[test]
+    fn a_zone_is_applied_as_users_do() {
+        let mut world = World::new(Options::default());
+        world.apply_zone(Duration::ZERO, "default", "z");
+        assert_eq!(world.object(Kind::PrivateLoadZone, "default", "z")["spec"]["token"], "z-token");
+        assert_eq!(world.object(Kind::Secret, "default", "z-token")["data"]["token"], "c2ltLXRva2Vu");
     }
 }

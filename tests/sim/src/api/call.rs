@@ -49,6 +49,8 @@ pub type FaultHook = Box<dyn FnMut(Duration, &Call, &Value) -> Fault + Send>;
 pub struct Counted {
     /// The verb.
     pub verb: &'static str,
+    /// API group; empty for core.
+    pub group: &'static str,
     /// Plural of the resource.
     pub resource: &'static str,
     /// Subresource; empty if none.
@@ -106,6 +108,7 @@ impl Call {
     pub fn counted(&self, user_agent: &str) -> Counted {
         Counted {
             verb: self.verb,
+            group: self.resource.group,
             resource: self.resource.plural,
             subresource: self.subresource.clone(),
             namespace: self.namespace.clone(),

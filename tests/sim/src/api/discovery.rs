@@ -48,7 +48,8 @@ fn resources(group: &str, version: &str) -> Value {
     for row in RESOURCES.iter().filter(|row| row.group == group && row.version == version) {
         let entry = |suffix: &str, verbs: &[&str]| {
             json!({"name": format!("{}{suffix}", row.plural), "singularName": row.name.to_lowercase(), "kind": row.name,
-                "namespaced": row.scope == Scope::Namespaced, "verbs": verbs, "shortNames": short_names(row.plural)})
+                "namespaced": row.scope == Scope::Namespaced, "verbs": verbs,
+                "shortNames": if suffix.is_empty() { short_names(row.plural) } else { &[] }})
         };
         if row.plural == "selfsubjectaccessreviews" {
             list.push(entry("", &["create"]));

@@ -4,13 +4,14 @@
 //! pruning, watches – and speaks `metav1.Status` on every refusal. Leaves what controllers do (Jobs, garbage
 //! collection, kubelets) to [`crate::kube`], and proxied calls to [`crate::world`].
 //!
-//! Reading order: [`resource`] (the table of kinds) · [`call`] (what a request asks) · [`serve`] (dispatch) · [`read`], [`write`],
+//! Reading order: [`resource`] (the table of kinds) · [`call`] (what a request asks) · [`serve`] (dispatch) · [`read`], [`mod@write`], [`delete`],
 //! [`watch`] · [`schema`], [`validate`], [`defaults`] (what is refused and filled in) · [`rbac`] · [`discovery`].
 //!
 //! Invariant: every change of an object is one entry of the history, and resourceVersions never repeat or go back.
 
 pub mod call;
 pub mod defaults;
+pub mod delete;
 pub mod discovery;
 pub mod rbac;
 pub mod read;
@@ -33,17 +34,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub use self::call::{Call, Counted, Fault, FaultHook};
+pub use self::delete::{DeleteOptions, Propagation};
 pub use self::rbac::{Rule, allowed};
 pub use self::resource::{Key, Kind, Resource};
 pub use self::serve::Served;
 pub use self::status::Status;
 pub use self::watch::Watch;
-pub use self::write::{DeleteOptions, Part, Propagation};
+pub use self::write::Part;
 use crate::rng::Rng;
 use crate::wall::Wall;
 
 /// How many changes are kept for watches; older ones count as compacted.
-const HISTORY_LEN_MAX: usize = 50_000;
+const HISTORY_LEN_MAX: usize = 10_000;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +146,11 @@ impl Api {
     /// The latest resourceVersion.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether changes after `version` have been forgotten.
+    pub fn has_forgotten(&self, version: u64) -> bool {
+        self.history.front().is_some_and(|first| first.version > version + 1)
     }
 
     /// The changes after `version` that are kept, oldest first.

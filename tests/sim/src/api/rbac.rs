@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::{Call, Counted};
 use crate::json;
 
 /// One rule (`rules[]` of a Role or ClusterRole).
@@ -60,6 +60,15 @@ pub fn allowed(rules: &[Rule], call: &Call) -> bool {
     permitted(rules, call.resource.group, &with_subresource(call), &call.name, call.verb)
 }
 
+/// The calls among those counted that `rules` do not permit; rules for certain names only permit none of them.
+pub fn refused<'a>(rules: &[Rule], counts: impl Iterator<Item = &'a Counted>) -> Vec<&'a Counted> {
+    let resource = |counted: &Counted| match counted.subresource.as_str() {
+        "" => counted.resource.to_owned(),
+        subresource => format!("{}/{subresource}", counted.resource),
+    };
+    counts.filter(|counted| !permitted(rules, counted.group, &resource(counted), "", counted.verb)).collect()
+}
+
 /// The same by the words of a SelfSubjectAccessReview; `resource` includes the subresource.
 pub fn permitted(rules: &[Rule], group: &str, resource: &str, name: &str, verb: &str) -> bool {
     rules.iter().any(|rule| rule.permits(group, resource, name, verb))
@@ -89,6 +98,9 @@ mod tests {
         let check = |method, target: &str, expected| {
             let call = Call::parse(&Request::new(method, target)).unwrap();
             assert_eq!(allowed(&rules, &call), expected, "{target}");
+            let counted = [call.counted("agent")];
+            let is_named = call.name == "token";
+            assert_eq!(refused(&rules, counted.iter()).is_empty(), expected && !is_named, "{target}");
         };
         check(Method::Get, "/api/v1/namespaces/a/secrets/token", true);
         check(Method::Get, "/api/v1/namespaces/a/secrets/other", false);

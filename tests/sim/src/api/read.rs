@@ -36,6 +36,7 @@ impl Api {
             items.push(object);
         }
         let row = kind.row();
+        let items: Value = items.into_iter().map(|item| shown_in_list(kind, item)).collect();
         let name = format!("{}List", row.name);
         Ok(json!({"kind": name, "apiVersion": row.api_version(), "metadata": metadata, "items": items}))
     }
@@ -54,6 +55,16 @@ impl Api {
         }
         Ok((version, Some(Key::new(kind, namespace, name))))
     }
+}
+
+/// An item of a list: those of built-in kinds say neither `apiVersion` nor `kind`, as those of a real server.
+fn shown_in_list(kind: Kind, item: &Value) -> Value {
+    let mut item = item.clone();
+    if let (false, Some(fields)) = (kind.row().is_custom(), item.as_object_mut()) {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    item
 }
 
 fn token(version: u64, next: &Key) -> String {

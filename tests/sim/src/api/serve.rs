@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::call::{Call, Fault};
+use super::delete::{DeleteOptions, Propagation};
 use super::resource::{Key, Kind, Scope, Tracking};
 use super::status::Status;
 use super::watch::Watch;
-use super::write::{DeleteOptions, Part, Propagation};
+use super::write::Part;
 use super::{Api, discovery, rbac, read};
 use crate::http::{Answer, Method, Request, Response};
 use crate::json;
@@ -134,7 +135,7 @@ impl Api {
                 if is_dry(request) {
                     return done(200, &self.admit_change(&key, part, new)?);
                 }
-                let object = self.replace(now, &key, part, new)?;
+                let object = self.replace(&key, part, new)?;
                 done(200, &object)
             }
             "patch" => self.patch(now, &key, part, request),
@@ -201,7 +202,7 @@ impl Api {
         let object = if is_dry(request) {
             Arc::new(self.admit_change(key, part, new)?)
         } else {
-            self.replace(now, key, part, new)?
+            self.replace(key, part, new)?
         };
         Ok(Served::Answer(Response::json(200, &object).into()))
     }
@@ -279,6 +280,10 @@ fn refused(call: &Call) -> Status {
 }
 
 fn body(request: &Request) -> Result<Value, Status> {
+    if request.content_type() == "application/vnd.kubernetes.protobuf" {
+        let message = "the stand-in reads JSON and YAML, not protobuf";
+        return Err(Status::new(415, "UnsupportedMediaType", message));
+    }
     let body: Result<Value, String> = match request.content_type() {
         "application/yaml" => serde_yaml::from_slice(&request.body).map_err(|error| error.to_string()),
         _ => serde_json::from_slice(&request.body).map_err(|error| error.to_string()),

@@ -220,6 +220,16 @@ fn lists_are_selected_and_paged() {
 }
 
 #[test]
+fn items_of_built_in_kinds_do_not_say_what_they_are() {
+    let mut api = api();
+    post(&mut api, SECRETS, json!({"metadata": {"name": "s"}}));
+    post(&mut api, RUNS, run("a"));
+    let mut kind =
+        |path: &str| call(&mut api, Method::Get, path, &Value::Null).value()["items"][0]["kind"].clone();
+    assert_eq!((kind(SECRETS), kind(RUNS)), (Value::Null, json!("TestRun")));
+}
+
+#[test]
 fn watches_follow_the_selector() {
     let mut api = api();
     post(&mut api, RUNS, run("old"));
@@ -323,7 +333,7 @@ fn controllers_write_past_the_requests() {
     let mut api = api();
     post(&mut api, RUNS, run("a"));
     let key = super::Key::new(Kind::TestRun, "default", "a");
-    api.modify(Duration::ZERO, &key, Part::Status, |object| object["status"] = json!({"stage": "error"}));
+    api.modify(&key, Part::Status, |object| object["status"] = json!({"stage": "error"}));
     assert_eq!(api.object(&key).unwrap()["status"]["stage"], "error");
     assert_eq!(api.requests(), 1);
 }

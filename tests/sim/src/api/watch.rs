@@ -113,7 +113,7 @@ impl Watch {
     /// The events since the last poll.
     pub fn poll(&mut self, now: Duration, api: &Api) -> Polled {
         if self.state == State::Open {
-            if self.seen < api.oldest && self.lagged(api) {
+            if api.has_forgotten(self.seen) {
                 self.send("ERROR", &Status::expired(self.seen, api.oldest).value());
                 return Polled { lines: std::mem::take(&mut self.pending), is_over: true };
             }
@@ -149,11 +149,6 @@ impl Watch {
     /// The kind that is watched.
     pub fn kind(&self) -> Kind {
         self.kind
-    }
-
-    /// Whether changes that this watch has not seen are gone from the history.
-    fn lagged(&self, api: &Api) -> bool {
-        api.history.front().is_some_and(|first| first.version > self.seen + 1)
     }
 
     fn absorb(&mut self, change: &Change) {

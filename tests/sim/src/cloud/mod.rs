@@ -193,6 +193,11 @@ impl Cloud {
         self.plagues.push(Plague { route, trouble, left: times });
     }
 
+    /// Requests so far, all routes together.
+    pub fn requests(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
     fn next_id(&mut self) -> u64 {
         self.next = self.next.max(FIRST_ID) + 1;
         self.next - 1

@@ -12,6 +12,10 @@ const PORT_DEFAULT: u16 = 6565;
 /// Flags without a value. An explicit one may follow after `=`.
 const SWITCHES: &[&str] = &[
     "--paused",
+    "-p",
+    "-l",
+    "-w",
+    "--new-machine-readable-summary",
     "--no-setup",
     "--no-teardown",
     "--linger",
@@ -34,6 +38,9 @@ const SWITCHES: &[&str] = &[
 /// Flags with a value.
 const OPTIONS: &[&str] = &[
     "--address",
+    "--http-debug",
+    "--local-ips",
+    "--features",
     "-a",
     "--execution-segment",
     "--execution-segment-sequence",
@@ -184,10 +191,10 @@ impl Argv {
             Some(other) => return Err(invalid(&format!("invalid argument {other:?} for {flag:?} flag"))),
         }
         match flag {
-            "--paused" => self.start = DoneBy::Rest,
+            "--paused" | "-p" => self.start = DoneBy::Rest,
             "--no-setup" => self.setup = DoneBy::Rest,
             "--no-teardown" => self.teardown = DoneBy::Rest,
-            "--linger" => self.end = End::Lingers,
+            "--linger" | "-l" => self.end = End::Lingers,
             _ => {}
         }
         Ok(())
@@ -204,7 +211,7 @@ impl Argv {
             "--out" | "-o" => self.outputs.push(value),
             "-e" | "--env" => {
                 let (name, value) = value.split_once('=').unwrap_or((&value, ""));
-                if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+                if !is_env_name(name) {
                     return Err(invalid(&format!("invalid environment variable name {name:?}")));
                 }
                 self.env.push((name.to_owned(), value.to_owned()));
@@ -250,6 +257,12 @@ impl Argv {
     pub fn env(&self, name: &str) -> Option<&str> {
         self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// Whether k6 takes the name of an `-e`: `^[a-zA-Z_][a-zA-Z0-9_]*$`.
+fn is_env_name(name: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    name.bytes().next().is_some_and(|b| word(b) && !b.is_ascii_digit()) && name.bytes().all(word)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -346,6 +359,8 @@ mod tests {
             "k6 run a.js --execution-segment=0:1/2 --execution-segment-sequence=0,1/3,1",
             "k6 run a.js --execution-segment=0:1/2 --execution-segment-sequence=0,1/2",
             "k6 run a.js --paused=maybe",
+            "k6 run a.js -e a-b=c",
+            "k6 run a.js -e =c",
         ] {
             assert_eq!(read(line).unwrap_err().code, INVALID_CONFIG, "{line}");
         }

@@ -19,7 +19,7 @@ pub const STOPPED_BY_REST: i32 = 103;
 pub const INVALID_CONFIG: i32 = 104;
 /// Ended by a signal.
 pub const ABORTED: i32 = 105;
-/// Killed by the kernel.
+/// Killed by the kernel or the kubelet.
 pub const KILLED: i32 = 137;
 /// An exception in the script.
 pub const SCRIPT_EXCEPTION: i32 = 107;
@@ -44,6 +44,13 @@ impl K6s {
     /// The same, to change its script or manners mid-run.
     pub fn runner_mut(&mut self, namespace: &str, pod: &str) -> Option<&mut Runner> {
         self.runners.get_mut(&(namespace.to_owned(), pod.to_owned()))
+    }
+
+    /// Ends the process of a pod at once, unless it has ended before.
+    pub fn kill(&mut self, now: Duration, namespace: &str, pod: &str) {
+        if let Some(runner) = self.runner_mut(namespace, pod) {
+            runner.killed.get_or_insert(now);
+        }
     }
 
     /// All processes whose pod's name starts with `prefix`, by namespace and pod.
@@ -100,7 +107,9 @@ impl K6s {
         let teardown = runners.iter().flat_map(|runner| &runner.teardowns).min();
         let is_early = |teardown: &Duration| {
             runners.iter().any(|runner| {
-                let dead = runner.exits().is_some_and(|(at, _)| at <= *teardown);
+                // A signal ends the test at once, although the process may take longer to flush.
+                let signalled = runner.terminated.is_some_and(|at| at <= *teardown);
+                let dead = signalled || runner.exits().is_some_and(|(at, _)| at <= *teardown);
                 runner.resumed.is_some() && !dead && runner.ends_at().is_none_or(|end| end > *teardown)
             })
         };

@@ -5,6 +5,7 @@
 //!                                   │                 └─stopped→ interrupted ┴→ lingers until SIGTERM
 //!                                   └─setup (REST), setup data
 //! ```
+//! Resumed before the script is compiled, it starts as soon as it is. Resumed a second time, it answers 500 and runs on.
 //! Invariant: after `stopped` the process answers status 10 with `running: true` for as long as it lingers.
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::argv::{Argv, DoneBy, End};
-use super::{ABORTED, KILLED, STOPPED_BY_REST};
+use super::{ABORTED, STOPPED_BY_REST};
 use crate::http::{Answer, Method, Request, Response};
 use crate::json;
 
@@ -116,7 +117,7 @@ pub struct Runner {
     pub teardowns: Vec<Duration>,
     /// When it got SIGTERM.
     pub terminated: Option<Duration>,
-    /// When it was killed, or its node was lost.
+    /// When it was killed, if nothing else ended it before.
     pub killed: Option<Duration>,
     /// REST calls answered.
     pub calls: u64,
@@ -161,14 +162,10 @@ impl Runner {
                 if self.argv.setup == DoneBy::Itself { self.script.setup } else { Duration::ZERO };
             at.max(self.ready_at()) + own_setup + self.script.duration
         });
-        // A signal ends the test as well; the process may take longer.
-        [by_itself, self.stopped, self.terminated, self.killed].into_iter().flatten().min()
-    }
-
-    /// Whether the test had come to its end before a signal at `at`.
-    fn had_ended(&self, at: Duration) -> bool {
-        let before = Self { terminated: None, killed: None, ..self.clone() };
-        before.ends_at().is_some_and(|end| end <= at)
+        match (by_itself, self.stopped) {
+            (Some(end), Some(stop)) => Some(end.min(stop)),
+            (end, stop) => end.or(stop),
+        }
     }
 
     /// When and how the process exits, as far as that is settled.
@@ -189,15 +186,16 @@ impl Runner {
             };
             exits.push((end + self.script.flush, exit));
         }
-        exits.extend(self.killed.map(|at| (at, Exit::new(KILLED, ""))));
         if let Some(at) = self.terminated {
-            let exit = if self.had_ended(at) {
+            let has_ended = self.ends_at().is_some_and(|end| end <= at);
+            let exit = if has_ended {
                 self.script.exit.clone()
             } else {
                 Exit::new(ABORTED, "test run was aborted by a signal")
             };
             exits.push((at + self.script.flush, exit));
         }
+        exits.extend(self.killed.map(|at| (at, Exit::new(super::KILLED, ""))));
         exits.into_iter().min_by_key(|(at, _)| *at)
     }
 
@@ -243,7 +241,7 @@ impl Runner {
             (Method::Patch, "/v1/status") => self.change_status(now, request).into(),
             (Method::Get, "/v1/setup") => {
                 let data = self.data_puts.last().and_then(|(_, data)| data.clone());
-                setup_data(&data.unwrap_or_default()).into()
+                setup_data(data.as_ref()).into()
             }
             (Method::Post, "/v1/setup") => self.run_setup(now),
             (Method::Put, "/v1/setup") => {
@@ -252,12 +250,12 @@ impl Runner {
                     body => match serde_json::from_slice(body) {
                         Ok(data) => Some(data),
                         Err(error) => {
-                            return failure(400, "Error parsing setup data", &error.to_string()).into();
+                            return failure(400, "Error parsing request body", &error.to_string()).into();
                         }
                     },
                 };
                 self.data_puts.push((now, data.clone()));
-                setup_data(&data.unwrap_or_default()).into()
+                setup_data(data.as_ref()).into()
             }
             (Method::Post, "/v1/teardown") => {
                 self.teardowns.push(now);
@@ -276,9 +274,9 @@ impl Runner {
         let response = match &self.script.setup_error {
             Some(error) => failure(500, "Error executing setup", error),
             None => {
-                let data = self.script.setup_data.clone();
-                self.data_puts.push((now, Some(data.clone()).filter(|data| !data.is_null())));
-                setup_data(&data)
+                let data = Some(self.script.setup_data.clone()).filter(|data| !data.is_null());
+                self.data_puts.push((now, data.clone()));
+                setup_data(data.as_ref())
             }
         };
         Answer::After(self.script.setup, response)
@@ -293,12 +291,13 @@ impl Runner {
             self.stopped = Some(now);
         }
         match (&asked["paused"], self.resumed) {
-            (Value::Bool(false), None) if now < self.ready_at() => {
-                return failure(400, "Pause error", "the test run has not been initialized yet");
-            }
+            // Stopping leaves everything else of the request alone.
+            _ if asked["stopped"] == true => {}
             (Value::Bool(false), None) => self.resumed = Some(now),
-            (Value::Bool(true), Some(_)) => {
-                return failure(400, "Pause error", "cannot pause the running test");
+            (Value::Bool(true), None) => return failure(500, "Pause error", "execution is already paused"),
+            (Value::Bool(_), Some(_)) => {
+                let detail = "per-vu-iterations executor 'default' doesn't support pause and resume operations after its start";
+                return failure(500, "Pause error", detail);
             }
             _ => {}
         }
@@ -318,9 +317,9 @@ impl Runner {
     }
 }
 
-/// The document of setup data; null data is left out, as k6 does.
-fn setup_data(data: &Value) -> Response {
-    let attributes = if data.is_null() { json!({}) } else { json!({"data": data}) };
+/// The document of setup data; data that was never set is left out, data that was set to null is null.
+fn setup_data(data: Option<&Value>) -> Response {
+    let attributes = data.map_or_else(|| json!({}), |data| json!({"data": data}));
     Response::json(200, &json!({"data": {"type": "setupData", "id": "default", "attributes": attributes}}))
 }
 

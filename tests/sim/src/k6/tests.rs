@@ -43,16 +43,26 @@ fn a_run_goes_from_pause_to_the_end() {
     let mut k6s = paused(Script::default());
     assert!(call(&mut k6s, Duration::ZERO, Method::Get, "/v1/status", &Value::Null).is_none());
     assert_eq!(attributes(&mut k6s, Duration::from_millis(60))["status"], 1);
-    assert_eq!(change(&mut k6s, Duration::from_millis(60), json!({"paused": false})).status, 400);
     let waiting = attributes(&mut k6s, READY);
     assert_eq!((&waiting["status"], &waiting["paused"]), (&json!(4), &json!(true)));
     change(&mut k6s, READY, json!({"paused": false}));
     let running = attributes(&mut k6s, READY);
     assert_eq!((&running["status"], &running["running"]), (&json!(7), &json!(true)));
+    let again = change(&mut k6s, READY, json!({"paused": false}));
+    assert_eq!((again.status, &again.value()["errors"][0]["title"]), (500, &json!("Pause error")));
     let end = READY + Duration::from_secs(5);
     assert_eq!(attributes(&mut k6s, end)["status"], 9);
     assert_eq!(attributes(&mut k6s, end)["running"], false);
     assert_eq!(k6s.runner("ns", "r-1").unwrap().exits(), None, "it lingers");
+}
+
+#[test]
+fn resumed_early_it_starts_when_it_can() {
+    let mut k6s = paused(Script::default());
+    assert_eq!(change(&mut k6s, Duration::from_millis(60), json!({"paused": false})).status, 200);
+    assert_eq!(attributes(&mut k6s, Duration::from_millis(149))["status"], 1);
+    assert_eq!(attributes(&mut k6s, READY)["status"], 7);
+    assert_eq!(k6s.faults("r-"), ["a runner was resumed before all of them were ready"]);
 }
 
 #[test]

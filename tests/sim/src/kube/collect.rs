@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Around, Kube, Task, is_deleting};
-use crate::api::write::FOREGROUND;
+use crate::api::delete::FOREGROUND;
 use crate::api::{Change, ChangeKind, DeleteOptions, Key, Kind, Part, Propagation};
 use crate::json;
 
@@ -72,7 +72,7 @@ impl Kube {
         if waits_for_dependents(&object) {
             let dependents = self.owners.of(json::text(&object, "metadata.uid"));
             if dependents.is_empty() {
-                around.api.modify(now, key, Part::Main, |object| {
+                around.api.modify(key, Part::Main, |object| {
                     if let Some(finalizers) = object["metadata"]["finalizers"].as_array_mut() {
                         finalizers.retain(|name| name != FOREGROUND);
                     }
@@ -103,7 +103,7 @@ impl Kube {
             .map(|(inside, object)| (inside.clone(), is_deleting(object)))
             .collect();
         if inside.is_empty() {
-            around.api.modify(now, key, Part::Main, |namespace| namespace["spec"] = json!({}));
+            around.api.modify(key, Part::Main, |namespace| namespace["spec"] = json!({}));
             return;
         }
         let options =

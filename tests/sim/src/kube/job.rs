@@ -85,7 +85,7 @@ impl Kube {
                 status["completionTime"] = json!(at);
             }
         }
-        around.api.modify(now, key, Part::Status, |job| job["status"] = status);
+        around.api.modify(key, Part::Status, |job| job["status"] = status);
     }
 
     /// Creates one pod; false when that is refused.

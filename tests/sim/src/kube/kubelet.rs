@@ -14,20 +14,13 @@ use serde_json::Value;
 
 use super::plan::{Mishap, Place, PodPlan};
 use super::status::{PodStatus, Readiness, State};
-use super::{Around, Kube, Task, env, is_deleting};
+use super::{Around, Kube, Task, is_deleting};
 use crate::api::{Change, DeleteOptions, Key, Part};
 use crate::json;
-use crate::k6::{Argv, Exit};
-
-/// How long the kubelet waits before it tries a container again that it could not start.
-const RETRY: Duration = Duration::from_secs(10);
-/// From the start of a command that k6 refuses to its exit.
-const REFUSAL: Duration = Duration::from_millis(50);
-/// Exit code of a process that was killed.
-const KILLED: i32 = 137;
+use crate::k6::Exit;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Unbound,
     Bound,
     /// Container n is about to be started.
@@ -45,22 +38,31 @@ enum Step {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Process {
+pub(super) enum Process {
     K6,
     Command(Duration, Exit),
+}
+
+/// Where a termination message comes from (`terminationMessagePolicy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    File,
+    Log,
 }
 
 /// A pod as the kubelet has it.
 #[derive(Debug)]
 pub(super) struct Sandbox {
     pub(super) status: PodStatus,
-    plan: PodPlan,
-    step: Step,
-    due: Duration,
-    inits: usize,
+    pub(super) plan: PodPlan,
+    pub(super) step: Step,
+    pub(super) due: Duration,
+    pub(super) inits: usize,
+    /// Whether the main container's last words come from its log, for k6 writes no termination log.
+    words: Words,
     /// When the main container was started.
-    main_since: Duration,
-    logs: BTreeMap<String, String>,
+    pub(super) main_since: Duration,
+    pub(super) logs: BTreeMap<String, String>,
 }
 
 impl Sandbox {
@@ -77,7 +79,7 @@ impl Sandbox {
         log.map_or("", String::as_str)
     }
 
-    fn mishap_of(&self, container: usize) -> Option<&Mishap> {
+    pub(super) fn mishap_of(&self, container: usize) -> Option<&Mishap> {
         let place = if self.inits > 0 && container == 0 {
             Place::Init
         } else if container == self.inits {
@@ -91,7 +93,7 @@ impl Sandbox {
         })
     }
 
-    fn set(&mut self, container: usize, state: State) {
+    pub(super) fn set(&mut self, container: usize, state: State) {
         match container.checked_sub(self.inits) {
             None => self.status.inits[container] = state,
             Some(0) if matches!(state, State::Running(_)) => self.status.mains.fill(state),
@@ -100,11 +102,15 @@ impl Sandbox {
     }
 
     /// Ends what runs, and with it the pod.
-    fn end(&mut self, now: Duration, reason: &'static str, exit: &Exit) {
+    pub(super) fn end(&mut self, now: Duration, reason: &'static str, exit: &Exit) {
         let code = exit.code;
-        for state in self.status.inits.iter_mut().chain(&mut self.status.mains) {
+        // Init containers write their termination log themselves.
+        let main_message = if self.words == Words::Log { exit.message.as_str() } else { "" };
+        let inits = self.status.inits.iter_mut().map(|state| (state, exit.message.as_str()));
+        let mains = self.status.mains.iter_mut().map(|state| (state, main_message));
+        for (state, message) in inits.chain(mains) {
             if let State::Running(started) = *state {
-                let message = exit.message.clone();
+                let message = message.to_owned();
                 *state = State::Terminated { code, reason, message, started, finished: now };
             }
         }
@@ -128,6 +134,10 @@ impl Kube {
             step: Step::Unbound,
             due: now + self.config.delays.schedule,
             inits,
+            words: match json::text(&pod["spec"]["containers"][0], "terminationMessagePolicy") {
+                "FallbackToLogsOnError" => Words::Log,
+                _ => Words::File,
+            },
             main_since: Duration::ZERO,
             logs: BTreeMap::new(),
         };
@@ -148,14 +158,17 @@ impl Kube {
         } else {
             self.advance(now, around, &pod, key, &mut sandbox)
         };
+        if sandbox.step == Step::Ended {
+            around.k6s.kill(now, &key.namespace, &key.name);
+        }
         let status = sandbox.status.render(now, around.api.wall, &pod);
-        around.api.modify(now, key, Part::Status, |pod| pod["status"] = status);
+        around.api.modify(key, Part::Status, |pod| pod["status"] = status);
         if let Some(next) = next {
             self.tasks.insert((next, Task::Pod(key.clone())));
         }
         if sandbox.step == Step::Bound && json::text(&pod, "spec.nodeName").is_empty() {
             let node = self.config.node.clone();
-            around.api.modify(now, key, Part::Main, |pod| pod["spec"]["nodeName"] = node.into());
+            around.api.modify(key, Part::Main, |pod| pod["spec"]["nodeName"] = node.into());
         }
         self.pods.insert(key.clone(), sandbox);
         if is_gone {
@@ -247,204 +260,4 @@ impl Kube {
         }
         Some(sandbox.due)
     }
-
-    fn start(
-        &self,
-        now: Duration,
-        around: &mut Around<'_>,
-        pod: &Value,
-        key: &Key,
-        sandbox: &mut Sandbox,
-        container: usize,
-    ) {
-        let is_init = container < sandbox.inits;
-        let spec = match container.checked_sub(sandbox.inits) {
-            None => &pod["spec"]["initContainers"][container],
-            Some(main) => &pod["spec"]["containers"][main],
-        };
-        let env = env::resolve(around.api, pod, &sandbox.status.ip, spec);
-        if let Some((reason, message)) = refusal(sandbox, container, json::text(spec, "image"), &env) {
-            sandbox.set(container, State::Waiting { reason, message });
-            sandbox.due = now + RETRY;
-            return;
-        }
-        let env = env.expect("an unresolved environment is refused above");
-        let argv = env::argv(spec, &env);
-        sandbox.set(container, State::Running(now));
-        let name = json::text(spec, "name");
-        if is_init {
-            let url =
-                env.iter().rev().find(|(name, _)| name == "PLZ_ARCHIVE_URL").map(|(_, url)| url.as_str());
-            let exit = match (&sandbox.plan.mishap, url) {
-                (Some(Mishap::Init(exit)), _) if container == 0 => exit.clone(),
-                (_, Some(url)) => {
-                    let fetched = around.s3.fetch(now, url);
-                    self.config.downloads.get(&fetched).cloned().unwrap_or_default()
-                }
-                _ => command(sandbox, name),
-            };
-            sandbox.step = Step::Init(container, exit);
-            sandbox.due = now + self.config.delays.init;
-            return;
-        }
-        sandbox.status.phase = "Running";
-        sandbox.main_since = now;
-        let process = match Argv::read(&argv) {
-            Some(Ok(argv)) => {
-                let script = sandbox.plan.script.clone();
-                around.k6s.start(now, &key.namespace, &key.name, argv, script);
-                Process::K6
-            }
-            Some(Err(exit)) => Process::Command(now + REFUSAL, exit),
-            None => Process::Command(now + self.config.delays.command, command(sandbox, name)),
-        };
-        sandbox.step = Step::Main(process);
-        sandbox.due = now;
-    }
-
-    /// Looks at the main container: mishaps, exit, readiness. All of it by time alone, so any moment is good.
-    fn watch_main(
-        &mut self,
-        now: Duration,
-        around: &mut Around<'_>,
-        pod: &Value,
-        key: &Key,
-        sandbox: &mut Sandbox,
-        process: &Process,
-    ) -> Option<Duration> {
-        let mut later = Vec::new();
-        if let Some((after, mishap)) = sandbox.plan.mishap.clone().and_then(timed) {
-            let at = sandbox.main_since + after;
-            if now >= at {
-                return self.befall(now, around, key, sandbox, mishap);
-            }
-            later.push(at);
-        }
-        let exit = match process {
-            Process::K6 => around.k6s.runner(&key.namespace, &key.name).and_then(|runner| runner.exits()),
-            Process::Command(at, exit) => Some((*at, exit.clone())),
-        };
-        if let Some((at, exit)) = exit {
-            if now >= at {
-                let name = json::text(&pod["spec"]["containers"][0], "name").to_owned();
-                sandbox.logs.entry(name).or_insert_with(|| exit.message.clone());
-                let reason = if exit.code == 0 { "Completed" } else { "Error" };
-                sandbox.end(now, reason, &exit);
-                return None;
-            }
-            later.push(at);
-        }
-        let probe = &pod["spec"]["containers"][0]["readinessProbe"];
-        let after = if probe.is_object() {
-            let seconds =
-                |field: &str, default| Duration::from_secs(probe[field].as_u64().unwrap_or(default));
-            seconds("initialDelaySeconds", 0) + seconds("periodSeconds", 10)
-        } else {
-            self.config.delays.ready
-        };
-        let ready_at = sandbox.main_since + after;
-        if now >= ready_at {
-            sandbox.status.ready = Readiness::Ready;
-        } else {
-            later.push(ready_at);
-        }
-        later.into_iter().min()
-    }
-
-    fn befall(
-        &mut self,
-        now: Duration,
-        around: &mut Around<'_>,
-        key: &Key,
-        sandbox: &mut Sandbox,
-        mishap: Mishap,
-    ) -> Option<Duration> {
-        let killed = || Exit::new(KILLED, "");
-        let is_deadly = !matches!(mishap, Mishap::Disrupted(_) | Mishap::Deleted(_));
-        if let Some(runner) = around.k6s.runner_mut(&key.namespace, &key.name).filter(|_| is_deadly) {
-            runner.killed.get_or_insert(now);
-        }
-        match mishap {
-            Mishap::Exit(_, exit) => {
-                let reason = if exit.code == 0 { "Completed" } else { "Error" };
-                sandbox.end(now, reason, &exit);
-            }
-            Mishap::OomKilled(_) => sandbox.end(now, "OOMKilled", &killed()),
-            Mishap::Evicted(_, words) => {
-                sandbox.end(now, "Error", &killed());
-                sandbox.status.reason = "Evicted";
-                sandbox.status.disrupted =
-                    Some(("TerminationByKubelet", "The node was low on resource: memory."));
-                sandbox.status.message = words;
-            }
-            Mishap::NodeLost(_) => {
-                sandbox.step = Step::Lost;
-                sandbox.status.ready = Readiness::NodeNotReady;
-                sandbox.due = now + self.config.delays.node_eviction;
-                return Some(sandbox.due);
-            }
-            Mishap::Disrupted(_) | Mishap::Deleted(_) => {
-                if matches!(mishap, Mishap::Disrupted(_)) {
-                    sandbox.status.disrupted = Some(("EvictionByEvictionAPI", "Eviction API: evicting"));
-                }
-                sandbox.plan.mishap = None;
-                around.api.delete(now, key, &DeleteOptions::default()).expect("the pod is there");
-            }
-            _ => {}
-        }
-        None
-    }
-}
-
-/// The mishaps that come by time, with their time after the start of the main container.
-fn timed(mishap: Mishap) -> Option<(Duration, Mishap)> {
-    let after = match &mishap {
-        Mishap::Exit(after, _)
-        | Mishap::OomKilled(after)
-        | Mishap::Evicted(after, _)
-        | Mishap::Disrupted(after)
-        | Mishap::NodeLost(after)
-        | Mishap::Deleted(after) => *after,
-        _ => return None,
-    };
-    Some((after, mishap))
-}
-
-/// Why a container cannot be started, as `waiting.reason` and message.
-fn refusal(
-    sandbox: &Sandbox,
-    container: usize,
-    image: &str,
-    env: &Result<env::Env, String>,
-) -> Option<(&'static str, String)> {
-    let state = match container.checked_sub(sandbox.inits) {
-        None => &sandbox.status.inits[container],
-        Some(main) => &sandbox.status.mains[main],
-    };
-    match (sandbox.mishap_of(container), env) {
-        (Some(Mishap::Pull(_, words)), _) => {
-            let was_error = matches!(state, State::Waiting { reason: "ErrImagePull", .. });
-            Some(if was_error {
-                ("ImagePullBackOff", format!("Back-off pulling image {image:?}: ErrImagePull: {words}"))
-            } else {
-                ("ErrImagePull", words.clone())
-            })
-        }
-        (Some(Mishap::InvalidImage(_)), _) => {
-            let words = format!(
-                "Failed to apply default image tag {image:?}: couldn't parse image name: invalid reference format"
-            );
-            Some(("InvalidImageName", words))
-        }
-        (Some(Mishap::ConfigError(_, words)), _) => Some(("CreateContainerConfigError", words.clone())),
-        (_, Err(words)) => Some(("CreateContainerConfigError", words.clone())),
-        _ => None,
-    }
-}
-
-/// How a container ends that is neither k6 nor a download; its log is put down.
-fn command(sandbox: &mut Sandbox, name: &str) -> Exit {
-    let (exit, log) = sandbox.plan.commands.get(name).cloned().unwrap_or_default();
-    sandbox.logs.insert(name.to_owned(), log);
-    exit
 }

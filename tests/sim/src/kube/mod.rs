@@ -4,7 +4,7 @@
 //! server's objects make tasks, [`Kube::tick`] runs those that are due. Leaves k6 to [`crate::k6`] and downloads to
 //! [`crate::s3`]. Controllers write past the request interface: they are neither counted nor struck by faults.
 //!
-//! Reading order: [`plan`] (what is configured) · [`job`] · [`collect`] · [`kubelet`] · [`status`] · [`env`].
+//! Reading order: [`plan`] (what is configured) · [`job`] · [`collect`] · [`kubelet`] (with `start`, `running`) · [`status`] · [`mod@env`].
 //! Invariant: a tick with nothing due changes nothing, and its cost grows with what is due, not with what there is.
 
 pub mod collect;
@@ -12,6 +12,8 @@ pub mod env;
 pub mod job;
 pub mod kubelet;
 pub mod plan;
+mod running;
+mod start;
 pub mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +65,7 @@ pub struct Kube {
     owners: Owners,
     jobs: BTreeMap<Key, JobState>,
     pods: BTreeMap<Key, Sandbox>,
+    released: Vec<String>,
     rng: Rng,
 }
 
@@ -82,6 +85,7 @@ impl Kube {
             owners: Owners::default(),
             jobs: BTreeMap::new(),
             pods: BTreeMap::new(),
+            released: Vec::new(),
             rng: Rng::new(seed),
         }
     }
@@ -126,6 +130,11 @@ impl Kube {
         self.pods.get(&Key::new(Kind::Pod, namespace, pod)).is_some_and(Sandbox::is_reachable)
     }
 
+    /// The addresses of pods that have gone since the last call.
+    pub fn take_released(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.released)
+    }
+
     /// The log of a container (empty name: the first) of a pod.
     pub fn log(&self, namespace: &str, pod: &str, container: &str) -> Option<String> {
         let sandbox = self.pods.get(&Key::new(Kind::Pod, namespace, pod))?;
@@ -136,10 +145,17 @@ impl Kube {
         if self.seen == around.api.version() {
             return;
         }
+        assert!(
+            !around.api.has_forgotten(self.seen),
+            "more changes than the history holds came between two ticks"
+        );
         let changes: Vec<Change> = around.api.changes_since(self.seen).cloned().collect();
         self.seen = around.api.version();
         for change in &changes {
             self.react(now, change);
+            if change.key.kind == Kind::Pod && change.kind == ChangeKind::Deleted {
+                around.k6s.kill(now, &change.key.namespace, &change.key.name);
+            }
         }
     }
 
@@ -163,7 +179,8 @@ impl Kube {
                 match kind {
                     ChangeKind::Added => self.take_pod(now, change),
                     ChangeKind::Deleted => {
-                        self.pods.remove(&change.key);
+                        let address = self.pods.remove(&change.key).map(|sandbox| sandbox.status.ip);
+                        self.released.extend(address.filter(|address| !address.is_empty()));
                     }
                     ChangeKind::Modified => {
                         let was_deleting = change.before.as_ref().is_some_and(|pod| is_deleting(pod));

@@ -30,7 +30,7 @@ fn job(url: &str) -> Value {
         "-e",
         "D=$$(TOKEN)",
     ];
-    let k6 = json!({"name": "k6", "image": "grafana/k6:latest", "command": ["k6"], "args": args,
+    let k6 = json!({"name": "k6", "image": "grafana/k6:latest", "command": ["k6"], "args": args, "terminationMessagePolicy": "FallbackToLogsOnError",
         "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "token"}}}]});
     let spec = json!({"restartPolicy": "Never", "volumes": [{"name": "archive-volume", "emptyDir": {}}],
         "initContainers": [download], "containers": [k6]});
@@ -270,11 +270,12 @@ fn wrong_flags_end_k6() {
     let job = json!({"metadata": {"name": "run-1"}, "spec": {"backoffLimit": 0, "template": {"spec": spec}}});
     world.api.create(world.now, Kind::Job, "default", job).unwrap();
     assert!(world.run_until(DEADLINE, |world| job_ends(world) == "Failed"));
-    let terminated = &pod(&world)["status"]["containerStatuses"][0]["state"]["terminated"];
-    assert_eq!(
-        (&terminated["exitCode"], &terminated["message"]),
-        (&json!(104), &json!("unknown flag: --nope"))
-    );
+    let pod = pod(&world);
+    let terminated = &pod["status"]["containerStatuses"][0]["state"]["terminated"];
+    assert_eq!((&terminated["exitCode"], &terminated["message"]), (&json!(104), &Value::Null));
+    let target = format!("/api/v1/namespaces/default/pods/{}/log?container=k6", text(&pod, "metadata.name"));
+    let log = world.serve_api(world.now, &Request::new(Method::Get, &target)).answer().response().unwrap();
+    assert_eq!(log.as_text(), "unknown flag: --nope", "k6 writes no termination log");
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! What each server of a world does with a request: takes the lock, asks the model, lets go.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::Shared;
+use super::server::{Outcome, Piece, Service};
+use crate::api::{Served, Status, Watch};
+use crate::http::Request;
+
+/// The longest wait of a watch before its connection is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The API server.
+pub(super) struct ApiService(pub(super) Arc<Shared>);
+
+/// Both hosts of GCk6.
+pub(super) struct CloudService(pub(super) Arc<Shared>);
+
+/// The bucket.
+pub(super) struct Bucket(pub(super) Arc<Shared>);
+
+impl Service for ApiService {
+    fn serve(&self, _local: SocketAddr, request: &Request) -> Outcome {
+        let bearer = self.0.bearer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let given = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        if bearer.is_some() && bearer.as_deref() != given {
+            let status = Status::new(401, "Unauthorized", "Unauthorized");
+            return Outcome::Answer(status.response().into());
+        }
+        match self.0.with(|world, now| world.serve_api(now, request)) {
+            Served::Answer(answer) => Outcome::Answer(answer),
+            Served::Watch(watch) => stream(Arc::clone(&self.0), watch),
+        }
+    }
+}
+
+fn stream(shared: Arc<Shared>, mut watch: Watch) -> Outcome {
+    Outcome::Stream(Box::new(move || {
+        let mut world = shared.lock();
+        let first = shared.now();
+        loop {
+            let now = shared.now();
+            let polled = watch.poll(now, &world.api);
+            if polled.is_over || shared.is_stopping() {
+                return Piece::Last(polled.lines);
+            }
+            if !polled.lines.is_empty() || now >= first + LOOK_INTERVAL {
+                return Piece::Data(polled.lines);
+            }
+            let until = watch.next_wakeup().min(first + LOOK_INTERVAL);
+            world = shared.sleep(world, until.saturating_sub(now).max(Duration::from_millis(1)));
+        }
+    }))
+}
+
+impl Service for CloudService {
+    fn serve(&self, _local: SocketAddr, request: &Request) -> Outcome {
+        Outcome::Answer(self.0.with(|world, now| world.serve_cloud(now, request)))
+    }
+}
+
+impl Service for Bucket {
+    fn serve(&self, _local: SocketAddr, request: &Request) -> Outcome {
+        Outcome::Answer(self.0.with(|world, now| world.serve_s3(now, request)))
+    }
+}
