@@ -20,7 +20,7 @@ pub struct Announcement {
     /// `Normal` or `Warning`.
     pub kind: Kind,
     /// A word that tools filter by.
-    pub reason: &'static str,
+    pub reason: String,
     /// A sentence.
     pub message: String,
 }
@@ -36,21 +36,21 @@ pub enum Kind {
 impl Announcement {
     /// Something that went as it should.
     #[must_use]
-    pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Normal, reason, message: message.into() }
+    pub fn normal(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Normal, reason: reason.into(), message: message.into() }
     }
 
     /// Something that somebody should look at.
     #[must_use]
-    pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Warning, reason, message: message.into() }
+    pub fn warning(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Warning, reason: reason.into(), message: message.into() }
     }
 
     /// The call that posts it.
     #[must_use]
     pub fn request(&self, about: &ObjectMeta, object_kind: &str, wall: SystemTime) -> k8s::Request {
         let mut hasher = DefaultHasher::new();
-        (&about.uid, self.kind, self.reason, &self.message).hash(&mut hasher);
+        (&about.uid, self.kind, &self.reason, &self.message).hash(&mut hasher);
         let time = k8s::format_time(wall);
         let event = json!({
             "apiVersion": "v1",

@@ -60,6 +60,7 @@ fn from_kubernetes(
     match (action, reply) {
         (Action::CreateJob(n), reply) => job(memory, n, |job| match reply {
             Ok(body) => learnt(job, Job::Ours(uid(&body))),
+            Err(error) if error.is_already_exists() && *job == Job::Foreign => again(&error),
             Err(error) if error.is_already_exists() => learnt(job, Job::Unclear),
             Err(error) if error.retry() == k8s::Retry::Never => learnt(job, Job::Refused(text(&error))),
             Err(error) => again(&error),
