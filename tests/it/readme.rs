@@ -59,11 +59,11 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
 fn sources(folder: &str) -> Vec<String> {
     fn visit(folder: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-            let path = entry.unwrap().path();
+            let path = entry.expect("a folder of the repository can be listed").path();
             if path.is_dir() {
                 visit(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
+                let text = read(path.to_str().expect("paths of the repository are UTF-8"));
                 found.push(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned());
             }
         }
