@@ -21,12 +21,12 @@ use crate::event::{Action, Call, Class, Event, Key, Now, ObjectKey, Report, Task
 use crate::queue::{Pace, Queue};
 use crate::rng::Rng;
 use crate::store::Store;
+use crate::testrun;
 use crate::testrun::memory::RunMemory;
-use crate::testrun::{self};
 use crate::token::TokenMemory;
+use crate::zone;
 use crate::zone::memory::ZoneMemory;
 use crate::zone::template;
-use crate::zone::{self};
 
 /// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
 const PASSES_PER_TURN_MAX: usize = 4;

@@ -134,7 +134,7 @@ pub enum Action {
     DeleteJob(u32),
     /// Ask GCk6 for the state of the test run.
     CheckState,
-    /// Tell GCk6 why the test run fails.
+    /// Tell GCk6 why the test run ends early, or that its teardown failed.
     TellCloud,
     /// Tell GCk6 that the test run is over.
     Finish,

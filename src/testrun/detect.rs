@@ -114,7 +114,9 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
 
 /// A deadline has passed.
 fn too_late(facts: &Facts<'_>) -> Option<Ending> {
-    let waited = facts.now.saturating_sub(facts.memory.since);
+    let since =
+        if facts.memory.block == Block::Started { facts.memory.since } else { facts.memory.known_since };
+    let waited = facts.now.saturating_sub(since);
     match facts.memory.block {
         Block::New | Block::Created if waited >= facts.start_deadline && facts.holds(Fact::RunnersSilent) => {
             let why = hold_up(facts).unwrap_or_else(|| "no reason is known".to_owned());

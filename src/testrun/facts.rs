@@ -108,7 +108,7 @@ impl<'a> Facts<'a> {
         let overdue = ending.map(|since| since + RECORD_PATIENCE);
         let candidates = match self.memory.block {
             Block::New | Block::Created => {
-                let start = since + self.start_deadline;
+                let start = self.memory.known_since + self.start_deadline;
                 [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop, overdue]
             }
             Block::Started => [Some(since + RUN_TIME_MAX), stop, overdue],

@@ -219,7 +219,11 @@ fn from_runner(
             // Never twice: after an answer that did not come, too.
             memory.teardown = match reply {
                 Ok(_) => Teardown::Done,
-                Err(error) => Teardown::Failed(text(&error)),
+                Err(error) => {
+                    let message = format!("teardown() failed: {}", text(&error));
+                    memory.announcements.push(Announcement::warning("TeardownFailed", message));
+                    Teardown::Failed(text(&error))
+                }
             };
             Lesson::Done
         }
@@ -264,6 +268,11 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
     let Some(writing) = memory.writing.take_if(|writing| writing.write == write) else { return };
     match write {
         RunStatusWrite::Conditions => {
+            if let Some(reason) = &writing.hold_up {
+                memory
+                    .announcements
+                    .push(Announcement::warning("Waiting", format!("the start waits: {reason}")));
+            }
             memory.hold_up_said = writing.hold_up;
             memory.hold_up_said_at = Some(now);
         }
