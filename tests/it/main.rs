@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod e2e;
 mod manifests;
 mod readme;
 mod stories;

@@ -3,6 +3,7 @@
 //! To add one: a module with `run(&mut lexopt::Parser)` and a `HELP`, a row in [`run`], a line in [`HELP`].
 
 pub(crate) mod cloud;
+pub(crate) mod demo;
 
 use std::io;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ Usage: sim COMMAND [OPTIONS]
 
 Commands:
   cloud   Grafana Cloud k6 and its archive bucket, for trying the agent on a real cluster without an account
+  demo    the agent itself against all of them, on this machine and within half a minute
   help    this text; `sim COMMAND --help` for one command
 ";
 
@@ -55,6 +57,9 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<ExitCode, Error> {
     match parser.next()? {
         Some(Value(command)) => match command.to_str() {
             Some("cloud") => cloud::run(&mut parser),
+            Some("demo") => demo::run(&mut parser),
+            // Not in the help: the demo starts itself as the agent, so that one `cargo run` builds both.
+            Some("agent") => Ok(agent(&mut parser)?),
             Some("help") => Ok(help(HELP)),
             _ => Err(Error::Usage(format!("there is no command {command:?}"))),
         },
@@ -62,6 +67,12 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<ExitCode, Error> {
         Some(other) => Err(other.unexpected().into()),
         None => Err(Error::Usage("a command is missing".to_owned())),
     }
+}
+
+/// Is the agent: the same entry as that of its own binary.
+fn agent(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
+    let code = plz_agent::cli::main(parser.raw_args()?);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
 /// Prints a help text.
