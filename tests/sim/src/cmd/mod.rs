@@ -2,6 +2,7 @@
 //!
 //! To add one: a module with `run(&mut lexopt::Parser)` and a `HELP`, a row in [`run`], a line in [`HELP`].
 
+pub(crate) mod bench;
 pub(crate) mod cloud;
 
 use std::io;
@@ -13,6 +14,7 @@ sim – stand-ins for the systems around plz-agent
 Usage: sim COMMAND [OPTIONS]
 
 Commands:
+  bench   measures plz-agent against the stand-ins and prints figures beside their goals
   cloud   Grafana Cloud k6 and its archive bucket, for trying the agent on a real cluster without an account
   help    this text; `sim COMMAND --help` for one command
 ";
@@ -54,6 +56,7 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<ExitCode, Error> {
     use lexopt::Arg::{Long, Short, Value};
     match parser.next()? {
         Some(Value(command)) => match command.to_str() {
+            Some("bench") => bench::run(&mut parser),
             Some("cloud") => cloud::run(&mut parser),
             Some("help") => Ok(help(HELP)),
             _ => Err(Error::Usage(format!("there is no command {command:?}"))),
