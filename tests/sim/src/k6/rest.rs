@@ -17,6 +17,9 @@ use super::{ABORTED, STOPPED_BY_REST};
 use crate::http::{Answer, Method, Request, Response};
 use crate::json;
 
+/// `status` of a process that waits to be resumed.
+const PAUSED: u64 = 4;
+
 /// How a process ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exit {
@@ -105,6 +108,8 @@ pub struct Runner {
     pub script: Script,
     /// When it was started.
     pub started: Duration,
+    /// When it first answered that it is paused.
+    pub shown_paused: Option<Duration>,
     /// When it was resumed; the first time if more than once.
     pub resumed: Option<Duration>,
     /// When it was stopped over REST.
@@ -130,6 +135,7 @@ impl Runner {
             argv,
             script,
             started: now,
+            shown_paused: None,
             resumed: None,
             stopped: None,
             setups: Vec::new(),
@@ -212,7 +218,7 @@ impl Runner {
             (_, Some(end)) if now >= end => 9,
             _ if now < self.ready_at() => 1,
             (Some(_), _) => 7,
-            (None, _) => 4,
+            (None, _) => PAUSED,
         }
     }
 
@@ -236,7 +242,12 @@ impl Runner {
 
     fn answer(&mut self, now: Duration, request: &Request) -> Answer {
         match (request.method, request.path.as_str()) {
-            (Method::Get, "/v1/status") => self.show_status(now).into(),
+            (Method::Get, "/v1/status") => {
+                if self.status(now) == PAUSED {
+                    self.shown_paused.get_or_insert(now);
+                }
+                self.show_status(now).into()
+            }
             (Method::Patch, "/v1/status") => self.change_status(now, request).into(),
             (Method::Get, "/v1/setup") => {
                 let data = self.data_puts.last().and_then(|(_, data)| data.clone());
