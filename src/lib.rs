@@ -32,6 +32,7 @@ pub mod fetch;
 #[cfg(test)]
 mod golden;
 pub mod logging;
+mod maps;
 pub mod net;
 pub mod passthrough;
 pub mod queue;

@@ -13,6 +13,7 @@ use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud::RunStatus;
 use crate::event::{Action, RunStatusWrite};
+use crate::maps::map_of;
 use crate::runner::RunnerStatus;
 
 /// See the module.
@@ -158,7 +159,7 @@ impl RunMemory {
             since: now,
             known_since: now,
             parallelism,
-            runners: (1..=parallelism).map(|n| (n, RunnerMemory::default())).collect(),
+            runners: map_of((1..=parallelism).map(|n| (n, RunnerMemory::default()))),
             last_end: None,
             setup: Setup::default(),
             teardown: Teardown::default(),
