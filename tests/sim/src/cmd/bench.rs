@@ -72,7 +72,7 @@ const FULL: Plan = Plan {
 
 const QUICK: Plan = Plan {
     runs: 3,
-    fanout: [(10, 2), (100, 2), (500, 1)],
+    fanout: [(10, 3), (100, 3), (500, 1)],
     idle: Duration::from_secs(25),
     crowd: Duration::from_secs(21),
 };

@@ -51,7 +51,7 @@ pub(super) fn measure(binary: &Binary, duration: Duration) -> Result<Vec<Row>, E
         for id in &ids {
             world.cloud.abort(*id);
         }
-        ids.iter().filter_map(|id| checks_per_interval(world, *id)).fold(0.0, f64::max)
+        ids.iter().map(|id| checks_per_interval(world, *id)).fold(0.0, f64::max)
     });
     scene.wait("all runs are over", END_TIMEOUT, |world| ids.iter().all(|id| sample::is_over(world, *id)))?;
     let after = scene.agent.memory()?;
@@ -72,10 +72,9 @@ fn resumed(world: &World) -> usize {
     world.k6s.all("").filter(|(_, runner)| runner.resumed.is_some()).count()
 }
 
-/// State checks in ten seconds, between the first and the last of them; none with fewer than two.
-fn checks_per_interval(world: &World, id: u64) -> Option<f64> {
-    let reads = &world.cloud.runs.get(&id)?.state_reads;
-    let (first, last) = (reads.first()?, reads.last()?);
-    let intervals = last.saturating_sub(*first).as_secs_f64() / CHECK_INTERVAL_S;
-    (reads.len() > 1).then(|| (reads.len() - 1) as f64 / intervals)
+/// State checks of a run in ten seconds, from the poll that listed it until now.
+fn checks_per_interval(world: &World, id: u64) -> f64 {
+    let run = &world.cloud.runs[&id];
+    let age = world.now.saturating_sub(run.listed.unwrap_or_default());
+    run.state_reads.len() as f64 / (age.as_secs_f64() / CHECK_INTERVAL_S)
 }
