@@ -118,7 +118,7 @@ pub enum Action {
     InspectJob(u32),
     /// Ask a runner for its status.
     AskRunner(u32),
-    /// Ask the first runner whether setup data is there already.
+    /// Ask a runner that setup does not run on whether it has been handed the data of an earlier one.
     ReadSetup(u32),
     /// Run the script's `setup()` on a runner.
     RunSetup(u32),

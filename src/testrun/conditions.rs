@@ -119,10 +119,7 @@ fn teardown_done(facts: &Facts<'_>) -> Claim {
         Teardown::Done => {
             Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once")
         }
-        Teardown::Failed(message) => {
-            let message = format!("teardown() failed: {message}");
-            Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", &message)
-        }
+        Teardown::Failed(message) => Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", message),
         Teardown::NotOurs | Teardown::Due | Teardown::Running => {
             let begun =
                 facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == "TeardownBegun");

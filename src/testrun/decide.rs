@@ -79,9 +79,10 @@ impl Decision {
             Write::SayHoldUp => self.say_hold_up(facts),
             Write::RunSetup => {
                 let first = memory.runners.keys().next().copied().unwrap_or(1);
+                let last = memory.runners.keys().next_back().copied().unwrap_or(1);
                 match memory.setup {
-                    Setup::Unclear => self.actions.push(Action::ReadSetup(first)),
-                    Setup::NotRun => self.actions.push(Action::RunSetup(first)),
+                    Setup::Unclear if last > first => self.actions.push(Action::ReadSetup(last)),
+                    Setup::Unclear | Setup::NotRun => self.actions.push(Action::RunSetup(first)),
                     Setup::Run(_) | Setup::Failed(_) => {}
                 }
             }

@@ -199,10 +199,9 @@ fn from_runner(
                 memory.setup = Setup::Failed(text(&error));
                 Lesson::Done
             }
-            // The answer may be lost although setup has run. k6 gives up a setup whose caller is gone, and keeps the
-            // data of one that ended: asking for it tells the two apart.
+            // k6 cuts a setup short whose caller is gone, and what it then returns is worth nothing: it is run again.
             Err(error) => {
-                memory.setup = Setup::Unclear;
+                memory.setup = Setup::NotRun;
                 unreached(&error)
             }
         },
@@ -220,9 +219,10 @@ fn from_runner(
             memory.teardown = match reply {
                 Ok(_) => Teardown::Done,
                 Err(error) => {
-                    let message = format!("teardown() failed: {}", text(&error));
-                    memory.announcements.push(Announcement::warning("TeardownFailed", message));
-                    Teardown::Failed(text(&error))
+                    let what = if error.is_transient() { "could not be run" } else { "of the script failed" };
+                    let message = format!("teardown() {what}: {}", text(&error));
+                    memory.announcements.push(Announcement::warning("TeardownFailed", message.clone()));
+                    Teardown::Failed(message)
                 }
             };
             Lesson::Done

@@ -122,7 +122,8 @@ pub enum Job {
 /// How far setup is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Setup {
-    /// The first runner has to be asked whether it has data already, from a setup that an earlier process ran.
+    /// An earlier process may have run it. The last runner has to be asked whether it has the data: they are handed out
+    /// only once setup is over, while the runner that ran it may hold what a setup that was cut short has returned.
     #[default]
     Unclear,
     /// It has none: setup has to be run.

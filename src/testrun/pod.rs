@@ -146,7 +146,7 @@ fn life(pod: &Pod) -> Life {
             _ if is_out_of_memory(&state.reason) => failed(FailureKind::OutOfMemory, message),
             code if k6_has_ended(code) && pod.metadata.deletion_timestamp.is_none() => Life::Ended,
             _ if pod.metadata.deletion_timestamp.is_some() => deleted(),
-            code => failed(FailureKind::K6(code), message),
+            code => failed(FailureKind::K6(code), &errors_in(message)),
         };
     }
     if pod.metadata.deletion_timestamp.is_some() {
@@ -158,6 +158,14 @@ fn life(pod: &Pod) -> Life {
         _ if k6.is_some_and(|k6| k6.state.running.is_some()) => Life::Running,
         _ => Life::Waiting(hold_up(pod)),
     }
+}
+
+/// The errors in the end of k6's log, which the kubelet hands over as the message; all of it if there are none. What k6 says
+/// of its log's way to the cloud is noise beside the cause.
+fn errors_in(log: &str) -> String {
+    let is_error = |line: &&str| line.contains("level=error") && !line.contains("Error while sending logs");
+    let errors: Vec<&str> = log.lines().filter(is_error).collect();
+    if errors.is_empty() { log.to_owned() } else { errors.join(" ") }
 }
 
 /// Eviction by the kubelet, preemption, taints, a lost node.
@@ -314,6 +322,11 @@ mod tests {
         check(
             k6(json!({"terminated": {"exitCode": 107, "reason": "Error", "message": "ReferenceError: x"}})),
             &failure(FailureKind::K6(107), "ReferenceError: x"),
+        );
+        let log = "HTTP\n http_reqs: 1\nlevel=error msg=\"Error while sending logs to loki\"\nlevel=error msg=\"TypeError\"";
+        check(
+            k6(json!({"terminated": {"exitCode": 107, "message": log}})),
+            &failure(FailureKind::K6(107), "level=error msg=\"TypeError\""),
         );
         check(k6(json!({"terminated": {"exitCode": 99, "reason": "Error"}})), &Life::Ended);
         check(

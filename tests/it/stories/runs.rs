@@ -87,7 +87,7 @@ pub(super) fn a_run_that_stays_listed_is_not_started_again() -> Story {
     story.over(id, s(30), 3);
     story.drive.run_for(s(120));
     assert!(test_run(&story.drive, id).is_null());
-    story.drive.restart();
+    story.kill();
     story.drive.run_for(s(120));
     assert!(test_run(&story.drive, id).is_null());
     assert_eq!(story.drive.world.cloud.runs[&id].finishes.len(), 1);
@@ -127,7 +127,7 @@ pub(super) fn a_run_is_taken_over_that_was_started_in_part() -> Story {
         drive.world.k6s.all(&prefix).filter(|(_, runner)| runner.ready_at() <= drive.now).count()
     };
     story.until(s(5), "both are paused", |drive| paused(drive) == 2);
-    story.drive.restart();
+    story.kill();
     let first = story.drive.world.k6s.all(&prefix).next().unwrap().0.1.clone();
     let now = story.drive.now;
     story.drive.world.k6s.runner_mut(NAMESPACE, &first).unwrap().resumed = Some(now);
