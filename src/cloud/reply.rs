@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn kinds_of_refusal() {
-        assert!(failure(401, "").is_unauthorized() && failure(403, "").is_unauthorized());
+        assert!(failure(401, "").is_unauthorized() && !failure(403, "").is_unauthorized());
         assert!(failure(404, "").is_not_found() && !failure(404, "").is_unauthorized());
         assert!(failure(409, "").is_conflict() && !failure(500, "").is_conflict());
     }

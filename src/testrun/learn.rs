@@ -219,8 +219,11 @@ fn from_runner(
             memory.teardown = match reply {
                 Ok(_) => Teardown::Done,
                 Err(error) => {
-                    let what = if error.is_transient() { "could not be run" } else { "of the script failed" };
-                    let message = format!("teardown() {what}: {}", text(&error));
+                    let message = if error.is_transient() {
+                        format!("teardown() could not be run: {}", text(&error))
+                    } else {
+                        format!("teardown() of the script failed: {}", text(&error))
+                    };
                     memory.announcements.push(Announcement::warning("TeardownFailed", message.clone()));
                     Teardown::Failed(message)
                 }
