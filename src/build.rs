@@ -4,7 +4,6 @@
 //! function that drops something bring tables for unwinding: a tenth of the file. No flag of the compiler leaves them out,
 //! so the linker is told to. Tests and debug builds unwind, and keep theirs.
 #![expect(clippy::disallowed_methods, reason = "Cargo speaks to build scripts through the environment")]
-#![expect(clippy::print_stdout, reason = "and hears them on standard output")]
 
 use std::path::PathBuf;
 use std::{env, fs, io};

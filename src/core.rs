@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::event::{Action, Call, Class, Event, Key, Now, ObjectKey, Report, Task, TaskId};
+use crate::lesson::Lesson;
 use crate::queue::{Pace, Queue};
 use crate::rng::Rng;
 use crate::store::Store;
@@ -196,6 +197,35 @@ impl Core {
             && let Some(token) = self.tokens.get_mut(&secret)
         {
             token.accept();
+        }
+    }
+
+    /// Does what a report teaches beside the memories: the store learns the object, the lane its pace.
+    fn apply(&mut self, now: Now, id: &TaskId, lesson: Lesson) {
+        match lesson {
+            Lesson::Done => self.queue.succeeded(id),
+            Lesson::Zone(zone) => {
+                self.queue.succeeded(id);
+                self.store.zones.apply(*zone);
+                self.mark(id.key.clone());
+            }
+            Lesson::Run(run) => {
+                self.queue.succeeded(id);
+                let key = run.metadata.key();
+                if let Action::CreateTestRun(_) = id.action {
+                    log::info!("TestRun {key} is created");
+                }
+                self.store.runs.apply(*run);
+                self.mark(Key::Run(key));
+            }
+            Lesson::Again { after, why } => self.try_again(now, id, after, &why),
+            Lesson::TokenRefused(why) => {
+                self.token_refused(now, id, &why);
+                if id.action == Action::Poll {
+                    // The poll keeps its own pace.
+                    self.queue.succeeded(id);
+                }
+            }
         }
     }
 

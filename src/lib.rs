@@ -31,6 +31,7 @@ pub mod excerpt;
 pub mod fetch;
 #[cfg(test)]
 mod golden;
+pub mod lesson;
 pub mod logging;
 mod maps;
 pub mod net;

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use crate::event::ObjectKey;
+use crate::lesson;
 use crate::redact::Secret;
-use crate::testrun::learn;
 use crate::zone::api::TOKEN_KEY;
 
 /// How often a Secret is read although nothing is wrong.
@@ -84,7 +84,7 @@ impl TokenMemory {
             Err(error) if error.is_forbidden() => Err(format!(
                 "Secret {secret} may not be read: grant the agent the verb get on secrets in that namespace"
             )),
-            Err(error) => Err(format!("Secret {secret} cannot be read: {}", learn::text(&error))),
+            Err(error) => Err(format!("Secret {secret} cannot be read: {}", lesson::text(&error))),
         };
         match token {
             Ok(token) => {

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use data::TestRunData;
 pub use events::{ErrorCode, Event, Origin};
-pub use reply::{Error, Retry};
+pub use k8s::Retry;
+pub use reply::Error;
 pub use request::Registration;
 
 /// The number of a test run at GCk6. Read from a JSON number or a numeric string, written as a number.

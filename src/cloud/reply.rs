@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use k8s::Retry;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -40,18 +42,6 @@ pub enum Error {
         /// How it begins; empty where it could hold credentials.
         excerpt: String,
     },
-}
-
-/// Whether a failed call is worth another try.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// The same call would fail the same way.
-    Never,
-    /// Try again at the caller's pace.
-    Backoff,
-    /// Try again, but not before this time has passed.
-    After(Duration),
 }
 
 impl Error {

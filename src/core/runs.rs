@@ -8,7 +8,7 @@ use crate::store::Object as _;
 use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TestRun};
 use crate::testrun::ending::{Cause, Ending};
 use crate::testrun::facts::Facts;
-use crate::testrun::learn::{self, Lesson};
+use crate::testrun::learn;
 use crate::testrun::memory::{RunMemory, Writing};
 use crate::testrun::stage::Block;
 use crate::testrun::{calls, conditions, decide, detect};
@@ -169,16 +169,7 @@ impl Core {
         };
         let lesson = learn::learn(&mut memory, &run, now.mono, id.action, reply);
         self.runs.insert(key.clone(), memory);
-        match lesson {
-            Lesson::Done => self.queue.succeeded(id),
-            Lesson::Object(run) => {
-                self.queue.succeeded(id);
-                self.store.runs.apply(*run);
-                self.mark(id.key.clone());
-            }
-            Lesson::Again { after, why } => self.try_again(now, id, after, &why),
-            Lesson::TokenRefused(why) => self.token_refused(now, id, &why),
-        }
+        self.apply(now, id, lesson);
     }
 }
 

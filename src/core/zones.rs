@@ -7,7 +7,7 @@ use crate::event::{Action, Key, Now, ObjectKey, Reply, Task, TaskId};
 use crate::testrun;
 use crate::zone::api::{PLZ_REGISTERED, PrivateLoadZone};
 use crate::zone::facts::Facts;
-use crate::zone::learn::{self, Context, Lesson};
+use crate::zone::learn::{self, Context};
 use crate::zone::memory::ZoneMemory;
 use crate::zone::table::{Block, Fact};
 use crate::zone::{calls, conditions, decide, template};
@@ -162,30 +162,7 @@ impl Core {
             settings: &self.settings.template,
         };
         let lesson = learn::learn(memory, &context, &mut self.rng, id.action, reply);
-        match lesson {
-            Lesson::Done => self.queue.succeeded(id),
-            Lesson::Zone(zone) => {
-                self.queue.succeeded(id);
-                self.store.zones.apply(*zone);
-                self.mark(id.key.clone());
-            }
-            Lesson::Run(run) => {
-                self.queue.succeeded(id);
-                let key = run.metadata.key();
-                log::info!("TestRun {key} is created");
-                self.store.runs.apply(*run);
-                self.mark(Key::Run(key));
-            }
-            Lesson::Again { after, why } => self.try_again(now, id, after, &why),
-            Lesson::TokenRefused(why) => {
-                let poll = id.action == Action::Poll;
-                self.token_refused(now, id, &why);
-                if poll {
-                    // The poll keeps its own pace.
-                    self.queue.succeeded(id);
-                }
-            }
-        }
+        self.apply(now, id, lesson);
     }
 }
 

@@ -12,6 +12,7 @@ use super::api::{
 use super::detect;
 use super::facts::Facts;
 use super::memory::{Setup, Teardown};
+use super::stage::Fact;
 use crate::conditions::{self, Claim, Truth};
 use crate::event::RunStatusWrite;
 
@@ -83,6 +84,7 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
 fn starting(facts: &Facts<'_>) -> Claim {
     let message = match detect::hold_up(facts) {
         Some(reason) => format!("waiting for the runners: {reason}"),
+        None if facts.holds(Fact::RunnersSilent) => "the Jobs exist, waiting for the runners".to_owned(),
         None => "all runners are ready".to_owned(),
     };
     Claim::new(TEST_RUN_RUNNING, Truth::False, "RunnersStarting", &message)

@@ -6,39 +6,14 @@
 
 use std::time::Duration;
 
-use k8s::ObjectMeta;
-use serde::Deserialize;
-
 use super::api::{Stage, TestRun};
 use super::memory::{Job, RunMemory, Setup, Teardown};
 use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud;
 use crate::event::{Action, Reply, RunStatusWrite};
-use crate::redact;
+use crate::lesson::{Lesson, announced, owned_by, text, uid};
 use crate::runner;
-
-/// How much of an error is kept.
-const MESSAGE_BYTES_MAX: usize = 300;
-
-/// What is to be made of a report beside what the memory has learnt.
-#[derive(Debug, PartialEq)]
-#[must_use]
-pub enum Lesson {
-    /// It went well.
-    Done,
-    /// It went well, and this is the run as the API server has it now.
-    Object(Box<TestRun>),
-    /// It did not, and is tried again; not before the given time has passed, if one is given.
-    Again {
-        /// What the other side asked for.
-        after: Option<Duration>,
-        /// Why.
-        why: String,
-    },
-    /// GCk6 refuses the token: tried again, with a token that is read again.
-    TokenRefused(String),
-}
 
 /// Learns from the report of an action on this run.
 pub fn learn(memory: &mut RunMemory, run: &TestRun, now: Duration, action: Action, reply: Reply) -> Lesson {
@@ -88,7 +63,7 @@ fn from_kubernetes(
         }),
         (Action::WriteRunStatus(write), Ok(body)) => {
             recorded(memory, now, write);
-            serde_json::from_slice(&body).map_or(Lesson::Done, |run| Lesson::Object(Box::new(run)))
+            Lesson::run(&body)
         }
         (Action::WriteRunStatus(_), Err(error)) if error.is_not_found() => Lesson::Done,
         (Action::DeleteTestRun, Ok(_)) => {
@@ -102,24 +77,6 @@ fn from_kubernetes(
         (Action::Announce, reply) => announced(&mut memory.announcements, reply),
         (_, Ok(_)) => Lesson::Done,
         (_, Err(error)) => again(&error),
-    }
-}
-
-/// The first announcement is posted, known already, refused for good, or tried again.
-pub fn announced(announcements: &mut Vec<Announcement>, reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
-    match reply {
-        Err(error) if error.retry() != k8s::Retry::Never && !error.is_already_exists() => again(&error),
-        reply => {
-            if let Err(error) = reply
-                && !error.is_already_exists()
-            {
-                log::warn!("an Event was not taken: {}", text(&error));
-            }
-            if !announcements.is_empty() {
-                announcements.remove(0);
-            }
-            Lesson::Done
-        }
     }
 }
 
@@ -164,8 +121,7 @@ fn from_cloud(memory: &mut RunMemory, action: Action, reply: Result<Vec<u8>, clo
             memory.finish = Some(Err(text(&error)));
             Lesson::Done
         }
-        (cloud::Retry::After(after), _) => Lesson::Again { after: Some(after), why: text(&error) },
-        (_, _) => Lesson::Again { after: None, why: text(&error) },
+        (retry, _) => Lesson::again(retry, &error),
     }
 }
 
@@ -300,38 +256,11 @@ fn learnt(job: &mut Job, what: Job) -> Lesson {
     Lesson::Done
 }
 
-/// The uid of the object in an answer.
-fn uid(body: &[u8]) -> String {
-    metadata(body).map(|metadata| metadata.uid).unwrap_or_default()
-}
-
-/// The uid of the object in an answer, if its controller has the given uid.
-pub(crate) fn owned_by(body: &[u8], owner: &str) -> Option<String> {
-    metadata(body).filter(|metadata| metadata.is_owned_by(owner)).map(|metadata| metadata.uid)
-}
-
-fn metadata(body: &[u8]) -> Option<ObjectMeta> {
-    #[derive(Deserialize)]
-    struct Object {
-        metadata: ObjectMeta,
-    }
-    serde_json::from_slice::<Object>(body).ok().map(|object| object.metadata)
-}
-
-/// Tried again, as soon as the API server will have it.
-pub(crate) fn again(error: &k8s::Error) -> Lesson {
-    let after = match error.retry() {
-        k8s::Retry::After(after) => Some(after),
-        k8s::Retry::Backoff | k8s::Retry::Never => None,
-    };
-    Lesson::Again { after, why: text(error) }
-}
-
 fn unreached(error: &runner::Error) -> Lesson {
     Lesson::Again { after: None, why: text(error) }
 }
 
-/// An error as a message that may leave the process.
-pub(crate) fn text(error: &impl std::fmt::Display) -> String {
-    redact::one_line(&redact::scrub(&error.to_string(), &[]), MESSAGE_BYTES_MAX)
+/// Tried again, as soon as the API server will have it.
+fn again(error: &k8s::Error) -> Lesson {
+    Lesson::again(error.retry(), error)
 }

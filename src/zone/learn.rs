@@ -11,9 +11,8 @@ use super::template::{self, Settings};
 use crate::announce::Announcement;
 use crate::cloud::{self, RunId};
 use crate::event::{Action, Reply};
+use crate::lesson::{Lesson, announced, owned_by, text};
 use crate::rng::Rng;
-use crate::testrun::api::TestRun;
-use crate::testrun::learn::{again, announced, owned_by, text};
 
 /// A poll that keeps failing is tried at least this often.
 pub const POLL_BACKOFF_MAX: Duration = Duration::from_secs(60);
@@ -25,27 +24,6 @@ const DATA_AGE_MAX: Duration = Duration::from_secs(240);
 const UNREADABLE_MAX: u32 = 5;
 /// How long a namesake of the `TestRun` is given to go.
 const NAMESAKE_PATIENCE: Duration = Duration::from_secs(60);
-
-/// What is to be made of a report beside what the memory has learnt.
-#[derive(Debug, PartialEq)]
-#[must_use]
-pub enum Lesson {
-    /// It went well.
-    Done,
-    /// It went well, and this is the zone as the API server has it now.
-    Zone(Box<PrivateLoadZone>),
-    /// It went well, and this is the run as the API server has it now.
-    Run(Box<TestRun>),
-    /// It did not, and is tried again; not before the given time has passed, if one is given.
-    Again {
-        /// What the other side asked for.
-        after: Option<Duration>,
-        /// Why.
-        why: String,
-    },
-    /// GCk6 refuses the token: tried again, with a token that is read again.
-    TokenRefused(String),
-}
 
 /// What learning needs beside the memory.
 #[derive(Clone, Copy, Debug)]
@@ -82,12 +60,10 @@ fn from_kubernetes(
     reply: Result<Vec<u8>, k8s::Error>,
 ) -> Lesson {
     match (action, reply) {
-        (Action::Adopt | Action::Release | Action::WriteZoneStatus, Ok(body)) => {
-            serde_json::from_slice(&body).map_or(Lesson::Done, |zone| Lesson::Zone(Box::new(zone)))
-        }
+        (Action::Adopt | Action::Release | Action::WriteZoneStatus, Ok(body)) => Lesson::zone(&body),
         (Action::CreateTestRun(id), Ok(body)) => {
             memory.settle(id);
-            serde_json::from_slice(&body).map_or(Lesson::Done, |run| Lesson::Run(Box::new(run)))
+            Lesson::run(&body)
         }
         (Action::CreateTestRun(id), Err(error)) if error.is_already_exists() => {
             memory.listed.insert(id, Listed::Unclear { since: context.now, told: false });
@@ -100,19 +76,19 @@ fn from_kubernetes(
         }
         (Action::CreateTestRun(id), Err(error)) => {
             expire(memory, id, context.now);
-            lesson(again(&error))
+            Lesson::again(error.retry(), &error)
         }
         (Action::InspectTestRun(id), Ok(body)) => inspected(memory, context, id, &body),
         (Action::InspectTestRun(id), Err(error)) if error.is_not_found() => {
             memory.listed.insert(id, Listed::NEW);
             Lesson::Done
         }
-        (Action::Announce, reply) => lesson(announced(&mut memory.announcements, reply)),
+        (Action::Announce, reply) => announced(&mut memory.announcements, reply),
         (Action::Adopt | Action::Release | Action::WriteZoneStatus, Err(error)) if error.is_not_found() => {
             Lesson::Done
         }
         (_, Ok(_)) => Lesson::Done,
-        (_, Err(error)) => lesson(again(&error)),
+        (_, Err(error)) => Lesson::again(error.retry(), &error),
     }
 }
 
@@ -120,7 +96,7 @@ fn from_kubernetes(
 fn inspected(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, body: &[u8]) -> Lesson {
     if owned_by(body, &context.zone.metadata.uid).is_some() {
         memory.settle(id);
-        return serde_json::from_slice(body).map_or(Lesson::Done, |run| Lesson::Run(Box::new(run)));
+        return Lesson::run(body);
     }
     let message = format!(
         "TestRun {} exists in namespace {} and belongs to something else; delete it",
@@ -188,8 +164,7 @@ fn from_cloud(
             memory.settle(id);
             Lesson::Done
         }
-        (cloud::Retry::After(after), _) => Lesson::Again { after: Some(after), why: text(&error) },
-        (_, _) => Lesson::Again { after: None, why: text(&error) },
+        (retry, _) => Lesson::again(retry, &error),
     }
 }
 
@@ -325,19 +300,9 @@ fn deregistered(memory: &mut ZoneMemory, result: Result<(), cloud::Error>) -> Le
 }
 
 fn failed(error: &cloud::Error) -> Lesson {
-    match error.retry() {
-        _ if error.is_unauthorized() => Lesson::TokenRefused(text(error)),
-        cloud::Retry::After(after) => Lesson::Again { after: Some(after), why: text(error) },
-        _ => Lesson::Again { after: None, why: text(error) },
-    }
-}
-
-fn lesson(lesson: crate::testrun::learn::Lesson) -> Lesson {
-    use crate::testrun::learn::Lesson as Run;
-    match lesson {
-        Run::Done => Lesson::Done,
-        Run::Object(run) => Lesson::Run(run),
-        Run::Again { after, why } => Lesson::Again { after, why },
-        Run::TokenRefused(why) => Lesson::TokenRefused(why),
+    if error.is_unauthorized() {
+        Lesson::TokenRefused(text(error))
+    } else {
+        Lesson::again(error.retry(), error)
     }
 }

@@ -5,7 +5,10 @@ use std::thread;
 use super::*;
 
 /// Moments of a run, in their order.
-const MOMENTS: [(&str, fn(&World, u64) -> bool); 11] = [
+/// Whether a moment of a run has come.
+type HasCome = fn(&World, u64) -> bool;
+
+const MOMENTS: [(&str, HasCome); 11] = [
     ("it is listed", |world, id| world.cloud.runs[&id].listed.is_some()),
     ("the TestRun is there", |world, id| !test_run(world, id).is_null()),
     ("a Job is there", |world, _| world.api.objects(Kind::Job, "").next().is_some()),

@@ -1,0 +1,101 @@
+//! What is to be made of a report, beside what a memory has learnt from it. Shared by zones and runs.
+//!
+//! Owns the classes of outcomes and the reading of what both kinds of objects have in common. Invariant: an error is tried
+//! again, or has ended up in a memory with a message; none is dropped.
+
+use std::time::Duration;
+
+use k8s::ObjectMeta;
+use serde::Deserialize;
+
+use crate::announce::Announcement;
+use crate::redact;
+use crate::testrun::api::TestRun;
+use crate::zone::api::PrivateLoadZone;
+
+/// How much of an error is kept.
+const MESSAGE_BYTES_MAX: usize = 300;
+
+/// See the module.
+#[derive(Debug, PartialEq)]
+#[must_use]
+pub enum Lesson {
+    /// It went well, or there is no point in trying again.
+    Done,
+    /// It went well, and this is the zone as the API server has it now.
+    Zone(Box<PrivateLoadZone>),
+    /// It went well, and this is the run as the API server has it now.
+    Run(Box<TestRun>),
+    /// It did not, and is tried again; not before the given time has passed, if one is given.
+    Again {
+        /// What the other side asked for.
+        after: Option<Duration>,
+        /// Why.
+        why: String,
+    },
+    /// GCk6 refuses the token: tried again, with a token that is read again.
+    TokenRefused(String),
+}
+
+impl Lesson {
+    /// Tried again, as soon as the other side will have it.
+    pub fn again(retry: k8s::Retry, error: &impl std::fmt::Display) -> Self {
+        let after = match retry {
+            k8s::Retry::After(after) => Some(after),
+            k8s::Retry::Backoff | k8s::Retry::Never => None,
+        };
+        Self::Again { after, why: text(error) }
+    }
+
+    /// The zone in an answer.
+    pub fn zone(body: &[u8]) -> Self {
+        serde_json::from_slice(body).map_or(Self::Done, |zone| Self::Zone(Box::new(zone)))
+    }
+
+    /// The run in an answer.
+    pub fn run(body: &[u8]) -> Self {
+        serde_json::from_slice(body).map_or(Self::Done, |run| Self::Run(Box::new(run)))
+    }
+}
+
+/// The first announcement is posted, known already, refused for good, or tried again.
+pub fn announced(announcements: &mut Vec<Announcement>, reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+    if let Err(error) = reply
+        && !error.is_already_exists()
+    {
+        if error.retry() != k8s::Retry::Never {
+            return Lesson::again(error.retry(), &error);
+        }
+        log::warn!("an Event was not taken: {}", text(&error));
+    }
+    if !announcements.is_empty() {
+        announcements.remove(0);
+    }
+    Lesson::Done
+}
+
+/// The uid of the object in an answer, if an owner of it has the given uid.
+#[must_use]
+pub fn owned_by(body: &[u8], owner: &str) -> Option<String> {
+    metadata(body).filter(|metadata| metadata.is_owned_by(owner)).map(|metadata| metadata.uid)
+}
+
+/// The uid of the object in an answer.
+#[must_use]
+pub fn uid(body: &[u8]) -> String {
+    metadata(body).map(|metadata| metadata.uid).unwrap_or_default()
+}
+
+/// An error as a message that may leave the process.
+#[must_use]
+pub fn text(error: &impl std::fmt::Display) -> String {
+    redact::one_line(&redact::scrub(&error.to_string(), &[]), MESSAGE_BYTES_MAX)
+}
+
+fn metadata(body: &[u8]) -> Option<ObjectMeta> {
+    #[derive(Deserialize)]
+    struct Object {
+        metadata: ObjectMeta,
+    }
+    serde_json::from_slice::<Object>(body).ok().map(|object| object.metadata)
+}
