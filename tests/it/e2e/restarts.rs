@@ -35,6 +35,8 @@ fn killed_when(what: &str, moment: fn(&World, u64) -> bool) {
         assert!(events.is_empty(), "killed when {what}: GCk6 was told of {events:?}");
         for (_, runner) in world.k6s.all("plz-test-") {
             assert!(runner.resumed.is_some() && runner.stopped.is_none(), "killed when {what}");
+            let data = runner.data_puts.last().and_then(|(_, data)| data.clone());
+            assert_eq!(data, Some(json!({"user": "e2e"})), "killed when {what}");
         }
         let registrations = world.cloud.counts.get(&sim::cloud::Route::Register);
         assert_eq!(registrations, Some(&1), "killed when {what}");
@@ -47,6 +49,50 @@ fn killed_at_any_moment_of_a_run() {
         for (what, moment) in MOMENTS {
             let spawned = thread::Builder::new().name(format!("killed when {what}"));
             spawned.spawn_scoped(scope, move || killed_when(what, moment)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn killed_again_and_again() {
+    let mut place = Place::new(Scheme::Http, &["--runner-access", "direct"]);
+    let id = place.queue(2);
+    // Primes, so that the kills fall on ever other moments.
+    for millis in [151, 307, 431, 557, 223, 641, 353, 499, 733] {
+        place.start();
+        let until = place.sim.now() + Duration::from_millis(millis);
+        place.until("a while has passed", |world| world.now >= until);
+        place.kill();
+    }
+    place.start();
+    place.over(id, 3);
+    place.sim.with(|world, _| assert!(world.cloud.runs[&id].events.is_empty()));
+}
+
+#[test]
+fn killed_in_the_middle_of_setup() {
+    let mut place = Place::new(Scheme::Http, &["--runner-access", "direct"]);
+    let script = Script {
+        setup: Duration::from_millis(700),
+        setup_data: json!("slow"),
+        duration: SCRIPT_DURATION,
+        ..Script::default()
+    };
+    place.sim.with(|world, _| world.kube.config.prefer("*", PodPlan::script(script)));
+    let id = place.queue(3);
+    place.start();
+    place.until("setup runs", |world| world.k6s.all("").any(|(_, runner)| !runner.setups.is_empty()));
+    place.kill();
+    place.start();
+    place.over(id, 3);
+    place.sim.with(|world, _| {
+        for (_, runner) in world.k6s.all("plz-test-") {
+            let (at, data) = runner.data_puts.last().expect("every runner has the data");
+            assert_eq!(*data, Some(json!("slow")));
+            assert!(
+                runner.resumed.is_some_and(|resumed| resumed >= *at),
+                "a runner was started before it had its data"
+            );
         }
     });
 }
