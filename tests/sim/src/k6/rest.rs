@@ -275,8 +275,8 @@ impl Runner {
 
     fn run_setup(&mut self, now: Duration) -> Answer {
         let end = now + self.script.setup;
-        if let Some(former) = self.setups.pop_if(|at| now < *at + self.script.setup) {
-            self.setups_abandoned.push(former);
+        if self.setups.last().is_some_and(|at| now < *at + self.script.setup) {
+            self.setups_abandoned.extend(self.setups.pop());
             self.data_puts.retain(|(at, _)| *at <= now);
         }
         self.setups.push(now);
