@@ -60,6 +60,7 @@ fn from_kubernetes(
     match (action, reply) {
         (Action::CreateJob(n), reply) => job(memory, n, |job| match reply {
             Ok(body) => learnt(job, Job::Ours(uid(&body))),
+            Err(error) if error.is_already_exists() && *job == Job::Foreign => again(&error),
             Err(error) if error.is_already_exists() => learnt(job, Job::Unclear),
             Err(error) if error.retry() == k8s::Retry::Never => learnt(job, Job::Refused(text(&error))),
             Err(error) => again(&error),
@@ -218,7 +219,11 @@ fn from_runner(
             // Never twice: after an answer that did not come, too.
             memory.teardown = match reply {
                 Ok(_) => Teardown::Done,
-                Err(error) => Teardown::Failed(text(&error)),
+                Err(error) => {
+                    let message = format!("teardown() failed: {}", text(&error));
+                    memory.announcements.push(Announcement::warning("TeardownFailed", message));
+                    Teardown::Failed(text(&error))
+                }
             };
             Lesson::Done
         }
@@ -263,6 +268,11 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
     let Some(writing) = memory.writing.take_if(|writing| writing.write == write) else { return };
     match write {
         RunStatusWrite::Conditions => {
+            if let Some(reason) = &writing.hold_up {
+                memory
+                    .announcements
+                    .push(Announcement::warning("Waiting", format!("the start waits: {reason}")));
+            }
             memory.hold_up_said = writing.hold_up;
             memory.hold_up_said_at = Some(now);
         }

@@ -24,6 +24,8 @@ pub struct RunMemory {
     pub block: Block,
     /// See `block`.
     pub since: Duration,
+    /// Since when this process knows the run; the start deadline counts from here.
+    pub known_since: Duration,
     /// The number of runners, fixed when the run is first seen: a spec that is edited mid-run changes nothing.
     pub parallelism: u32,
     /// The runners, by number from 1.
@@ -92,7 +94,7 @@ pub struct RunnerMemory {
     pub data_sent: bool,
     /// Whether it has taken "resume".
     pub resumed: bool,
-    /// Whether it has taken "stop", or cannot be reached to take it.
+    /// Whether it has taken "stop".
     pub stopped: bool,
     /// Why the last call to it failed.
     pub trouble: Option<String>,
@@ -147,14 +149,14 @@ pub enum Teardown {
 }
 
 impl RunMemory {
-    /// Nothing remembered yet of `run`.
+    /// Nothing remembered yet of `run`, which has `parallelism` runners.
     #[must_use]
-    pub fn new(run: &TestRun, block: Block, now: Duration) -> Self {
-        let parallelism = u32::try_from(run.spec.parallelism).unwrap_or(0);
+    pub fn new(run: &TestRun, parallelism: u32, block: Block, now: Duration) -> Self {
         Self {
             uid: run.metadata.uid.clone(),
             block,
             since: now,
+            known_since: now,
             parallelism,
             runners: (1..=parallelism).map(|n| (n, RunnerMemory::default())).collect(),
             last_end: None,

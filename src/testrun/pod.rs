@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn pod(labels: Value, extra: Value, status: Value) -> Option<RunnerPod> {
+    fn pod(labels: &Value, extra: &Value, status: &Value) -> Option<RunnerPod> {
         let mut metadata = json!({
             "name": "run-2-abcde", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": labels,
             "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "run-2", "uid": "j"}],
@@ -247,8 +247,9 @@ mod tests {
         RunnerPod::read(&serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "literals read better without a borrow")]
     fn runner(status: Value) -> RunnerPod {
-        pod(json!({"k6_cr": "run", "runner": "true"}), json!({}), status).unwrap()
+        pod(&json!({"k6_cr": "run", "runner": "true"}), &json!({}), &status).unwrap()
     }
 
     #[track_caller]
@@ -265,8 +266,8 @@ mod tests {
         assert_eq!(runner(json!({})).runner, 2);
         assert_eq!(runner(json!({"podIP": "10.0.0.7"})).ip.as_deref(), Some("10.0.0.7"));
         assert_eq!(runner(json!({"podIPs": [{"ip": "fd00::7"}]})).ip.as_deref(), Some("fd00::7"));
-        assert_eq!(pod(json!({"k6_cr": "run"}), json!({}), json!({})), None);
-        assert_eq!(pod(json!({"k6_cr": "other", "runner": "true"}), json!({}), json!({})), None);
+        assert_eq!(pod(&json!({"k6_cr": "run"}), &json!({}), &json!({})), None);
+        assert_eq!(pod(&json!({"k6_cr": "other", "runner": "true"}), &json!({}), &json!({})), None);
     }
 
     #[test]
@@ -343,6 +344,6 @@ mod tests {
         let extra = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
         let running =
             json!({"phase": "Running", "containerStatuses": [{"name": "k6", "state": {"running": {}}}]});
-        assert_eq!(pod(labels, extra, running).unwrap().life, failure(FailureKind::Deleted, ""));
+        assert_eq!(pod(&labels, &extra, &running).unwrap().life, failure(FailureKind::Deleted, ""));
     }
 }

@@ -64,6 +64,39 @@ fn killed_while_a_failure_is_dealt_with() {
 }
 
 #[test]
+fn killed_while_an_abort_is_dealt_with() {
+    for step in 0..150u64 {
+        let mut story = Story::new();
+        story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+        let id = story.run(2);
+        story.stage(id, "started", s(5));
+        story.drive.world.cloud.abort(id);
+        story.until(s(12), "the check", |drive| drive.world.cloud.runs[&id].state_reads.len() == 1);
+        story.drive.run_for(Duration::from_millis(step));
+        story.drive.restart();
+        story.over(id, s(90), 5);
+    }
+}
+
+#[test]
+fn killed_while_setup_fails() {
+    for step in 0..150u64 {
+        let mut story = Story::new();
+        let setup_error = Some("ReferenceError: x".to_owned());
+        story.plan("*", PodPlan::script(Script { setup: s(1), setup_error, ..Script::default() }));
+        let id = story.run(2);
+        story.until(s(10), "setup runs", |drive| {
+            drive.world.k6s.all("plz-test").any(|(_, k6)| !k6.setups.is_empty())
+        });
+        story.drive.run_for(Duration::from_millis(900 + step * 2));
+        story.drive.restart();
+        story.until(s(120), "it is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+        let finish = &story.drive.world.cloud.runs[&id].finishes[0].1;
+        assert_eq!(finish["run_status"], 7, "step {step}");
+    }
+}
+
+#[test]
 fn killed_while_a_zone_leaves() {
     for step in 0..40u64 {
         let mut story = Story::new();

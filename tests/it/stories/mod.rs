@@ -23,6 +23,9 @@ use std::collections::BTreeMap;
 const NAMESPACE: &str = "load";
 const ZONE: &str = "edge";
 
+/// More requests to the API server than any story needs: an agent that asks so often spins.
+const REQUESTS_MAX: u64 = 2_000;
+
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -121,6 +124,7 @@ impl Story {
     fn safe(&self, id: u64) {
         let drive = &self.drive;
         let prefix = format!("plz-test-{id}-");
+        assert!(self.api_requests() < REQUESTS_MAX, "{} requests to the API server", self.api_requests());
         assert_eq!(drive.world.k6s.faults(&prefix), Vec::<String>::new());
         assert_eq!(drive.world.cloud.complaints, Vec::<String>::new());
         assert_eq!(drive.world.cloud.doubles, Vec::new());

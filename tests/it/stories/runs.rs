@@ -54,13 +54,13 @@ pub(super) fn a_user_aborts_while_it_runs() -> Story {
     story.drive.world.cloud.abort(id);
     let aborted = story.drive.now;
     story.stage(id, "stopped", s(12));
+    let told_at_end = condition(&test_run(&story.drive, id), "CloudTestRunAborted");
+    assert_eq!((&told_at_end["status"], &told_at_end["reason"]), (&json!("True"), &json!("AbortedByUser")));
+    let run = story.over(id, s(60), 5);
     let prefix = format!("plz-test-{id}-");
     for (_, runner) in story.drive.world.k6s.all(&prefix) {
         assert!(runner.stopped.is_some_and(|at| at - aborted <= s(11)), "{:?}", runner.stopped);
     }
-    let told_at_end = condition(&test_run(&story.drive, id), "CloudTestRunAborted");
-    assert_eq!((&told_at_end["status"], &told_at_end["reason"]), (&json!("True"), &json!("AbortedByUser")));
-    let run = story.over(id, s(60), 5);
     assert_eq!(told(&run), (vec![], 0));
     let teardowns: usize = story.drive.world.k6s.all(&prefix).map(|(_, runner)| runner.teardowns.len()).sum();
     assert_eq!(teardowns, 1);

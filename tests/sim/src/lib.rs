@@ -16,6 +16,7 @@ pub mod api;
 pub mod cloud;
 pub mod drive;
 pub mod http;
+pub mod journal;
 pub mod json;
 pub mod k6;
 pub mod kube;

@@ -12,6 +12,7 @@ use crate::api::serve::after_effect;
 use crate::api::{Api, Call, Key, Kind, Served, Status};
 use crate::cloud::{Cloud, RunSpec};
 use crate::http::{Answer, Request, Response};
+use crate::journal::{Door, Journal};
 use crate::k6::K6s;
 use crate::kube::{Around, Config, Kube};
 use crate::s3::{self, S3};
@@ -63,6 +64,8 @@ pub struct World {
     pub archive: Vec<u8>,
     /// The time of the last call.
     pub now: Duration,
+    /// Requests to the API server and to GCk6, when somebody wants them.
+    pub journal: Journal,
 }
 
 impl World {
@@ -76,6 +79,7 @@ impl World {
             s3: S3::new(&options.s3_base, options.wall, options.seed ^ 2),
             archive: options.archive.unwrap_or_else(s3::sample_archive),
             now: Duration::ZERO,
+            journal: Journal::default(),
         }
     }
 
@@ -94,6 +98,7 @@ impl World {
     /// Serves a request to the API server, the pod proxy and pod logs included.
     pub fn serve_api(&mut self, now: Duration, request: &Request) -> Served {
         self.tick(now);
+        self.journal.note(now, Door::Api, request);
         let call = Call::parse(request).filter(|call| call.resource.kind == Kind::Pod);
         let served = match call.as_ref().map(|call| (call, call.subresource.as_str())) {
             Some((call, "proxy")) => self.aside(now, call, request, Self::proxy),
@@ -114,6 +119,7 @@ impl World {
     /// Serves a request to either host of GCk6.
     pub fn serve_cloud(&mut self, now: Duration, request: &Request) -> Answer {
         self.tick(now);
+        self.journal.note(now, Door::Cloud, request);
         self.cloud.serve(now, request)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! To add one: a module with `run(&mut lexopt::Parser)` and a `HELP`, a row in [`run`], a line in [`HELP`].
 
+pub(crate) mod bench;
 pub(crate) mod cloud;
 pub(crate) mod demo;
 
@@ -14,6 +15,7 @@ sim – stand-ins for the systems around plz-agent
 Usage: sim COMMAND [OPTIONS]
 
 Commands:
+  bench   measures plz-agent against the stand-ins and prints figures beside their goals
   cloud   Grafana Cloud k6 and its archive bucket, for trying the agent on a real cluster without an account
   demo    the agent itself against all of them, on this machine and within half a minute
   help    this text; `sim COMMAND --help` for one command
@@ -56,6 +58,7 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<ExitCode, Error> {
     use lexopt::Arg::{Long, Short, Value};
     match parser.next()? {
         Some(Value(command)) => match command.to_str() {
+            Some("bench") => bench::run(&mut parser),
             Some("cloud") => cloud::run(&mut parser),
             Some("demo") => demo::run(&mut parser),
             // Not in the help: the demo starts itself as the agent, so that one `cargo run` builds both.

@@ -19,6 +19,9 @@ use super::{ABORTED, STOPPED_BY_REST};
 use crate::http::{Answer, Method, Request, Response};
 use crate::json;
 
+/// `status` of a process that waits to be resumed.
+const PAUSED: u64 = 4;
+
 /// How a process ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exit {
@@ -107,6 +110,8 @@ pub struct Runner {
     pub script: Script,
     /// When it was started.
     pub started: Duration,
+    /// When it first answered that it is paused.
+    pub shown_paused: Option<Duration>,
     /// When it was resumed; the first time if more than once.
     pub resumed: Option<Duration>,
     /// When it was stopped over REST.
@@ -134,6 +139,7 @@ impl Runner {
             argv,
             script,
             started: now,
+            shown_paused: None,
             resumed: None,
             stopped: None,
             setups: Vec::new(),
@@ -217,7 +223,7 @@ impl Runner {
             (_, Some(end)) if now >= end => 9,
             _ if now < self.ready_at() => 1,
             (Some(_), _) => 7,
-            (None, _) => 4,
+            (None, _) => PAUSED,
         }
     }
 
@@ -241,7 +247,12 @@ impl Runner {
 
     fn answer(&mut self, now: Duration, request: &Request) -> Answer {
         match (request.method, request.path.as_str()) {
-            (Method::Get, "/v1/status") => self.show_status(now).into(),
+            (Method::Get, "/v1/status") => {
+                if self.status(now) == PAUSED {
+                    self.shown_paused.get_or_insert(now);
+                }
+                self.show_status(now).into()
+            }
             (Method::Patch, "/v1/status") => self.change_status(now, request).into(),
             (Method::Get, "/v1/setup") => {
                 let mut there = self.data_puts.iter().rev().filter(|(at, _)| *at <= now);

@@ -1,0 +1,45 @@
+//! Runs of many runners: how soon after the last one answers all are resumed, and how far apart.
+
+use std::time::Duration;
+
+use super::binary::Binary;
+use super::scene::{Scene, zone};
+use super::table::Row;
+use super::{runs, sample, say};
+use crate::cmd::Error;
+
+const SCRIPT: Duration = Duration::from_secs(4);
+const POLL: Duration = Duration::from_secs(1);
+
+/// The number of runners that the goals are about.
+const GOAL_RUNNERS: u64 = 100;
+const RESUMED_GOAL_MS: f64 = 100.0;
+const SPREAD_GOAL_MS: f64 = 50.0;
+
+/// Measures runs of so many runners so many times.
+pub(super) fn measure(binary: &Binary, plan: &[(u64, usize)]) -> Result<Vec<Row>, Error> {
+    let scene = Scene::start("fanout", binary, POLL, SCRIPT)?;
+    scene.apply_zones(1)?;
+    let mut rows = Vec::new();
+    for &(runners, times) in plan {
+        say(&format!("fanout: {times} runs of {runners} runners"));
+        let samples =
+            (0..times).map(|_| sample::take(&scene, &zone(1), runners)).collect::<Result<Vec<_>, _>>()?;
+        let several = |what: &str, value: fn(&sample::Sample) -> Duration| {
+            let values = samples.iter().map(|sample| value(sample).as_secs_f64() * 1e3).collect();
+            Row::several(format!("{what}, {runners} runners"), values, "ms")
+        };
+        let has_goal = runners == GOAL_RUNNERS;
+        let with_goal = |row: Row, goal| if has_goal { row.goal(goal) } else { row };
+        rows.extend(
+            several("last runner answers → all resumed", |sample| sample.to_resume)
+                .map(|row| with_goal(row, RESUMED_GOAL_MS)),
+        );
+        rows.extend(
+            several("first → last resume", |sample| sample.spread).map(|row| with_goal(row, SPREAD_GOAL_MS)),
+        );
+        rows.extend(several("last runner ended → seen", |sample| sample.to_seen));
+        rows.extend(runs::requests(&samples, runners));
+    }
+    Ok(rows)
+}
