@@ -4,8 +4,11 @@ use std::thread;
 
 use super::*;
 
+/// Whether the world with a run of this id has come to a moment.
+type Moment = fn(&World, u64) -> bool;
+
 /// Moments of a run, in their order.
-const MOMENTS: [(&str, fn(&World, u64) -> bool); 11] = [
+const MOMENTS: [(&str, Moment); 11] = [
     ("it is listed", |world, id| world.cloud.runs[&id].listed.is_some()),
     ("the TestRun is there", |world, id| !test_run(world, id).is_null()),
     ("a Job is there", |world, _| world.api.objects(Kind::Job, "").next().is_some()),
@@ -22,7 +25,7 @@ const MOMENTS: [(&str, fn(&World, u64) -> bool); 11] = [
     ("GCk6 knows that it is over", |world, id| !world.cloud.runs[&id].finishes.is_empty()),
 ];
 
-fn killed_when(what: &str, moment: fn(&World, u64) -> bool) {
+fn killed_when(what: &str, moment: Moment) {
     let mut place = Place::new(Scheme::Http, &["--runner-access", "direct"]);
     let id = place.queue(2);
     place.start();
@@ -57,7 +60,7 @@ fn killed_at_any_moment_of_a_run() {
 fn killed_again_and_again() {
     let mut place = Place::new(Scheme::Http, &["--runner-access", "direct"]);
     let id = place.queue(2);
-    // Primes, so that the kills fall on ever other moments.
+    // Primes, so that the kills fall on other moments each time.
     for millis in [151, 307, 431, 557, 223, 641, 353, 499, 733] {
         place.start();
         let until = place.sim.now() + Duration::from_millis(millis);
