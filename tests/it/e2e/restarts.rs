@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use sim::api::Fault;
+
 use super::*;
 
 /// Whether the world with a run of this id has come to a moment.
@@ -128,4 +130,24 @@ fn sigterm_ends_an_agent_that_waits_for_its_calls() {
     let before = place.sim.with(|world, _| polls(world));
     place.until("a poll is under way", |world| polls(world) > before);
     place.stop(Signal::Term);
+}
+
+#[test]
+fn sigterm_lets_the_write_in_hand_finish() {
+    let mut place = Place::new(Scheme::Http, &["--runner-access", "direct"]);
+    let id = place.queue(2);
+    place.sim.with(|world, _| {
+        world.api.faults = Some(Box::new(|_, call, _| match (call.verb, call.resource.kind) {
+            ("create", Kind::TestRun) => Fault::Late(Duration::from_millis(500)),
+            // Longer than the agent has: it may not wait for these.
+            ("create", Kind::Event) => Fault::Late(Duration::from_secs(20)),
+            _ => Fault::None,
+        }));
+    });
+    place.start();
+    place.until("the TestRun is made, and its maker not yet told so", |world| !test_run(world, id).is_null());
+    place.stop(Signal::Term);
+    place.sim.with(|world, _| world.api.faults = None);
+    place.start();
+    place.over(id, 3);
 }
