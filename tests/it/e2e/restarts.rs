@@ -3,6 +3,8 @@
 use std::thread;
 
 use sim::api::Fault;
+use sim::cloud::{Route, Trouble};
+use sim::k6::Manners;
 
 use super::*;
 
@@ -27,8 +29,21 @@ const MOMENTS: [(&str, Moment); 11] = [
     ("GCk6 knows that it is over", |world, id| !world.cloud.runs[&id].finishes.is_empty()),
 ];
 
+/// How long every answer takes after its effect, so that a kill falls between the two.
+const LATE: Duration = Duration::from_millis(150);
+
 fn killed_when(what: &str, moment: Moment) {
     let mut place = Place::new(Scheme::Http, &["--runner-access", "direct"]);
+    place.sim.with(|world, _| {
+        let script = world.kube.config.plan("").script;
+        let late = Script { manners: Manners::Slow(LATE), ..script };
+        world.kube.config.prefer("*", PodPlan::script(late));
+        world.cloud.trouble(None, Trouble::Slow(LATE), u32::MAX);
+        world.api.faults = Some(Box::new(|_, call, _| match call.verb {
+            "create" | "patch" | "delete" => Fault::Late(LATE),
+            _ => Fault::None,
+        }));
+    });
     let id = place.queue(2);
     place.start();
     place.until(what, |world| moment(world, id));
@@ -43,7 +58,7 @@ fn killed_when(what: &str, moment: Moment) {
             let data = runner.data_puts.last().and_then(|(_, data)| data.clone());
             assert_eq!(data, Some(json!({"user": "e2e"})), "killed when {what}");
         }
-        let registrations = world.cloud.counts.get(&sim::cloud::Route::Register);
+        let registrations = world.cloud.counts.get(&Route::Register);
         assert_eq!(registrations, Some(&1), "killed when {what}");
     });
 }
@@ -124,7 +139,7 @@ fn sigterm_ends_an_agent_that_waits_for_its_calls() {
     let mut place = Place::new(Scheme::Http, &["--runner-access", "direct"]);
     place.start();
     place.until("the zone is registered", |world| registered(world).0 == "True");
-    let slow = sim::cloud::Trouble::Slow(Duration::from_secs(20));
+    let slow = Trouble::Slow(Duration::from_secs(20));
     place.sim.with(|world, _| world.cloud.trouble(None, slow, u32::MAX));
     let polls = |world: &World| world.cloud.zones[ZONE].polls;
     let before = place.sim.with(|world, _| polls(world));
