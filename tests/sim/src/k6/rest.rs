@@ -6,6 +6,8 @@
 //!                                   └─setup (REST), setup data
 //! ```
 //! Resumed before the script is compiled, it starts as soon as it is. Resumed a second time, it answers 500 and runs on.
+//! Setup over REST leaves the status at paused; its data is there when it has ended. k6 interrupts a setup whose caller is
+//! gone; the model learns of that only when the next one is asked for, and takes the former as never run.
 //! Invariant: after `stopped` the process answers status 10 with `running: true` for as long as it lingers.
 
 use std::time::Duration;
@@ -114,9 +116,11 @@ pub struct Runner {
     pub resumed: Option<Duration>,
     /// When it was stopped over REST.
     pub stopped: Option<Duration>,
-    /// When setup was asked for over REST, each time.
+    /// When setup was asked for over REST, each time but for [`Runner::setups_abandoned`].
     pub setups: Vec<Duration>,
-    /// When setup data was put, each time, and what: none for an empty body.
+    /// When setup was asked for over REST and interrupted before its end, each time.
+    pub setups_abandoned: Vec<Duration>,
+    /// When setup data was put or will be left by setup, each time, and what: none for an empty body.
     pub data_puts: Vec<(Duration, Option<Value>)>,
     /// When teardown was asked for over REST, each time.
     pub teardowns: Vec<Duration>,
@@ -139,6 +143,7 @@ impl Runner {
             resumed: None,
             stopped: None,
             setups: Vec::new(),
+            setups_abandoned: Vec::new(),
             data_puts: Vec::new(),
             teardowns: Vec::new(),
             terminated: None,
@@ -250,8 +255,8 @@ impl Runner {
             }
             (Method::Patch, "/v1/status") => self.change_status(now, request).into(),
             (Method::Get, "/v1/setup") => {
-                let data = self.data_puts.last().and_then(|(_, data)| data.clone());
-                setup_data(data.as_ref()).into()
+                let mut there = self.data_puts.iter().rev().filter(|(at, _)| *at <= now);
+                setup_data(there.next().and_then(|(_, data)| data.as_ref())).into()
             }
             (Method::Post, "/v1/setup") => self.run_setup(now),
             (Method::Put, "/v1/setup") => {
@@ -280,12 +285,17 @@ impl Runner {
     }
 
     fn run_setup(&mut self, now: Duration) -> Answer {
+        let end = now + self.script.setup;
+        if self.setups.last().is_some_and(|at| now < *at + self.script.setup) {
+            self.setups_abandoned.extend(self.setups.pop());
+            self.data_puts.retain(|(at, _)| *at <= now);
+        }
         self.setups.push(now);
         let response = match &self.script.setup_error {
             Some(error) => failure(500, "Error executing setup", error),
             None => {
                 let data = Some(self.script.setup_data.clone()).filter(|data| !data.is_null());
-                self.data_puts.push((now, data.clone()));
+                self.data_puts.push((end, data.clone()));
                 setup_data(data.as_ref())
             }
         };

@@ -93,6 +93,25 @@ fn setup_data_is_passed_on() {
 }
 
 #[test]
+fn a_setup_has_its_data_at_its_end() {
+    let ms = Duration::from_millis;
+    let mut k6s = paused(Script { setup: ms(400), setup_data: json!(1), ..Script::default() });
+    call(&mut k6s, READY, Method::Post, "/v1/setup", &Value::Null);
+    let data = |k6s: &mut K6s, at| {
+        let shown = call(k6s, at, Method::Get, "/v1/setup", &Value::Null).unwrap().value();
+        shown["data"]["attributes"]["data"].clone()
+    };
+    assert_eq!(data(&mut k6s, READY + ms(399)), Value::Null);
+    // Asked for again before its end: the first caller is gone.
+    call(&mut k6s, READY + ms(200), Method::Post, "/v1/setup", &Value::Null);
+    assert_eq!(data(&mut k6s, READY + ms(400)), Value::Null);
+    assert_eq!(data(&mut k6s, READY + ms(600)), json!(1));
+    let runner = k6s.runner("ns", "r-1").unwrap();
+    assert_eq!((runner.setups.len(), runner.setups_abandoned.len()), (1, 1));
+    assert_eq!(runner.status(READY + ms(300)), 4, "setup over REST does not show in the status");
+}
+
+#[test]
 fn a_failing_setup_is_the_scripts_own() {
     let mut k6s = paused(Script { setup_error: Some("Error: boom".to_owned()), ..Script::default() });
     let failed = call(&mut k6s, READY, Method::Post, "/v1/setup", &Value::Null).unwrap();
