@@ -1,18 +1,20 @@
 //! Kubernetes Events about zones and runs.
 //!
 //! Owns their wording's frame: a type, a reason in CamelCase, a message of at most 1024 bytes (`core/v1.Event`).
-//! Invariant: the name is made from the object and the content, so that saying the same thing twice makes one Event.
+//! Invariant: the name is made from the object, the content and the hour, so that an agent that is restarted does not say
+//! everything twice.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use k8s::ObjectMeta;
 use serde_json::json;
 
 use crate::redact;
 
-/// The API server refuses longer messages.
+/// The API server refuses messages of more than 1024.
 const MESSAGE_BYTES_MAX: usize = 1000;
+const SECONDS_PER_HOUR: u64 = 3600;
 
 /// One thing worth telling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub struct Announcement {
     /// `Normal` or `Warning`.
     pub kind: Kind,
     /// A word that tools filter by.
-    pub reason: &'static str,
+    pub reason: String,
     /// A sentence.
     pub message: String,
 }
@@ -36,21 +38,22 @@ pub enum Kind {
 impl Announcement {
     /// Something that went as it should.
     #[must_use]
-    pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Normal, reason, message: message.into() }
+    pub fn normal(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Normal, reason: reason.into(), message: message.into() }
     }
 
     /// Something that somebody should look at.
     #[must_use]
-    pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Warning, reason, message: message.into() }
+    pub fn warning(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Warning, reason: reason.into(), message: message.into() }
     }
 
     /// The call that posts it.
     #[must_use]
     pub fn request(&self, about: &ObjectMeta, object_kind: &str, wall: SystemTime) -> k8s::Request {
         let mut hasher = DefaultHasher::new();
-        (&about.uid, self.kind, self.reason, &self.message).hash(&mut hasher);
+        let hour = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / SECONDS_PER_HOUR);
+        (&about.uid, self.kind, &self.reason, &self.message, hour).hash(&mut hasher);
         let time = k8s::format_time(wall);
         let event = json!({
             "apiVersion": "v1",

@@ -17,16 +17,16 @@ mod zones;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::event::{Action, Call, Event, Key, Now, ObjectKey, Report, Task, TaskId};
+use crate::event::{Action, Call, Class, Event, Key, Now, ObjectKey, Report, Task, TaskId};
 use crate::queue::{Pace, Queue};
 use crate::rng::Rng;
 use crate::store::Store;
+use crate::testrun;
 use crate::testrun::memory::RunMemory;
-use crate::testrun::{self};
 use crate::token::TokenMemory;
+use crate::zone;
 use crate::zone::memory::ZoneMemory;
 use crate::zone::template;
-use crate::zone::{self};
 
 /// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
 const PASSES_PER_TURN_MAX: usize = 4;
@@ -94,7 +94,7 @@ impl Core {
     pub fn absorb(&mut self, now: Now, event: Event) {
         match event {
             Event::Seen { scope, what } => {
-                let changes = self.store.absorb(scope.as_deref(), what);
+                let changes = self.store.absorb(scope.as_deref(), *what);
                 for (key, run) in changes.runs_gone {
                     self.run_gone(now, &key, run);
                 }
@@ -201,16 +201,12 @@ impl Core {
 
     /// A task went wrong and is tried again later. One line says so when it begins, not one for every try.
     fn try_again(&mut self, now: Now, id: &TaskId, after: Option<Duration>, why: &str) {
-        let to_runner = matches!(
-            id.action,
-            Action::AskRunner(_)
-                | Action::ReadSetup(_)
-                | Action::RunSetup(_)
-                | Action::SendSetupData(_)
-                | Action::ResumeRunner(_)
-                | Action::StopRunner(_)
-        );
-        let pace = if to_runner { Pace::RUNNER } else { Pace::REMOTE };
+        let to_runner = matches!(id.action.class(), Class::Runner | Class::UserCode);
+        let pace = match id.action {
+            _ if to_runner => Pace::RUNNER,
+            Action::InspectTestRun(_) | Action::CreateJob(_) => Pace::LOOK,
+            _ => Pace::REMOTE,
+        };
         let wait = self.queue.failed(now.mono, id, pace, after);
         // A runner that does not listen yet is no news; one that did and does not any more is.
         let quiet = to_runner && !matches!(id.action, Action::ResumeRunner(_) | Action::StopRunner(_));

@@ -34,13 +34,14 @@ pub enum Event {
         /// The namespace that the watch covers, `None` for all of them.
         scope: Option<String>,
         /// What it has seen.
-        what: Seen,
+        what: Box<Seen>,
     },
     /// A worker is done with a task.
     Done(Report),
 }
 
 /// What a watch has seen, by kind.
+#[expect(clippy::large_enum_variant, reason = "it travels in a box")]
 #[derive(Debug)]
 pub enum Seen {
     /// From the watch on `privateloadzones`.
@@ -117,7 +118,7 @@ pub enum Action {
     InspectJob(u32),
     /// Ask a runner for its status.
     AskRunner(u32),
-    /// Ask the first runner whether setup data is there already.
+    /// Ask a runner that setup does not run on whether it has been handed the data of an earlier one.
     ReadSetup(u32),
     /// Run the script's `setup()` on a runner.
     RunSetup(u32),
@@ -133,7 +134,7 @@ pub enum Action {
     DeleteJob(u32),
     /// Ask GCk6 for the state of the test run.
     CheckState,
-    /// Tell GCk6 why the test run fails.
+    /// Tell GCk6 why the test run ends early, or that its teardown failed.
     TellCloud,
     /// Tell GCk6 that the test run is over.
     Finish,
@@ -165,11 +166,56 @@ impl Action {
         }
     }
 
-    /// Whether the call may take minutes because it runs the user's code.
+    /// Who is called. Calls of different classes never wait for each other's workers.
     #[must_use]
-    pub fn runs_user_code(self) -> bool {
-        matches!(self, Self::RunSetup(_) | Self::RunTeardown(_))
+    pub fn class(self) -> Class {
+        match self {
+            Self::ReadToken
+            | Self::Adopt
+            | Self::WriteZoneStatus
+            | Self::CreateTestRun(_)
+            | Self::InspectTestRun(_)
+            | Self::Release
+            | Self::CreateJob(_)
+            | Self::InspectJob(_)
+            | Self::DeleteJob(_)
+            | Self::WriteRunStatus(_)
+            | Self::DeleteTestRun
+            | Self::Announce => Class::Kubernetes,
+            Self::Register
+            | Self::Poll
+            | Self::FetchData(_)
+            | Self::Refuse(_)
+            | Self::Deregister
+            | Self::CheckState
+            | Self::TellCloud
+            | Self::Finish => Class::Cloud,
+            Self::AskRunner(_)
+            | Self::ReadSetup(_)
+            | Self::SendSetupData(_)
+            | Self::ResumeRunner(_)
+            | Self::StopRunner(_) => Class::Runner,
+            Self::RunSetup(_) | Self::RunTeardown(_) => Class::UserCode,
+        }
     }
+}
+
+/// Whom a call goes to, and hence what it may have to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// The API server.
+    Kubernetes,
+    /// GCk6, which may be far away, or accept a call and not answer.
+    Cloud,
+    /// A runner, whose node may be gone.
+    Runner,
+    /// A runner that runs the user's `setup()` or `teardown()`, which may take minutes.
+    UserCode,
+}
+
+impl Class {
+    /// All classes.
+    pub const ALL: [Self; 4] = [Self::Kubernetes, Self::Cloud, Self::Runner, Self::UserCode];
 }
 
 /// Where a task came from, and where its report goes.

@@ -16,8 +16,9 @@
 //! - No token and no presigned URL reaches a log line, an Event, a condition or an error text.
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
-//! [`queue`], [`store`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`], [`cloud`],
-//! [`runner`]; and the other program in here, [`fetch`].
+//! [`queue`], [`store`], [`token`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`],
+//! [`cloud`], [`runner`], [`conditions`], [`announce`]; the edges, [`config`], [`net`], [`logging`], with [`redact`] for
+//! whatever leaves the process; and the other program in here, [`fetch`].
 
 pub mod announce;
 pub mod cli;
@@ -31,6 +32,7 @@ pub mod fetch;
 #[cfg(test)]
 mod golden;
 pub mod logging;
+mod maps;
 pub mod net;
 pub mod passthrough;
 pub mod queue;

@@ -2,12 +2,15 @@
 //!
 //! Owns the set-up of the process's logger and the two forms of a line. Every record passes through
 //! [`scrub`], whatever wrote it. Invariant: one record is one line.
+#![expect(clippy::disallowed_methods, reason = "a line bears the time at which it is written")]
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::time::SystemTime;
 
 use env_logger::Builder;
 use env_logger::fmt::Formatter;
+use humantime::format_rfc3339_millis;
 use log::{Record, SetLoggerError};
 use serde::Serialize;
 
@@ -72,7 +75,7 @@ fn directives(filter: &str) -> String {
 }
 
 fn write_text(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let (time, message) = (out.timestamp_millis(), message(record));
+    let (time, message) = (format_rfc3339_millis(SystemTime::now()), message(record));
     writeln!(out, "{time} {:<5} {}: {message}", record.level(), short_target(record.target()))
 }
 
@@ -92,7 +95,7 @@ fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
         log::Level::Debug => "debug",
         log::Level::Trace => "trace",
     };
-    let ts = out.timestamp_millis().to_string();
+    let ts = format_rfc3339_millis(SystemTime::now()).to_string();
     let line = JsonLine { ts, level, target: record.target(), msg: message(record) };
     writeln!(out, "{}", serde_json::to_string(&line)?)
 }

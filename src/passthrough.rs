@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Labels and annotations that are put on pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,7 +43,9 @@ pub fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let filled = map.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(filled.map(|(key, value)| (key, without_nulls(value))).collect())
+            let mut kept = Map::new();
+            kept.extend(filled.map(|(key, value)| (key, without_nulls(value))));
+            Value::Object(kept)
         }
         Value::Array(list) => {
             Value::Array(list.into_iter().filter(|value| !value.is_null()).map(without_nulls).collect())

@@ -5,16 +5,19 @@
 //! take the last worker. Leaves alone what any of it means.
 //!
 //! Invariant: every key that waits for something is either in a lane under way or has a deadline, so nothing is forgotten;
-//! tasks handed out never exceed `capacity`.
+//! tasks handed out never exceed `capacity`, class by class.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::event::{Key, Task, TaskId};
+use crate::event::{Class, Key, Task, TaskId};
 use crate::rng::Rng;
 
 /// How many tasks may wait per worker beside the one that it works on, so that it never idles between two turns.
 const TASKS_PER_WORKER: usize = 4;
+
+/// How many setups and teardowns may run at once. Each has a thread of its own that only waits.
+pub const USER_CODE_MAX: usize = 32;
 
 /// How long to wait before a failed task is tried again: doubled with each failure, and up to a quarter less at random so
 /// that forty agents do not come back in the same second.
@@ -29,6 +32,8 @@ pub struct Pace {
 impl Pace {
     /// For calls over the network to somebody else's service.
     pub const REMOTE: Self = Self { first: Duration::from_secs(1), most: Duration::from_secs(60) };
+    /// For looking at something that is about to change.
+    pub const LOOK: Self = Self { first: Duration::from_secs(1), most: Duration::from_secs(10) };
     /// For calls to a runner that is about to listen.
     pub const RUNNER: Self = Self { first: Duration::from_millis(150), most: Duration::from_secs(1) };
 
@@ -46,44 +51,41 @@ struct Backoff {
     not_before: Duration,
 }
 
+/// The tasks of one class.
+#[derive(Debug, Default)]
+struct Share {
+    waiting: VecDeque<Task>,
+    with_workers: usize,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Queue {
     dirty: BTreeSet<Key>,
     deadline_of: BTreeMap<Key, Duration>,
     deadlines: BTreeSet<(Duration, Key)>,
-    waiting: VecDeque<Task>,
+    shares: BTreeMap<Class, Share>,
     /// Lanes whose task waits or is with a worker.
     busy: BTreeSet<TaskId>,
-    with_workers: usize,
-    user_code_with_workers: usize,
     backoffs: BTreeMap<TaskId, Backoff>,
     workers: usize,
     rng: Rng,
 }
 
 impl Queue {
-    /// An empty queue for a pool of `workers` (at least 2).
+    /// An empty queue for `workers` (at least 2) per class.
     #[must_use]
     pub fn new(workers: usize, rng: Rng) -> Self {
         Self {
             dirty: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            waiting: VecDeque::new(),
+            shares: Class::ALL.into_iter().map(|class| (class, Share::default())).collect(),
             busy: BTreeSet::new(),
-            with_workers: 0,
-            user_code_with_workers: 0,
             backoffs: BTreeMap::new(),
-            workers: workers.max(2),
+            workers,
             rng,
         }
-    }
-
-    /// How many tasks may be with the workers at once. Channels are made this large, so that nobody ever blocks on one.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        capacity(self.workers)
     }
 
     /// Marks a key for the next turn.
@@ -143,39 +145,32 @@ impl Queue {
     /// Queues a task whose lane [`is_free`](Self::is_free).
     pub fn push(&mut self, task: Task) {
         self.busy.insert(task.id.lane());
-        self.waiting.push_back(task);
+        self.share(task.id.action.class()).waiting.push_back(task);
     }
 
-    /// Hands out what the pool can take now, in the order it was queued.
+    /// Hands out what the workers can take now, class by class in the order it was queued.
     pub fn hand_out(&mut self) -> Vec<Task> {
         let mut tasks = Vec::new();
-        let mut held = VecDeque::new();
-        while self.with_workers < self.capacity() {
-            let Some(task) = self.waiting.pop_front() else { break };
-            if task.id.action.runs_user_code() {
-                if self.user_code_with_workers + 1 >= self.workers {
-                    held.push_back(task);
-                    continue;
-                }
-                self.user_code_with_workers += 1;
-            }
-            self.with_workers += 1;
-            tasks.push(task);
+        for (class, share) in &mut self.shares {
+            let room = capacity(*class, self.workers).saturating_sub(share.with_workers);
+            let out = share.waiting.len().min(room);
+            share.with_workers += out;
+            tasks.extend(share.waiting.drain(..out));
         }
-        held.append(&mut self.waiting);
-        self.waiting = held;
         tasks
     }
 
     /// A worker is done with a task: its lane is free, its key dirty.
     pub fn done(&mut self, id: &TaskId) {
         if self.busy.remove(&id.lane()) {
-            self.with_workers = self.with_workers.saturating_sub(1);
-            if id.action.runs_user_code() {
-                self.user_code_with_workers = self.user_code_with_workers.saturating_sub(1);
-            }
+            let share = self.share(id.action.class());
+            share.with_workers = share.with_workers.saturating_sub(1);
         }
         self.mark(id.key.clone());
+    }
+
+    fn share(&mut self, class: Class) -> &mut Share {
+        self.shares.entry(class).or_default()
     }
 
     /// The task went well: its lane starts afresh.
@@ -212,26 +207,34 @@ impl Queue {
             self.deadlines.remove(&(at, key.clone()));
         }
         let busy = &mut self.busy;
-        self.waiting.retain(|task| {
-            let keep = task.id.key != *key;
-            if !keep {
-                busy.remove(&task.id.lane());
-            }
-            keep
-        });
+        for share in self.shares.values_mut() {
+            share.waiting.retain(|task| {
+                let keep = task.id.key != *key;
+                if !keep {
+                    busy.remove(&task.id.lane());
+                }
+                keep
+            });
+        }
     }
 
     /// Tasks that wait for a worker, and tasks that are with one.
     #[must_use]
     pub fn depth(&self) -> (usize, usize) {
-        (self.waiting.len(), self.with_workers)
+        let shares = self.shares.values();
+        shares
+            .fold((0, 0), |(waiting, with), share| (waiting + share.waiting.len(), with + share.with_workers))
     }
 }
 
-/// How many tasks a pool of `workers` may hold at once.
+/// How many tasks of a class may be with its workers at once. Channels are made this large, so that nobody ever blocks on
+/// one.
 #[must_use]
-pub fn capacity(workers: usize) -> usize {
-    workers.max(2) * TASKS_PER_WORKER
+pub fn capacity(class: Class, workers: usize) -> usize {
+    match class {
+        Class::Kubernetes | Class::Cloud | Class::Runner => workers.max(2) * TASKS_PER_WORKER,
+        Class::UserCode => USER_CODE_MAX,
+    }
 }
 
 #[cfg(test)]
@@ -300,25 +303,24 @@ mod tests {
             queue.push(task("a", Action::AskRunner(n)));
         }
         let first = queue.hand_out();
-        assert_eq!(first.len(), queue.capacity());
+        assert_eq!(first.len(), capacity(Class::Runner, 2));
         assert!(queue.hand_out().is_empty());
         queue.done(&first[0].id);
         assert_eq!(queue.hand_out()[0].id.action, Action::AskRunner(9));
     }
 
     #[test]
-    fn user_code_never_takes_the_last_worker() {
+    fn a_class_that_hangs_holds_up_no_other() {
         let mut queue = queue();
-        queue.push(task("a", Action::RunSetup(1)));
-        queue.push(task("b", Action::RunSetup(1)));
-        queue.push(task("c", Action::AskRunner(1)));
-        let out = queue.hand_out();
-        assert_eq!(
-            out.iter().map(|t| t.id.action).collect::<Vec<_>>(),
-            [Action::RunSetup(1), Action::AskRunner(1)]
-        );
-        queue.done(&out[0].id);
-        assert_eq!(queue.hand_out()[0].id.key, run("b"));
+        for n in 0..50 {
+            queue.push(task(&format!("run-{n}"), Action::CheckState));
+            queue.push(task(&format!("run-{n}"), Action::RunSetup(1)));
+        }
+        queue.hand_out();
+        queue.push(task("a", Action::AskRunner(1)));
+        queue.push(task("a", Action::CreateJob(1)));
+        let out: Vec<Action> = queue.hand_out().iter().map(|task| task.id.action).collect();
+        assert_eq!(out, [Action::CreateJob(1), Action::AskRunner(1)]);
     }
 
     #[test]

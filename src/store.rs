@@ -113,8 +113,8 @@ impl<T: Object> Objects<T> {
     /// A list of everything in `scope` as of `list_version`. Hands back what it proves to be gone.
     fn snapshot(&mut self, scope: Option<&str>, items: Vec<T>, list_version: u128) -> Vec<(ObjectKey, T)> {
         self.scopes_listed.insert(scope.map(str::to_owned));
-        let listed: BTreeSet<(ObjectKey, String)> =
-            items.iter().map(|item| (item.key(), item.uid().to_owned())).collect();
+        let mut listed = BTreeSet::new();
+        listed.extend(items.iter().map(|item| (item.key(), item.uid().to_owned())));
         let gone: Vec<(ObjectKey, String)> = self
             .by_key
             .iter()

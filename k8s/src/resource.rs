@@ -294,11 +294,10 @@ pub fn self_subject_access_review(attributes: &Attributes) -> Request {
         ("namespace", &attributes.namespace),
         ("name", &attributes.name),
     ];
-    let wanted: Map<String, Value> = fields
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name.to_owned(), json!(value)))
-        .collect();
+    let filled = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    // Collected, the map would be sorted first, by 5 KB of code.
+    let mut wanted = Map::new();
+    wanted.extend(filled.map(|(name, value)| (name.to_owned(), json!(value))));
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{RunId, RunStatus};
+use crate::maps::map_of;
 use crate::redact::Secret;
 
 /// Environment variables of k6 that say how runners push metrics, in the order of `status.aggregationVars`.
@@ -154,7 +155,7 @@ where
     T: Deserialize<'de> + Default,
 {
     let map: BTreeMap<String, Option<T>> = nullable(deserializer)?;
-    Ok(map.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
+    Ok(map_of(map.into_iter().map(|(key, value)| (key, value.unwrap_or_default()))))
 }
 
 /// Any JSON value as the text that a person would have written for it.
@@ -185,11 +186,11 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
 
 fn text_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let map: BTreeMap<String, Value> = nullable(deserializer)?;
-    Ok(map.into_iter().map(|(key, value)| (key, as_text(value))).collect())
+    Ok(map_of(map.into_iter().map(|(key, value)| (key, as_text(value)))))
 }
 
 fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Secret>, D::Error> {
-    Ok(text_map(deserializer)?.into_iter().map(|(key, value)| (key, Secret::new(value))).collect())
+    Ok(map_of(text_map(deserializer)?.into_iter().map(|(key, value)| (key, Secret::new(value)))))
 }
 
 /// A whole number, also as text; what is not one counts as 0, which the template refuses with a message.

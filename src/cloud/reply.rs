@@ -67,10 +67,10 @@ impl Error {
         }
     }
 
-    /// Whether GCk6 refuses the token: 401 for one that it does not know, 403 for one that may not do this. In both
-    /// cases only another token helps.
+    /// Whether GCk6 refuses the token (401), so that only another one helps. A 403 refuses the one call: a limit of the
+    /// account, a run of somebody else.
     pub fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::Status { code: 401 | 403, .. })
+        matches!(self, Self::Status { code: 401, .. })
     }
 
     /// Whether GCk6 does not know the object (404).
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn kinds_of_refusal() {
-        assert!(failure(401, "").is_unauthorized() && failure(403, "").is_unauthorized());
+        assert!(failure(401, "").is_unauthorized() && !failure(403, "").is_unauthorized());
         assert!(failure(404, "").is_not_found() && !failure(404, "").is_unauthorized());
         assert!(failure(409, "").is_conflict() && !failure(500, "").is_conflict());
     }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
+use crate::maps::map_of;
+
 /// Environment variables by name. `Debug` prints the names alone.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Env {
@@ -16,7 +18,7 @@ pub struct Env {
 impl Env {
     /// The environment of this process, now.
     pub fn capture() -> Env {
-        Env { values: std::env::vars_os().collect() }
+        Env { values: map_of(std::env::vars_os()) }
     }
 
     /// The value of a variable; an empty one counts as not set.
@@ -32,7 +34,7 @@ impl Env {
 
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Env {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Env {
-        Env { values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+        Env { values: map_of(pairs.into_iter().map(|(name, value)| (name.into(), value.into()))) }
     }
 }
 

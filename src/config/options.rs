@@ -124,7 +124,13 @@ pub(super) const RUN: &[Group] = &[
                 "Image of the init container that downloads the archive. Without it: the image\n\
                  of the agent's own pod; required outside a cluster.",
             ),
-            opt("workers", "N", &[], "4", "Threads for calls to Kubernetes, GCk6 and runners; 2 to 64."),
+            opt(
+                "workers",
+                "N",
+                &[],
+                "4",
+                "Threads each for calls to Kubernetes, to GCk6 and to runners; 2 to 64.",
+            ),
         ],
     },
     LOGGING,

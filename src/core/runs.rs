@@ -112,7 +112,8 @@ impl Core {
         };
         let known = self.runs.get(key).filter(|memory| memory.uid == run.uid() && memory.gone.is_none());
         if known.is_none() {
-            let mut memory = RunMemory::new(run, block, now.mono);
+            let pods = self.store.pods(key).map(|pod| pod.runner).max();
+            let mut memory = RunMemory::new(run, parallelism(run, block, pods), block, now.mono);
             memory.ending = recorded_ending(run, block);
             self.runs.insert(key.clone(), memory);
         }
@@ -179,6 +180,13 @@ impl Core {
             Lesson::TokenRefused(why) => self.token_refused(now, id, &why),
         }
     }
+}
+
+/// The number of runners that the run was started with. A spec that was edited since then says another number; its pods
+/// do not.
+fn parallelism(run: &TestRun, block: Block, pods: Option<u32>) -> u32 {
+    let edited = run.metadata.generation > 1 && block > Block::New;
+    pods.filter(|_| edited).unwrap_or_else(|| run.runners())
 }
 
 /// Why the run ends, as an earlier process has recorded it.

@@ -10,7 +10,7 @@ use crate::zone::facts::Facts;
 use crate::zone::learn::{self, Context, Lesson};
 use crate::zone::memory::ZoneMemory;
 use crate::zone::table::{Block, Fact};
-use crate::zone::{calls, decide, template};
+use crate::zone::{calls, conditions, decide, template};
 
 impl Core {
     pub(super) fn zone_turn(&mut self, now: Now, key: &ObjectKey) {
@@ -25,6 +25,8 @@ impl Core {
         self.want_token(&id);
         let Some(mut memory) = self.zones.remove(key) else { return };
         self.step_out(now, key, &mut memory);
+        let claims = conditions::claims(&self.zone_facts(now, key, &memory));
+        memory.complain(&claims);
         let decision = decide::decide(&self.zone_facts(now, key, &memory));
         *self.rows.entry(Row::Zone(decision.row.0, decision.row.1)).or_default() += 1;
         if let Some(at) = decision.wake {
@@ -159,7 +161,7 @@ impl Core {
             poll_interval: self.settings.poll_interval,
             settings: &self.settings.template,
         };
-        let lesson = learn::learn(memory, context, &mut self.rng, id.action, reply);
+        let lesson = learn::learn(memory, &context, &mut self.rng, id.action, reply);
         match lesson {
             Lesson::Done => self.queue.succeeded(id),
             Lesson::Zone(zone) => {

@@ -123,7 +123,7 @@ fn save(mut body: Body, config: &FetchConfig, place: &str) -> Result<u64, Failur
 fn check_end(place: &str, total_bytes: u64, length_bytes: Option<u64>) -> Result<(), Failure> {
     let whole = match length_bytes {
         Some(length) => total_bytes == length,
-        None => total_bytes % BLOCK_BYTES as u64 == 0,
+        None => total_bytes.is_multiple_of(BLOCK_BYTES as u64),
     };
     if whole {
         return Ok(());

@@ -88,10 +88,28 @@ impl Caller {
         let request =
             pod_proxy(method, &target.namespace, &target.pod, runner::PORT, request.path, content_type, body);
         let response = self.kubernetes.send_within(&request, timeout);
-        response
-            .map(|response| (response.code, response.body))
-            .map_err(|error| runner::Error::Unreachable(error.to_string()))
+        let response = response.map_err(|error| runner::Error::Unreachable(error.to_string()))?;
+        match refusal(response.code, &response.body, &target.pod) {
+            Some(why) => Err(runner::Error::Unreachable(why)),
+            None => Ok((response.code, response.body)),
+        }
     }
+}
+
+/// Why the API server does not pass a call on, if the answer is its own (a `metav1.Status` with a reason) and not the
+/// runner's.
+fn refusal(code: u16, body: &[u8], pod: &str) -> Option<String> {
+    let Err(k8s::Error::Api { status }) = k8s::status::interpret(code, None, body.to_vec()) else {
+        return None;
+    };
+    let mend = match status.reason.as_str() {
+        "" => return None,
+        "Forbidden" => {
+            "; grant get, create, update and patch on pods/proxy (kubectl apply -k manifests/outside), or reach the pods directly with --runner-access direct"
+        }
+        _ => "",
+    };
+    Some(format!("the API server does not let the agent reach pod {pod}: {}{mend}", status.message))
 }
 
 fn direct(
@@ -126,6 +144,16 @@ fn once_more_if_cut<T>(send: impl Fn() -> Result<T, NetError>) -> Result<T, NetE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_api_server_speaks_for_itself_and_k6_too() {
+        let forbidden = br#"{"kind":"Status","reason":"Forbidden","message":"pods is forbidden","code":403}"#;
+        let why = refusal(403, forbidden, "p-1").unwrap();
+        assert!(why.contains("pods is forbidden") && why.contains("pods/proxy"), "{why}");
+        let of_k6 = br#"{"errors":[{"title":"Error executing setup","detail":"x"}]}"#;
+        assert_eq!(refusal(500, of_k6, "p-1"), None);
+        assert_eq!(refusal(200, b"{}", "p-1"), None);
+    }
 
     #[test]
     fn addresses_of_both_families_make_urls() {

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   signals ──────────────────────────────┐
-//!   watch threads ── seen (bounded) ────► loop ── jobs (bounded) ──► workers
-//!                                           ▲                          │
-//!                                           └────── done (bounded) ────┘
+//!   watch threads ── seen (bounded) ────► loop ── jobs (bounded, one per class) ──► workers of that class
+//!                                           ▲                                          │
+//!                                           └──────────── done (bounded) ──────────────┘
 //! ```
-//! Why nothing can lock up: `jobs` and `done` each hold as many as the core ever hands out, so neither the loop nor a
+//! Why nothing can lock up: `jobs` and `done` hold as many as the core ever hands out, so neither the loop nor a
 //! worker ever waits to send. Watch threads do wait on `seen`; the loop never sends to them, so there is no cycle. What
 //! they do not read meanwhile stays in the sockets, and TCP slows the API server down.
 //!
@@ -21,21 +21,19 @@ mod watches;
 
 use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use crossbeam_channel::{Receiver, bounded, never, select};
 use k8s::config::{Environment, Source};
 
 use crate::config::{Namespaces, RunConfig, RunnerAccess};
 use crate::core::{Core, Settings};
-use crate::event::{Event, Report, Task};
+use crate::event::{Event, Report};
 use crate::net::HttpClient;
-use crate::queue;
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
+use crate::shell::pool::Pool;
 use crate::zone::template;
 
 /// How many reports and sightings are taken in before the core decides: enough to decide once on many, few enough to
@@ -109,7 +107,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         },
         seed: clock.seed(),
     });
-    let caller = Arc::new(Caller {
+    let caller = Caller {
         kubernetes: client.clone(),
         cloud: HttpClient::cloud(&config.proxies, config.extra_ca.as_ref()),
         cloud_api: config.cloud_api.clone(),
@@ -118,23 +116,19 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
             (RunnerAccess::Direct, _) | (RunnerAccess::Auto, true) => Some(HttpClient::runners()),
             (RunnerAccess::Proxy, _) | (RunnerAccess::Auto, false) => None,
         },
-    });
-    let capacity = queue::capacity(config.workers);
-    let (jobs, jobs_out) = bounded::<Task>(capacity);
-    let (done_in, done) = bounded::<Report>(capacity);
+    };
+    let (pool, done) = Pool::start(config.workers, caller)?;
     let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
-    let stopping = Arc::new(AtomicBool::new(false));
-    pool::start(config.workers, &caller, &jobs_out, &done_in, &stopping)?;
     watches::start(&client, &scopes, &seen_in, &stop)?;
-    drop((jobs_out, done_in, seen_in));
+    drop(seen_in);
 
-    let mut shell = Loop { core, clock, jobs, done, seen, signals, in_hand: 0 };
-    shell.turn_until_signal();
+    let mut shell = Loop { core, clock, pool, done, seen, signals, in_hand: 0 };
+    shell.turn_until_signal()?;
     log::info!(
         "stopping: {} calls are in hand; test runs go on and are taken over by the next agent",
         shell.in_hand
     );
-    stopping.store(true, Ordering::Relaxed);
+    shell.pool.stop();
     stop.stop();
     shell.finish();
     Ok(())
@@ -144,7 +138,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
 struct Loop {
     core: Core,
     clock: Clock,
-    jobs: Sender<Task>,
+    pool: Pool,
     done: Receiver<Report>,
     seen: Receiver<Event>,
     signals: Receiver<i32>,
@@ -152,22 +146,22 @@ struct Loop {
 }
 
 impl Loop {
-    fn turn_until_signal(&mut self) {
+    fn turn_until_signal(&mut self) -> Result<(), StartError> {
         loop {
             let wait = self.core.next_deadline().map(|at| at.saturating_sub(self.clock.now().mono));
             let deadline = wait.map_or_else(never, crossbeam_channel::after);
             select! {
                 recv(self.done) -> report => {
-                    let Ok(report) = report else { return };
+                    let Ok(report) = report else { return Ok(()) };
                     self.done(report);
                 }
                 recv(self.seen) -> event => {
-                    let Ok(event) = event else { return };
+                    let Ok(event) = event else { return Ok(()) };
                     self.core.absorb(self.clock.now(), event);
                 }
                 recv(self.signals) -> signal => {
                     log::info!("signal {}", signal.unwrap_or_default());
-                    return;
+                    return Ok(());
                 }
                 recv(deadline) -> _ => {}
             }
@@ -182,9 +176,7 @@ impl Loop {
             }
             for task in self.core.turn(self.clock.now()) {
                 self.in_hand += 1;
-                if self.jobs.send(task).is_err() {
-                    return;
-                }
+                self.pool.hand(task)?;
             }
         }
     }
@@ -255,7 +247,7 @@ fn signals(stop: &k8s::Stop) -> Result<Receiver<i32>, StartError> {
 }
 
 /// A named thread with a small stack.
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> Result<(), StartError> {
     let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body);
     thread.map(drop).map_err(|cause| StartError::System { what: "a thread", cause })
 }

@@ -45,7 +45,7 @@ fn watch<T: DeserializeOwned + Send + 'static>(
         let mut failing = false;
         client.watch::<T>(&spec, &stop, &mut |event| {
             tell(&spec, &event, &mut failing);
-            let event = Event::Seen { scope: spec.namespace.clone(), what: wrap(event) };
+            let event = Event::Seen { scope: spec.namespace.clone(), what: Box::new(wrap(event)) };
             if seen.send(event).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
     })

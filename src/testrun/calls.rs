@@ -101,10 +101,7 @@ fn tell(facts: &Facts<'_>, id: RunId) -> cloud::Request {
         events.extend(memory.ending.iter().flat_map(super::ending::Ending::events));
     }
     if let (true, Teardown::Failed(message)) = (facts.teardown_failure_untold(), &memory.teardown) {
-        events.push(cloud::Event::error(
-            ErrorCode::Teardown,
-            format!("teardown() of the script failed: {message}"),
-        ));
+        events.push(cloud::Event::error(ErrorCode::Teardown, message.as_str()));
     }
     cloud::request::events(id, &events, &memory.uid)
 }

@@ -11,7 +11,7 @@ use super::api::{
 };
 use super::detect;
 use super::facts::Facts;
-use super::memory::Teardown;
+use super::memory::{Setup, Teardown};
 use crate::conditions::{self, Claim, Truth};
 use crate::event::RunStatusWrite;
 
@@ -31,14 +31,12 @@ pub fn patch(facts: &Facts<'_>, write: RunStatusWrite) -> Value {
     json!({ "metadata": { "uid": facts.run.metadata.uid }, "status": status })
 }
 
-/// Whether the run's next stage needs teardown to be run by this process: the test has started, and someone is left to run
-/// it on.
+/// Whether teardown is to be run by this process once the runners have ended: setup has been run, or the test has started
+/// and setup with it, and someone is left to run teardown on.
 #[must_use]
 pub fn teardown_is_due(facts: &Facts<'_>) -> bool {
-    let started = facts.runners().any(|runner| {
-        runner.memory.resumed || runner.memory.status.as_ref().is_some_and(|status| status.has_started())
-    });
-    started && facts.reachable().is_some()
+    let set_up = matches!(facts.memory.setup, Setup::Run(_)) || facts.any_started();
+    set_up && facts.reachable().is_some()
 }
 
 fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
@@ -121,10 +119,7 @@ fn teardown_done(facts: &Facts<'_>) -> Claim {
         Teardown::Done => {
             Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once")
         }
-        Teardown::Failed(message) => {
-            let message = format!("teardown() failed: {message}");
-            Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", &message)
-        }
+        Teardown::Failed(message) => Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", message),
         Teardown::NotOurs | Teardown::Due | Teardown::Running => {
             let begun =
                 facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == "TeardownBegun");

@@ -12,8 +12,10 @@ use super::memory::{Job, Setup, Teardown};
 use super::stage::{self, Block, Fact, Then, Write};
 use crate::event::{Action, RunStatusWrite};
 
-/// How long a start may take before its conditions say what it waits for.
+/// How long something may hold a start up before the conditions say so.
 const HOLD_UP_SILENCE: Duration = Duration::from_secs(5);
+/// How long a start may simply take before the conditions say what it waits for.
+const START_SILENCE: Duration = Duration::from_secs(30);
 /// How long what was said stands before it is replaced by something else.
 const HOLD_UP_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -77,9 +79,10 @@ impl Decision {
             Write::SayHoldUp => self.say_hold_up(facts),
             Write::RunSetup => {
                 let first = memory.runners.keys().next().copied().unwrap_or(1);
+                let last = memory.runners.keys().next_back().copied().unwrap_or(1);
                 match memory.setup {
-                    Setup::Unclear => self.actions.push(Action::ReadSetup(first)),
-                    Setup::NotRun => self.actions.push(Action::RunSetup(first)),
+                    Setup::Unclear if last > first => self.actions.push(Action::ReadSetup(last)),
+                    Setup::Unclear | Setup::NotRun => self.actions.push(Action::RunSetup(first)),
                     Setup::Run(_) | Setup::Failed(_) => {}
                 }
             }
@@ -95,7 +98,7 @@ impl Decision {
                 self.each(facts, |runner| runner.is_to_stop().then_some(Action::StopRunner(runner.number)));
             }
             Write::CheckState => {
-                self.at(facts.now, memory.state_asked + STATE_CHECK_INTERVAL, Action::CheckState)
+                self.at(facts.now, memory.state_asked + STATE_CHECK_INTERVAL, Action::CheckState);
             }
             Write::TellCloud => {
                 if facts.holds(Fact::CloudUntold) {
@@ -140,7 +143,8 @@ impl Decision {
     fn say_hold_up(&mut self, facts: &Facts<'_>) {
         let memory = facts.memory;
         let due = match memory.hold_up_said_at {
-            None => memory.since + HOLD_UP_SILENCE,
+            None if detect::is_held_up(facts) => memory.since + HOLD_UP_SILENCE,
+            None => memory.since + START_SILENCE,
             Some(at) => at + HOLD_UP_INTERVAL,
         };
         if due > facts.now || detect::hold_up(facts) != memory.hold_up_said {

@@ -86,6 +86,13 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
     if let Setup::Failed(message) = &facts.memory.setup {
         return Some(ending(Cause::SetupFailed, format!("setup() of the script failed: {message}")));
     }
+    if facts.memory.block == Block::Created
+        && let Some(runner) = facts.runners().find(|runner| runner.was_stopped_early())
+    {
+        let message =
+            format!("k6 was stopped on runner {} before its test could start", of(facts, runner.number));
+        return Some(ending(Cause::CouldNotStart, message));
+    }
     facts.runners().filter(|runner| !runner.has_ended()).find_map(|runner| {
         match runner.pod {
             Some(pod) => match &pod.life {
@@ -107,7 +114,9 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
 
 /// A deadline has passed.
 fn too_late(facts: &Facts<'_>) -> Option<Ending> {
-    let waited = facts.now.saturating_sub(facts.memory.since);
+    let since =
+        if facts.memory.block == Block::Started { facts.memory.since } else { facts.memory.known_since };
+    let waited = facts.now.saturating_sub(since);
     match facts.memory.block {
         Block::New | Block::Created if waited >= facts.start_deadline && facts.holds(Fact::RunnersSilent) => {
             let why = hold_up(facts).unwrap_or_else(|| "no reason is known".to_owned());
@@ -171,12 +180,30 @@ fn k6_exit(code: i32) -> &'static str {
     }
 }
 
+/// The runners that the start waits for: before all Jobs exist, those whose Job does not.
+fn waited_for<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Runner<'a>> {
+    let jobs_missing = facts.memory.block == Block::New;
+    facts.runners().filter(move |runner| {
+        if jobs_missing { !matches!(runner.memory.job, Job::Ours(_)) } else { !runner.is_ready() }
+    })
+}
+
+/// Whether something other than the usual way keeps a runner from being ready.
+#[must_use]
+pub fn is_held_up(facts: &Facts<'_>) -> bool {
+    waited_for(facts).any(|runner| match runner.pod.map(|pod| &pod.life) {
+        None | Some(Life::Waiting(Some(_))) => true,
+        Some(Life::Running) => runner.memory.trouble.is_some(),
+        Some(_) => false,
+    })
+}
+
 /// What keeps the runners from being ready, runner by runner, if anything but time does.
 #[must_use]
 pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
     let mut reasons = Vec::new();
     let mut more = 0;
-    for runner in facts.runners().filter(|runner| !runner.is_ready()) {
+    for runner in waited_for(facts) {
         let reason = match (runner.pod, &runner.memory.job) {
             (None, Job::Foreign) => format!(
                 "Job {} exists and belongs to something else; delete it",

@@ -1,7 +1,7 @@
 //! Why a test run ends before its test is over, and what follows from the cause.
 //!
 //! Owns the table of causes: the condition reason that makes a cause durable, the code and the events that GCk6 is told,
-//! the status that the run is finished with. Leaves alone when a cause applies (see `facts`).
+//! the status that the run is finished with. Leaves alone when a cause applies (see `detect`).
 //!
 //! Invariant: `Cause::from_reason(cause.reason()) == Some(cause)`, so that a new process finds in the conditions what the
 //! old one had decided.

@@ -17,6 +17,8 @@ pub const STATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 pub const RUNNER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a runner that answers, but is not ready, is asked again.
 pub const READY_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// How long the cause of an early end is given to be recorded before the runners are stopped without that.
+pub const RECORD_PATIENCE: Duration = Duration::from_secs(3);
 /// How long runners are given to take "stop". Deleting their Jobs stops them anyway.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long pods are given to go: twice the default grace period of 30 s. A pod on a lost node never goes.
@@ -64,6 +66,9 @@ impl<'a> Facts<'a> {
     pub fn holds(&self, fact: Fact) -> bool {
         let memory = self.memory;
         match fact {
+            Fact::StopOverdue => {
+                self.now >= memory.ending_since + RECORD_PATIENCE && self.holds(Fact::RunnersToStop)
+            }
             Fact::RunnersToStop => {
                 memory.ending.is_some()
                     && self.now < memory.ending_since + STOP_PATIENCE
@@ -98,15 +103,17 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn next_change(&self) -> Option<Duration> {
         let since = self.memory.since;
-        let stop = self.memory.ending.is_some().then_some(self.memory.ending_since + STOP_PATIENCE);
+        let ending = self.memory.ending.is_some().then_some(self.memory.ending_since);
+        let stop = ending.map(|since| since + STOP_PATIENCE);
+        let overdue = ending.map(|since| since + RECORD_PATIENCE);
         let candidates = match self.memory.block {
             Block::New | Block::Created => {
-                let start = since + self.start_deadline;
-                [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop]
+                let start = self.memory.known_since + self.start_deadline;
+                [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop, overdue]
             }
-            Block::Started => [Some(since + RUN_TIME_MAX), stop],
-            Block::Stopped | Block::Gone => [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE)],
-            Block::Done => [None, None],
+            Block::Started => [Some(since + RUN_TIME_MAX), stop, overdue],
+            Block::Stopped | Block::Gone => [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE), stop],
+            Block::Done => [None, None, None],
         };
         candidates.into_iter().flatten().filter(|at| *at > self.now).min()
     }
@@ -152,7 +159,8 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the test, or a part of it, has been started. Then setup is over, whoever has run it.
-    fn any_started(&self) -> bool {
+    #[must_use]
+    pub fn any_started(&self) -> bool {
         self.runners().any(|runner| {
             runner.memory.resumed || runner.memory.status.as_ref().is_some_and(|s| s.has_started())
         })
@@ -197,6 +205,12 @@ impl<'a> Runner<'a> {
     pub fn has_ended(&self) -> bool {
         self.memory.status.as_ref().is_some_and(|status| status.has_ended())
             || self.pod.is_some_and(|pod| pod.life == Life::Ended)
+    }
+
+    /// Whether somebody has stopped it, as far as this process knows without letting it go first.
+    #[must_use]
+    pub fn was_stopped_early(&self) -> bool {
+        !self.memory.resumed && self.memory.status.as_ref().is_some_and(|status| status.stopped)
     }
 
     /// Whether it waits to be let go.

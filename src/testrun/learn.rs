@@ -60,6 +60,7 @@ fn from_kubernetes(
     match (action, reply) {
         (Action::CreateJob(n), reply) => job(memory, n, |job| match reply {
             Ok(body) => learnt(job, Job::Ours(uid(&body))),
+            Err(error) if error.is_already_exists() && *job == Job::Foreign => again(&error),
             Err(error) if error.is_already_exists() => learnt(job, Job::Unclear),
             Err(error) if error.retry() == k8s::Retry::Never => learnt(job, Job::Refused(text(&error))),
             Err(error) => again(&error),
@@ -198,10 +199,9 @@ fn from_runner(
                 memory.setup = Setup::Failed(text(&error));
                 Lesson::Done
             }
-            // The answer may be lost although setup has run. k6 gives up a setup whose caller is gone, and keeps the
-            // data of one that ended: asking for it tells the two apart.
+            // k6 cuts a setup short whose caller is gone, and what it then returns is worth nothing: it is run again.
             Err(error) => {
-                memory.setup = Setup::Unclear;
+                memory.setup = Setup::NotRun;
                 unreached(&error)
             }
         },
@@ -218,7 +218,15 @@ fn from_runner(
             // Never twice: after an answer that did not come, too.
             memory.teardown = match reply {
                 Ok(_) => Teardown::Done,
-                Err(error) => Teardown::Failed(text(&error)),
+                Err(error) => {
+                    let message = if error.is_transient() {
+                        format!("teardown() could not be run: {}", text(&error))
+                    } else {
+                        format!("teardown() of the script failed: {}", text(&error))
+                    };
+                    memory.announcements.push(Announcement::warning("TeardownFailed", message.clone()));
+                    Teardown::Failed(message)
+                }
             };
             Lesson::Done
         }
@@ -263,6 +271,11 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
     let Some(writing) = memory.writing.take_if(|writing| writing.write == write) else { return };
     match write {
         RunStatusWrite::Conditions => {
+            if let Some(reason) = &writing.hold_up {
+                memory
+                    .announcements
+                    .push(Announcement::warning("Waiting", format!("the start waits: {reason}")));
+            }
             memory.hold_up_said = writing.hold_up;
             memory.hold_up_said_at = Some(now);
         }

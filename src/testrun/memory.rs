@@ -13,6 +13,7 @@ use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud::RunStatus;
 use crate::event::{Action, RunStatusWrite};
+use crate::maps::map_of;
 use crate::runner::RunnerStatus;
 
 /// See the module.
@@ -24,6 +25,8 @@ pub struct RunMemory {
     pub block: Block,
     /// See `block`.
     pub since: Duration,
+    /// Since when this process knows the run; the start deadline counts from here.
+    pub known_since: Duration,
     /// The number of runners, fixed when the run is first seen: a spec that is edited mid-run changes nothing.
     pub parallelism: u32,
     /// The runners, by number from 1.
@@ -92,7 +95,7 @@ pub struct RunnerMemory {
     pub data_sent: bool,
     /// Whether it has taken "resume".
     pub resumed: bool,
-    /// Whether it has taken "stop", or cannot be reached to take it.
+    /// Whether it has taken "stop".
     pub stopped: bool,
     /// Why the last call to it failed.
     pub trouble: Option<String>,
@@ -119,7 +122,8 @@ pub enum Job {
 /// How far setup is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Setup {
-    /// The first runner has to be asked whether it has data already, from a setup that an earlier process ran.
+    /// An earlier process may have run it. The last runner has to be asked whether it has the data: they are handed out
+    /// only once setup is over, while the runner that ran it may hold what a setup that was cut short has returned.
     #[default]
     Unclear,
     /// It has none: setup has to be run.
@@ -147,16 +151,16 @@ pub enum Teardown {
 }
 
 impl RunMemory {
-    /// Nothing remembered yet of `run`.
+    /// Nothing remembered yet of `run`, which has `parallelism` runners.
     #[must_use]
-    pub fn new(run: &TestRun, block: Block, now: Duration) -> Self {
-        let parallelism = u32::try_from(run.spec.parallelism).unwrap_or(0);
+    pub fn new(run: &TestRun, parallelism: u32, block: Block, now: Duration) -> Self {
         Self {
             uid: run.metadata.uid.clone(),
             block,
             since: now,
+            known_since: now,
             parallelism,
-            runners: (1..=parallelism).map(|n| (n, RunnerMemory::default())).collect(),
+            runners: map_of((1..=parallelism).map(|n| (n, RunnerMemory::default()))),
             last_end: None,
             setup: Setup::default(),
             teardown: Teardown::default(),

@@ -146,7 +146,7 @@ fn life(pod: &Pod) -> Life {
             _ if is_out_of_memory(&state.reason) => failed(FailureKind::OutOfMemory, message),
             code if k6_has_ended(code) && pod.metadata.deletion_timestamp.is_none() => Life::Ended,
             _ if pod.metadata.deletion_timestamp.is_some() => deleted(),
-            code => failed(FailureKind::K6(code), message),
+            code => failed(FailureKind::K6(code), &errors_in(message)),
         };
     }
     if pod.metadata.deletion_timestamp.is_some() {
@@ -158,6 +158,14 @@ fn life(pod: &Pod) -> Life {
         _ if k6.is_some_and(|k6| k6.state.running.is_some()) => Life::Running,
         _ => Life::Waiting(hold_up(pod)),
     }
+}
+
+/// The errors in the end of k6's log, which the kubelet hands over as the message; all of it if there are none. What k6 says
+/// of its log's way to the cloud is noise beside the cause.
+fn errors_in(log: &str) -> String {
+    let is_error = |line: &&str| line.contains("level=error") && !line.contains("Error while sending logs");
+    let errors: Vec<&str> = log.lines().filter(is_error).collect();
+    if errors.is_empty() { log.to_owned() } else { errors.join(" ") }
 }
 
 /// Eviction by the kubelet, preemption, taints, a lost node.
@@ -236,7 +244,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn pod(labels: Value, extra: Value, status: Value) -> Option<RunnerPod> {
+    fn pod(labels: &Value, extra: &Value, status: &Value) -> Option<RunnerPod> {
         let mut metadata = json!({
             "name": "run-2-abcde", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": labels,
             "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "run-2", "uid": "j"}],
@@ -247,8 +255,9 @@ mod tests {
         RunnerPod::read(&serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "literals read better without a borrow")]
     fn runner(status: Value) -> RunnerPod {
-        pod(json!({"k6_cr": "run", "runner": "true"}), json!({}), status).unwrap()
+        pod(&json!({"k6_cr": "run", "runner": "true"}), &json!({}), &status).unwrap()
     }
 
     #[track_caller]
@@ -265,8 +274,8 @@ mod tests {
         assert_eq!(runner(json!({})).runner, 2);
         assert_eq!(runner(json!({"podIP": "10.0.0.7"})).ip.as_deref(), Some("10.0.0.7"));
         assert_eq!(runner(json!({"podIPs": [{"ip": "fd00::7"}]})).ip.as_deref(), Some("fd00::7"));
-        assert_eq!(pod(json!({"k6_cr": "run"}), json!({}), json!({})), None);
-        assert_eq!(pod(json!({"k6_cr": "other", "runner": "true"}), json!({}), json!({})), None);
+        assert_eq!(pod(&json!({"k6_cr": "run"}), &json!({}), &json!({})), None);
+        assert_eq!(pod(&json!({"k6_cr": "other", "runner": "true"}), &json!({}), &json!({})), None);
     }
 
     #[test]
@@ -314,6 +323,11 @@ mod tests {
             k6(json!({"terminated": {"exitCode": 107, "reason": "Error", "message": "ReferenceError: x"}})),
             &failure(FailureKind::K6(107), "ReferenceError: x"),
         );
+        let log = "HTTP\n http_reqs: 1\nlevel=error msg=\"Error while sending logs to loki\"\nlevel=error msg=\"TypeError\"";
+        check(
+            k6(json!({"terminated": {"exitCode": 107, "message": log}})),
+            &failure(FailureKind::K6(107), "level=error msg=\"TypeError\""),
+        );
         check(k6(json!({"terminated": {"exitCode": 99, "reason": "Error"}})), &Life::Ended);
         check(
             k6(json!({"terminated": {"exitCode": 105, "reason": "Error"}})),
@@ -343,6 +357,6 @@ mod tests {
         let extra = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
         let running =
             json!({"phase": "Running", "containerStatuses": [{"name": "k6", "state": {"running": {}}}]});
-        assert_eq!(pod(labels, extra, running).unwrap().life, failure(FailureKind::Deleted, ""));
+        assert_eq!(pod(&labels, &extra, &running).unwrap().life, failure(FailureKind::Deleted, ""));
     }
 }

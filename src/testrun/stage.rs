@@ -2,8 +2,9 @@
 //!
 //! For each stage rows of *fact → writes → then*. The first row whose fact holds wins; every block ends with `Otherwise`.
 //! A row's writes are started together, and each is started at most once at a time. `Record` writes the next stage down,
-//! which happens only in rows whose work is done: the recorded stage never runs ahead of the world. So a process that is
-//! killed anywhere leaves a stage from which its successor repeats, at worst, writes that are idempotent.
+//! which happens only in rows whose work is done: the recorded stage never runs ahead of the world. The one exception is
+//! `stopped`: why a run ends early is recorded before its runners are stopped, since a stopped runner does not tell. So a
+//! process that is killed anywhere leaves a stage from which its successor repeats, at worst, writes that are idempotent.
 //!
 //! ```text
 //!              runners created     all answer, setup, resumed      all ended         jobs and pods gone, GCk6 told
@@ -33,6 +34,8 @@ pub enum Block {
 /// What can be true of a run. `Facts::holds` says when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
+    /// Something ends the run, the API server does not take the news, and load must not go on for that.
+    StopOverdue,
     /// Something ends the run, and runners that run have not been told to stop.
     RunnersToStop,
     /// Something ends the run.
@@ -125,11 +128,11 @@ pub const fn rows(block: Block) -> &'static [Row] {
         //                    fact                writes                                           then
         Block::New => const { &[
             row(F::Ending,         &[],                                             Record(Stage::Stopped)),
-            row(F::JobsMissing,    &[W::CreateJobs, W::CheckState],                 Stay),
+            row(F::JobsMissing,    &[W::CreateJobs, W::CheckState, W::SayHoldUp],   Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Created)),
         ] },
         Block::Created => const { &[
-            row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
+            row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
             row(F::RunnersSilent,  &[W::AskRunners, W::CheckState, W::SayHoldUp],   Stay),
             row(F::SetupDue,       &[W::RunSetup, W::CheckState],                   Stay),
@@ -138,13 +141,14 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Otherwise,      &[],                                             Record(Stage::Started)),
         ] },
         Block::Started => const { &[
-            row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
+            row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
             row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
             row(F::RunnersRunning, &[W::WatchRunners, W::CheckState],               Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),
         ] },
         Block::Stopped => const { &[
+            row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
             row(F::TeardownDue,    &[W::RunTeardown, W::TellCloud],                 Stay),
             row(F::JobsLeft,       &[W::DeleteJobs, W::TellCloud],                  Stay),
             row(F::PodsLeft,       &[W::TellCloud],                                 Stay),

@@ -11,6 +11,7 @@ use k8s::{Condition, ObjectMeta, OwnerReference, Resource};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::maps::map_of;
 use crate::passthrough::{self, PodMetadata};
 use crate::testrun::api::API_VERSION;
 
@@ -208,12 +209,10 @@ fn quantities<'de, D: serde::Deserializer<'de>>(
 ) -> Result<BTreeMap<String, String>, D::Error> {
     let map: BTreeMap<String, Value> = nullable(deserializer)?;
     let filled = map.into_iter().filter(|(_, quantity)| !quantity.is_null());
-    Ok(filled
-        .map(|(resource, quantity)| match quantity {
-            Value::String(text) => (resource, text),
-            number => (resource, number.to_string()),
-        })
-        .collect())
+    Ok(map_of(filled.map(|(resource, quantity)| match quantity {
+        Value::String(text) => (resource, text),
+        number => (resource, number.to_string()),
+    })))
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -48,7 +48,7 @@ pub enum Lesson {
 }
 
 /// What learning needs beside the memory.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The clock of deadlines.
     pub now: Duration,
@@ -63,14 +63,14 @@ pub struct Context<'a> {
 /// Learns from the report of an action on this zone.
 pub fn learn(
     memory: &mut ZoneMemory,
-    context: Context<'_>,
+    context: &Context<'_>,
     rng: &mut Rng,
     action: Action,
     reply: Reply,
 ) -> Lesson {
     match reply {
-        Reply::Kubernetes(reply) => from_kubernetes(memory, &context, action, reply),
-        Reply::Cloud(reply) => from_cloud(memory, &context, rng, action, reply),
+        Reply::Kubernetes(reply) => from_kubernetes(memory, context, action, reply),
+        Reply::Cloud(reply) => from_cloud(memory, context, rng, action, reply),
         Reply::Runner(_) => Lesson::Done,
     }
 }
@@ -90,7 +90,7 @@ fn from_kubernetes(
             serde_json::from_slice(&body).map_or(Lesson::Done, |run| Lesson::Run(Box::new(run)))
         }
         (Action::CreateTestRun(id), Err(error)) if error.is_already_exists() => {
-            memory.listed.insert(id, Listed::Unclear { since: context.now });
+            memory.listed.insert(id, Listed::Unclear { since: context.now, told: false });
             Lesson::Done
         }
         (Action::CreateTestRun(id), Err(error)) if error.retry() == k8s::Retry::Never => {
@@ -122,19 +122,19 @@ fn inspected(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, body: &[
         memory.settle(id);
         return serde_json::from_slice(body).map_or(Lesson::Done, |run| Lesson::Run(Box::new(run)));
     }
-    if let Some(Listed::Unclear { since }) = memory.listed.get(&id)
-        && context.now < *since + NAMESAKE_PATIENCE
-    {
-        return Lesson::Again {
-            after: None,
-            why: "a TestRun of that name belongs to something else".to_owned(),
-        };
-    }
     let message = format!(
         "TestRun {} exists in namespace {} and belongs to something else; delete it",
         template::name(id),
         context.zone.metadata.namespace
     );
+    if let Some(Listed::Unclear { since, told }) = memory.listed.get_mut(&id)
+        && context.now < *since + NAMESAKE_PATIENCE
+    {
+        if !std::mem::replace(told, true) {
+            memory.announcements.push(Announcement::warning("TestRunNameTaken", message.clone()));
+        }
+        return Lesson::Again { after: None, why: message };
+    }
     refuse(memory, id, message);
     Lesson::Done
 }
@@ -156,7 +156,7 @@ fn from_cloud(
     };
     match action {
         Action::Poll => return polled(memory, context, rng, result),
-        Action::Register => return registered(memory, result),
+        Action::Register => return registered(memory, context.zone, result),
         Action::Deregister => return deregistered(memory, result),
         _ => {}
     }
@@ -290,7 +290,7 @@ fn polled(
     if error.is_unauthorized() { Lesson::TokenRefused(text(&error)) } else { Lesson::Done }
 }
 
-fn registered(memory: &mut ZoneMemory, result: Result<(), cloud::Error>) -> Lesson {
+fn registered(memory: &mut ZoneMemory, zone: &PrivateLoadZone, result: Result<(), cloud::Error>) -> Lesson {
     match result {
         Ok(()) => {
             let first = memory.registered.is_none();
@@ -298,15 +298,12 @@ fn registered(memory: &mut ZoneMemory, result: Result<(), cloud::Error>) -> Less
             memory.registration_error = None;
             let message =
                 if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
+            log::info!("PrivateLoadZone {}: {message}", zone.metadata.key());
             memory.announcements.push(Announcement::normal("Registered", message));
             Lesson::Done
         }
         Err(error) => {
-            let why = text(&error);
-            if memory.registration_error.as_ref() != Some(&why) {
-                memory.announcements.push(Announcement::warning("RegistrationFailed", why.clone()));
-            }
-            memory.registration_error = Some(why);
+            memory.registration_error = Some(text(&error));
             failed(&error)
         }
     }

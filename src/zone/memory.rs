@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::announce::Announcement;
 use crate::cloud::{Registration, RunId, TestRunData};
+use crate::conditions::{Claim, Truth};
 
 /// How many test runs are remembered as dealt with. Ids grow, so the oldest are forgotten first.
 const SETTLED_MAX: usize = 4096;
@@ -47,6 +48,8 @@ pub struct ZoneMemory {
     pub deregistration_error: Option<String>,
     /// Whether only another token could help.
     pub deregistration_refused: bool,
+    /// The complaints that an Event was posted about: condition and reason.
+    pub complained: BTreeSet<(&'static str, String)>,
     /// Events to post.
     pub announcements: Vec<Announcement>,
 }
@@ -70,6 +73,8 @@ pub enum Listed {
     Unclear {
         /// Since when.
         since: Duration,
+        /// Whether an Event says that it belongs to something else.
+        told: bool,
     },
     /// It cannot be started, which GCk6 has to be told.
     Refused(String),
@@ -101,7 +106,20 @@ impl ZoneMemory {
             deregistered: false,
             deregistration_error: None,
             deregistration_refused: false,
+            complained: BTreeSet::new(),
             announcements: Vec::new(),
+        }
+    }
+
+    /// Announces what the conditions complain of, each complaint once until it is mended.
+    pub fn complain(&mut self, claims: &[Claim]) {
+        for claim in claims {
+            let complaint = (claim.type_, claim.reason.clone());
+            if claim.truth == Truth::True {
+                self.complained.retain(|(type_, _)| *type_ != claim.type_);
+            } else if self.complained.insert(complaint) {
+                self.announcements.push(Announcement::warning(claim.reason.clone(), claim.message.clone()));
+            }
         }
     }
 

@@ -5,7 +5,6 @@
 //! agent's configuration is doubled, so that the kubelet expands nothing but the token's variable; a refusal names the
 //! cause and what mends it, and shows no credential.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use super::api::PrivateLoadZone;
 pub use super::refusal::Refusal;
 use crate::cloud::data::{AGGREGATION_API_VERSION, AGGREGATION_VARS};
 use crate::cloud::{RunId, TestRunData};
+use crate::maps::map_of;
 use crate::redact::Secret;
 use crate::testrun::api::{EnvVar, InitContainer, PodSettings, Script, TestRun, TestRunSpec};
 use crate::testrun::argv::{self, literal};
@@ -137,8 +137,7 @@ fn arguments(
     let mut args = vec!["--out".to_owned(), "cloud".to_owned()];
 
     // k6 takes either all tags from the command line or none, hence the user's beside ours.
-    let mut tags: BTreeMap<&str, &str> =
-        flags.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let mut tags = map_of(flags.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     tags.insert(LOAD_ZONE_TAG, place.load_zone);
     for (key, value) in tags {
         if !key.is_empty() && !value.is_empty() {
@@ -155,8 +154,7 @@ fn arguments(
     let id = Secret::new(id.to_string());
     let (label, load_zone) = (Secret::new(place.label), Secret::new(place.load_zone));
     let reserved = [(LOAD_ZONE_VAR, &load_zone), (DISTRIBUTION_VAR, &label), (TEST_RUN_ID_VAR, &id)];
-    let mut variables: BTreeMap<&str, &Secret> =
-        data.config.environment.iter().map(|(key, value)| (key.as_str(), value)).collect();
+    let mut variables = map_of(data.config.environment.iter().map(|(key, value)| (key.as_str(), value)));
     variables.extend(reserved);
     // Each runner gets its own.
     variables.remove(argv::INSTANCE_ID);

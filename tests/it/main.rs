@@ -1,4 +1,8 @@
 //! The integration tests: the shipped files and the agent as a whole, one module a subject.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod e2e;
 mod manifests;
+mod readme;
 mod stories;

@@ -259,10 +259,11 @@ fn cluster_info(cluster: &Named<Cluster>) -> Value {
     text("tls-server-name", &entry.tls_server_name);
     text("proxy-url", &entry.proxy_url);
     text("certificate-authority-data", &entry.certificate_authority_data);
-    if entry.certificate_authority_data.is_empty() && !entry.certificate_authority.is_empty() {
-        if let Ok(pem) = std::fs::read(cluster.path(&entry.certificate_authority)) {
-            text("certificate-authority-data", &STANDARD.encode(pem));
-        }
+    if entry.certificate_authority_data.is_empty()
+        && !entry.certificate_authority.is_empty()
+        && let Ok(pem) = std::fs::read(cluster.path(&entry.certificate_authority))
+    {
+        text("certificate-authority-data", &STANDARD.encode(pem));
     }
     if entry.insecure_skip_tls_verify {
         info.insert("insecure-skip-tls-verify".to_owned(), json!(true));

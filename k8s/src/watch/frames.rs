@@ -76,7 +76,7 @@ impl Line {
 }
 
 fn read_object<T: DeserializeOwned>(raw: &RawValue) -> Result<T, (Key, Error)> {
-    serde_json::from_str(raw.get()).map_err(|error| {
+    serde_json::from_slice(raw.get().as_bytes()).map_err(|error| {
         let metadata = read_partial(raw);
         let key = Key { namespace: metadata.namespace, name: metadata.name };
         let error = decode_error(&key.to_string(), &error);
@@ -85,7 +85,7 @@ fn read_object<T: DeserializeOwned>(raw: &RawValue) -> Result<T, (Key, Error)> {
 }
 
 fn read_partial(raw: &RawValue) -> PartialMeta {
-    serde_json::from_str::<Partial>(raw.get()).unwrap_or_default().metadata
+    serde_json::from_slice::<Partial>(raw.get().as_bytes()).unwrap_or_default().metadata
 }
 
 /// Moves on to `seen`, unless that is known to be older. Versions are to be numbers that grow (KEP-5504) and have always

@@ -1,5 +1,7 @@
 //! Golden test runs, hostile values, and refusals.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::cloud::reply::test_run_data;
 use crate::golden;

@@ -15,6 +15,8 @@ fn every_row_is_chosen_in_some_story() {
         failures::jobs_are_refused,
         failures::the_test_run_is_deleted,
         failures::gck6_is_gone_for_a_while,
+        failures::the_api_server_stumbles_over_an_abort,
+        failures::the_api_server_stumbles_over_an_abort_in_setup,
         zones::a_zone_comes_and_goes,
         zones::a_zone_is_deleted_with_a_run,
         zones::two_zones_want_one_name,

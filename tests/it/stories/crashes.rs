@@ -10,7 +10,7 @@ fn killed(at: Duration, script: &Script) -> Story {
     let now = story.drive.now;
     let id = story.drive.world.queue_run(now, ZONE, 3);
     story.drive.run_for(at);
-    story.drive.restart();
+    story.kill();
     let run = story.over(id, s(60), 3);
     assert_eq!(told(&run), (vec![], 0), "killed after {at:?}");
     story
@@ -35,7 +35,7 @@ fn killed_again_and_again() {
         let id = story.drive.world.queue_run(now, ZONE, 2);
         for _ in 0..12 {
             story.drive.run_for(Duration::from_millis(pause));
-            story.drive.restart();
+            story.kill();
         }
         story.over(id, s(60), 3);
     }
@@ -52,7 +52,7 @@ fn killed_while_a_failure_is_dealt_with() {
         let id = story.run(2);
         story.stage(id, "started", s(5));
         story.drive.run_for(s(1) + Duration::from_millis(step * 17));
-        story.drive.restart();
+        story.kill();
         let run = story.over(id, s(90), 6);
         let (codes, aborts) = told(&run);
         // The same event twice has the same idempotency key; GCk6 sees it once unless its memory is short.
@@ -64,12 +64,45 @@ fn killed_while_a_failure_is_dealt_with() {
 }
 
 #[test]
+fn killed_while_an_abort_is_dealt_with() {
+    for step in 0..150u64 {
+        let mut story = Story::new();
+        story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+        let id = story.run(2);
+        story.stage(id, "started", s(5));
+        story.drive.world.cloud.abort(id);
+        story.until(s(12), "the check", |drive| drive.world.cloud.runs[&id].state_reads.len() == 1);
+        story.drive.run_for(Duration::from_millis(step));
+        story.kill();
+        story.over(id, s(90), 5);
+    }
+}
+
+#[test]
+fn killed_while_setup_fails() {
+    for step in 0..150u64 {
+        let mut story = Story::new();
+        let setup_error = Some("ReferenceError: x".to_owned());
+        story.plan("*", PodPlan::script(Script { setup: s(1), setup_error, ..Script::default() }));
+        let id = story.run(2);
+        story.until(s(10), "setup runs", |drive| {
+            drive.world.k6s.all("plz-test").any(|(_, k6)| !k6.setups.is_empty())
+        });
+        story.drive.run_for(Duration::from_millis(900 + step * 2));
+        story.kill();
+        story.until(s(120), "it is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+        let finish = &story.drive.world.cloud.runs[&id].finishes[0].1;
+        assert_eq!(finish["run_status"], 7, "step {step}");
+    }
+}
+
+#[test]
 fn killed_while_a_zone_leaves() {
     for step in 0..40u64 {
         let mut story = Story::new();
         story.delete(Kind::PrivateLoadZone, ZONE);
         story.drive.run_for(Duration::from_millis(step));
-        story.drive.restart();
+        story.kill();
         story.until(s(60), "the zone is gone", |drive| zone(drive).is_null());
         assert!(story.drive.world.cloud.zones.is_empty());
     }

@@ -140,6 +140,48 @@ pub(super) fn gck6_is_gone_for_a_while() -> Story {
     story
 }
 
+/// The API server takes no status while a user aborts: the load stops all the same, and the cause is recorded later.
+pub(super) fn the_api_server_stumbles_over_an_abort() -> Story {
+    stumbles_over_an_abort(Script { duration: s(3600), ..Script::default() }, "started")
+}
+
+pub(super) fn the_api_server_stumbles_over_an_abort_in_setup() -> Story {
+    stumbles_over_an_abort(Script { setup: s(120), ..Script::default() }, "created")
+}
+
+fn stumbles_over_an_abort(script: Script, stage: &str) -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(script));
+    let id = story.run(2);
+    story.stage(id, stage, s(5));
+    story.drive.run_for(s(1));
+    let until = story.drive.now + s(40);
+    story.drive.world.api.faults = Some(Box::new(move |now, call, _| {
+        if call.subresource == "status" && now < until {
+            return Fault::Refuse(Status::new(503, "ServiceUnavailable", "etcd leader changed"), None);
+        }
+        Fault::None
+    }));
+    story.drive.world.cloud.abort(id);
+    let aborted = story.drive.now;
+    let run = story.over(id, s(180), 5);
+    assert_eq!(told(&run), (vec![], 0));
+    for (_, runner) in story.drive.world.k6s.all("plz-test") {
+        assert!(runner.stopped.is_some_and(|at| at - aborted <= s(14)), "{:?}", runner.stopped);
+    }
+    story
+}
+
+#[test]
+fn abort_while_the_api_server_stumbles() {
+    the_api_server_stumbles_over_an_abort();
+}
+
+#[test]
+fn abort_in_setup_while_the_api_server_stumbles() {
+    the_api_server_stumbles_over_an_abort_in_setup();
+}
+
 pub(super) fn answers_of_gck6_are_lost() -> Story {
     let mut story = Story::new();
     for route in [Route::Data, Route::State, Route::Finish, Route::Events] {
@@ -263,6 +305,43 @@ fn no_pod_for_a_quota() {
 #[test]
 fn jobs_over_quota() {
     jobs_are_refused();
+}
+
+#[test]
+fn a_job_of_that_name_is_there_already() {
+    let mut story = Story::new();
+    let template = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}});
+    let job =
+        json!({"metadata": {"name": "plz-test-101-2"}, "spec": {"suspend": true, "template": template}});
+    story.drive.world.api.create(story.drive.now, Kind::Job, NAMESPACE, job).unwrap();
+    let id = story.run(2);
+    story.until(s(10), "the status says so", |drive| {
+        condition(&test_run(drive, id), "TestRunRunning")["message"]
+            .to_string()
+            .contains("belongs to something else")
+    });
+    story.until(s(400), "the run is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+    assert!(
+        detail(&story.drive.world.cloud.runs[&id])
+            .contains("Job plz-test-101-2 exists and belongs to something else")
+    );
+    assert!(
+        !story.drive.world.object(Kind::Job, NAMESPACE, "plz-test-101-2").is_null(),
+        "it is not ours to delete"
+    );
+}
+
+#[test]
+fn a_test_run_of_that_name_is_there_already() {
+    let mut story = Story::new();
+    let spec = json!({"parallelism": 1, "script": {"localFile": "/x.js"}});
+    let run = json!({"metadata": {"name": "plz-test-101"}, "spec": spec});
+    story.drive.world.api.create(story.drive.now, Kind::TestRun, NAMESPACE, run).unwrap();
+    let id = story.run(2);
+    story.drive.run_for(s(5));
+    assert!(story.announced().contains("TestRunNameTaken: "), "{}", story.announced());
+    story.until(s(80), "GCk6 is told", |drive| told(&drive.world.cloud.runs[&id]) == (vec![8050], 1));
+    assert!(!test_run(&story.drive, id).is_null(), "it is not ours to delete");
 }
 
 #[test]

@@ -54,13 +54,13 @@ pub(super) fn a_user_aborts_while_it_runs() -> Story {
     story.drive.world.cloud.abort(id);
     let aborted = story.drive.now;
     story.stage(id, "stopped", s(12));
+    let told_at_end = condition(&test_run(&story.drive, id), "CloudTestRunAborted");
+    assert_eq!((&told_at_end["status"], &told_at_end["reason"]), (&json!("True"), &json!("AbortedByUser")));
+    let run = story.over(id, s(60), 5);
     let prefix = format!("plz-test-{id}-");
     for (_, runner) in story.drive.world.k6s.all(&prefix) {
         assert!(runner.stopped.is_some_and(|at| at - aborted <= s(11)), "{:?}", runner.stopped);
     }
-    let told_at_end = condition(&test_run(&story.drive, id), "CloudTestRunAborted");
-    assert_eq!((&told_at_end["status"], &told_at_end["reason"]), (&json!("True"), &json!("AbortedByUser")));
-    let run = story.over(id, s(60), 5);
     assert_eq!(told(&run), (vec![], 0));
     let teardowns: usize = story.drive.world.k6s.all(&prefix).map(|(_, runner)| runner.teardowns.len()).sum();
     assert_eq!(teardowns, 1);
@@ -87,7 +87,7 @@ pub(super) fn a_run_that_stays_listed_is_not_started_again() -> Story {
     story.over(id, s(30), 3);
     story.drive.run_for(s(120));
     assert!(test_run(&story.drive, id).is_null());
-    story.drive.restart();
+    story.kill();
     story.drive.run_for(s(120));
     assert!(test_run(&story.drive, id).is_null());
     assert_eq!(story.drive.world.cloud.runs[&id].finishes.len(), 1);
@@ -127,7 +127,7 @@ pub(super) fn a_run_is_taken_over_that_was_started_in_part() -> Story {
         drive.world.k6s.all(&prefix).filter(|(_, runner)| runner.ready_at() <= drive.now).count()
     };
     story.until(s(5), "both are paused", |drive| paused(drive) == 2);
-    story.drive.restart();
+    story.kill();
     let first = story.drive.world.k6s.all(&prefix).next().unwrap().0.1.clone();
     let now = story.drive.now;
     story.drive.world.k6s.runner_mut(NAMESPACE, &first).unwrap().resumed = Some(now);

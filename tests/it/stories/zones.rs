@@ -113,7 +113,7 @@ pub(super) fn the_limits_change() -> Story {
 pub(super) fn a_secret_is_gone_when_the_zone_goes() -> Story {
     let mut story = Story::new();
     story.delete(Kind::Secret, &format!("{ZONE}-token"));
-    story.drive.restart();
+    story.kill();
     story.drive.run_for(s(1));
     story.delete(Kind::PrivateLoadZone, ZONE);
     let deleted = story.drive.now;
@@ -264,7 +264,7 @@ fn registration_fails_and_recovers() {
 pub(super) fn a_secret_is_lost_over_a_restart() -> Story {
     let mut story = Story::new();
     story.delete(Kind::Secret, &format!("{ZONE}-token"));
-    story.drive.restart();
+    story.kill();
     story.until(s(5), "the status says so", |drive| {
         condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem"
     });

@@ -73,7 +73,7 @@ struct UnderWay {
 }
 
 enum Leg {
-    There(Task),
+    There(Box<Task>),
     Back(Box<Report>),
 }
 
@@ -158,18 +158,18 @@ impl Drive {
         }
         let mut busy = !seen.is_empty();
         for what in seen {
-            self.core.absorb(now, Event::Seen { scope: None, what });
+            self.core.absorb(now, Event::Seen { scope: None, what: Box::new(what) });
         }
         while let Some(at) = self.under_way.iter().position(|call| call.due <= self.now) {
             busy = true;
             match self.under_way.remove(at).leg {
-                Leg::There(task) => self.arrive(task),
+                Leg::There(task) => self.arrive(*task),
                 Leg::Back(report) => self.core.absorb(now, Event::Done(*report)),
             }
         }
         for task in self.core.turn(now) {
             busy = true;
-            self.under_way.push(UnderWay { due: self.now + LATENCY / 2, leg: Leg::There(task) });
+            self.under_way.push(UnderWay { due: self.now + LATENCY / 2, leg: Leg::There(Box::new(task)) });
         }
         busy
     }
@@ -317,7 +317,7 @@ impl<T: DeserializeOwned> Follow for Following<T> {
             if step == Step::Read && polled.is_over {
                 step = self.watcher.cut(k8s::watch::Cut::End, &mut out);
             }
-            self.take(now, step);
+            self.take(now, &step);
         } else if self.not_before <= now {
             let request = to_api(&self.watcher.request());
             let served = world.serve_api(now, &request);
@@ -335,7 +335,7 @@ impl<T: DeserializeOwned> Follow for Following<T> {
                     }
                 }
             };
-            self.take(now, step);
+            self.take(now, &step);
         }
         seen.extend(out.into_iter().map(self.wrap));
     }
@@ -346,7 +346,7 @@ impl<T: DeserializeOwned> Follow for Following<T> {
 }
 
 impl<T: DeserializeOwned> Following<T> {
-    fn take(&mut self, now: Duration, step: Step) {
+    fn take(&mut self, now: Duration, step: &Step) {
         match step {
             Step::Read => {}
             Step::Send => self.stream = None,

@@ -7,10 +7,11 @@
 //!
 //! Reading order: [`http`] (the common vocabulary) · [`api`] (API server) · [`kube`] (Job controller, garbage collector,
 //! scheduler, kubelet) · [`k6`] (a runner) · [`cloud`] (GCk6) · [`s3`] (the archive) · [`world`] (all of them together) ·
-//! [`loopback`].
+//! [`loopback`] · [`agent`] (the real agent beside it, as a process).
 //!
 //! Invariant: the models know the protocols, never the agent; they share no code with it.
 
+pub mod agent;
 pub mod api;
 pub mod cloud;
 pub mod drive;

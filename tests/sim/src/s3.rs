@@ -55,6 +55,7 @@ pub struct S3 {
     /// Answered downloads by path.
     pub downloads: BTreeMap<String, u64>,
     archives: BTreeMap<String, Vec<u8>>,
+    /// Path and end of each signature.
     signatures: BTreeMap<String, (String, Duration)>,
     rng: Rng,
 }
@@ -92,8 +93,15 @@ impl S3 {
             &date[..8],
             EXPIRY.as_secs()
         );
-        self.signatures.insert(signature, (path, now));
+        self.signatures.insert(signature, (path, now + EXPIRY));
         url
+    }
+
+    /// Lets every URL that was signed so far expire, for those who cannot wait for it.
+    pub fn expire(&mut self) {
+        for (_, good_until) in self.signatures.values_mut() {
+            *good_until = Duration::ZERO;
+        }
     }
 
     /// Answers a download.
@@ -102,11 +110,11 @@ impl S3 {
             return xml(403, "AccessDenied", "Access Denied").into();
         }
         let signed = request.query("X-Amz-Signature").and_then(|signature| self.signatures.get(signature));
-        let Some(signed_at) = signed.filter(|(path, _)| *path == request.path).map(|(_, at)| *at) else {
+        let Some(good_until) = signed.filter(|(path, _)| *path == request.path).map(|(_, at)| *at) else {
             let message = "The request signature we calculated does not match the signature you provided.";
             return xml(403, "SignatureDoesNotMatch", message).into();
         };
-        if now >= signed_at + EXPIRY {
+        if now >= good_until {
             return xml(403, "AccessDenied", "Request has expired").into();
         }
         let archive = self.archives.get(&request.path).expect("what is signed is stored").clone();

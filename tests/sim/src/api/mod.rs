@@ -170,10 +170,10 @@ impl Api {
     }
 
     fn record(&mut self, kind: ChangeKind, key: &Key, object: Arc<Value>, before: Option<Arc<Value>>) {
-        if self.history.len() >= HISTORY_LEN_MAX {
-            if let Some(dropped) = self.history.pop_front() {
-                self.oldest = self.oldest.max(dropped.version);
-            }
+        if self.history.len() >= HISTORY_LEN_MAX
+            && let Some(dropped) = self.history.pop_front()
+        {
+            self.oldest = self.oldest.max(dropped.version);
         }
         self.history.push_back(Change { version: self.version, kind, key: key.clone(), object, before });
     }

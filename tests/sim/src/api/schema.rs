@@ -102,12 +102,12 @@ fn object(schema: &Value, value: &mut Value, path: &str, causes: &mut Vec<Cause>
 }
 
 fn scalar(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
-    if let Some(allowed) = schema["enum"].as_array() {
-        if !allowed.contains(value) {
-            let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
-            let message = format!("Unsupported value: {value}: supported values: {}", allowed.join(", "));
-            causes.push(Cause { field: path.to_owned(), reason: "FieldValueNotSupported", message });
-        }
+    if let Some(allowed) = schema["enum"].as_array()
+        && !allowed.contains(value)
+    {
+        let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
+        let message = format!("Unsupported value: {value}: supported values: {}", allowed.join(", "));
+        causes.push(Cause { field: path.to_owned(), reason: "FieldValueNotSupported", message });
     }
     if let Some(text) = value.as_str() {
         let length = text.chars().count() as u64;
@@ -132,11 +132,11 @@ fn scalar(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid(path, value, &why));
         }
     }
-    if let (Some(least), Some(number)) = (schema["minimum"].as_f64(), value.as_f64()) {
-        if number < least {
-            let why = format!("{path} in body should be greater than or equal to {least}");
-            causes.push(Cause::invalid(path, value, &why));
-        }
+    if let (Some(least), Some(number)) = (schema["minimum"].as_f64(), value.as_f64())
+        && number < least
+    {
+        let why = format!("{path} in body should be greater than or equal to {least}");
+        causes.push(Cause::invalid(path, value, &why));
     }
 }
 

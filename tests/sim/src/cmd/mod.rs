@@ -4,6 +4,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod cloud;
+pub(crate) mod demo;
 
 use std::io;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ Usage: sim COMMAND [OPTIONS]
 Commands:
   bench   measures plz-agent against the stand-ins and prints figures beside their goals
   cloud   Grafana Cloud k6 and its archive bucket, for trying the agent on a real cluster without an account
+  demo    the agent itself against all of them, on this machine and within half a minute
   help    this text; `sim COMMAND --help` for one command
 ";
 
@@ -58,6 +60,9 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<ExitCode, Error> {
         Some(Value(command)) => match command.to_str() {
             Some("bench") => bench::run(&mut parser),
             Some("cloud") => cloud::run(&mut parser),
+            Some("demo") => demo::run(&mut parser),
+            // Not in the help: the demo starts itself as the agent, so that one `cargo run` builds both.
+            Some("agent") => Ok(agent(&mut parser)?),
             Some("help") => Ok(help(HELP)),
             _ => Err(Error::Usage(format!("there is no command {command:?}"))),
         },
@@ -65,6 +70,12 @@ pub(crate) fn run(mut parser: lexopt::Parser) -> Result<ExitCode, Error> {
         Some(other) => Err(other.unexpected().into()),
         None => Err(Error::Usage("a command is missing".to_owned())),
     }
+}
+
+/// Is the agent: the same entry as that of its own binary.
+fn agent(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
+    let code = plz_agent::cli::main(parser.raw_args()?);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
 /// Prints a help text.

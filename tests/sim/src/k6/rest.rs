@@ -218,7 +218,6 @@ impl Runner {
             (_, Some(end)) if now >= end => 9,
             _ if now < self.ready_at() => 1,
             (Some(_), _) => 7,
-            (None, _) if self.setups.last().is_some_and(|at| now < *at + self.script.setup) => 6,
             (None, _) => PAUSED,
         }
     }

@@ -188,11 +188,11 @@ impl Kube {
     ) -> Duration {
         let grace = Duration::from_secs(pod["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(0));
         let mut end = now;
-        if sandbox.step == Step::Main(Process::K6) {
-            if let Some(runner) = around.k6s.runner_mut(&key.namespace, &key.name) {
-                runner.terminated = Some(now);
-                end = runner.exits().map_or(now, |(at, _)| at).clamp(now, now + grace);
-            }
+        if sandbox.step == Step::Main(Process::K6)
+            && let Some(runner) = around.k6s.runner_mut(&key.namespace, &key.name)
+        {
+            runner.terminated = Some(now);
+            end = runner.exits().map_or(now, |(at, _)| at).clamp(now, now + grace);
         }
         sandbox.step = Step::Terminating;
         sandbox.status.ready = Readiness::NotReady;

@@ -1,0 +1,39 @@
+//! Leaves out of the static release binary what it cannot use.
+//!
+//! A panic aborts the release binary, and no symbols are left for a backtrace to name, yet the standard library and every
+//! function that drops something bring tables for unwinding: a tenth of the file. No flag of the compiler leaves them out,
+//! so the linker is told to. Tests and debug builds unwind, and keep theirs.
+#![expect(clippy::disallowed_methods, reason = "Cargo speaks to build scripts through the environment")]
+#![expect(clippy::print_stdout, reason = "and hears them on standard output")]
+
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+/// Adds to the linker's own script. The compiler's start files refer to their part of `.eh_frame`, which is empty.
+const NO_UNWIND: &str = "\
+SECTIONS
+{
+  /DISCARD/ :
+  {
+    *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame)
+    *(.gcc_except_table .gcc_except_table.*)
+  }
+}
+INSERT AFTER .text;
+";
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=src/build.rs");
+    let is = |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value == wanted);
+    if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_ENV", "musl") {
+        return Ok(());
+    }
+    let script = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("no-unwind.ld");
+    fs::write(&script, NO_UNWIND)?;
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    if is("CARGO_CFG_TARGET_ARCH", "x86_64") {
+        // Relocations in a bitmap, 1 KB rather than 88 KB. musl applies them from 1.2.4 on, which came with Rust 1.93.
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! `sim demo`: the agent, as a process of its own, in a world on loopback; what happens is told as it happens.
+//!
+//! Owns the story: what the user does and when. What is seen is [`observer`]'s and [`words`]', what has to have come to pass
+//! [`checks`]', the figures [`summary`]'s. Invariant: whatever way it ends, the agent's process has ended before.
+
+mod checks;
+mod observer;
+mod summary;
+mod terminal;
+mod words;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use sim::agent::{Agent, Launch, Scratch, Signal};
+use sim::api::{DeleteOptions, Key, Kind, Rule};
+use sim::json;
+use sim::k6::Script;
+use sim::kube::PodPlan;
+use sim::loopback::{Loopback, Scheme};
+use sim::world::{Options, World};
+
+use self::observer::{Actor, Observer};
+use self::summary::Figures;
+use self::terminal::Terminal;
+use super::Error;
+
+const HELP: &str = "\
+sim demo – the agent at work, on this machine and in under 30 s
+
+Usage: sim demo [--log FILE]
+
+Starts plz-agent as a process of its own, over HTTPS on loopback, against stand-ins for the Kubernetes API server, the
+kubelet, k6, Grafana Cloud k6 and its bucket: a zone, a test of three runners, a second one that its user aborts, and the
+end of the zone. Exit code 0 if everything came to pass that has to.
+
+Options:
+  --log FILE   keeps the agent's log (level debug) there
+  -h, --help   this text
+";
+
+/// The rights that the agent has in the demo: those that it is shipped with.
+const RBAC: &str = include_str!("../../../../manifests/rbac/rbac.yaml");
+
+const NAMESPACE: &str = "load";
+const ZONE: &str = "edge";
+const RUNNERS: u64 = 3;
+/// What the agent must not show.
+const CLOUD_TOKEN: &str = "glc_demo-3f1c07d2a9";
+const BEARER_TOKEN: &str = "sa_demo-b64f0e58c1";
+const TEST_RUN_TOKEN: &str = "trt_demo-90ad4c77e2";
+
+/// For what takes the agent no time to speak of.
+const SOON: Duration = Duration::from_secs(10);
+/// For a whole test run, or for an abort with its state check every 10 s.
+const RUN_TIMEOUT: Duration = Duration::from_secs(25);
+/// What the agent has after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much of the agent's log is shown when it fails.
+const LOG_TAIL_LINES: usize = 15;
+/// What shells report of a program that Ctrl-C has ended.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// Why the story broke off.
+enum Break {
+    /// The user has seen enough.
+    Interrupted,
+    /// In words.
+    Failed(String),
+}
+
+/// Plays the demo.
+pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
+    use lexopt::Arg::{Long, Short};
+    let mut log = None;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("log") => log = Some(PathBuf::from(parser.value()?)),
+            Long("help") | Short('h') => return Ok(super::help(HELP)),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |cause| Error::Io { what, cause }
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(io("a signal handler"))?;
+    }
+    let scratch = Scratch::new().map_err(io("a directory for the agent's files"))?;
+    let sim = world().map_err(io("the stand-ins on loopback"))?;
+    let program = std::env::current_exe().map_err(io("the path of this program"))?;
+    let log = log.unwrap_or_else(|| scratch.file("agent.log"));
+    std::fs::write(&log, "").map_err(io(&format!("writing {}", log.display())))?;
+    let launch = Launch::new(&program, &log).args(["agent"]).against(&sim, &scratch);
+    let launch = launch.map_err(io("the agent's files"))?.args(["--runner-access", "direct"]);
+
+    let terminal = Terminal::new();
+    terminal.heading("plz-agent: a Private Load Zone from its beginning to its end");
+    terminal.text(
+        "  agent: the real one, its own process · cluster, k6, GCk6: stand-ins on loopback, over HTTPS\n",
+    );
+    let observer = sim.with(|world, _| Observer::new(world));
+    let agent = launch.spawn().map_err(io("starting the agent"))?;
+    let mut demo = Demo { sim, agent, observer, terminal, stop, figures: Figures::default() };
+    let ended = demo.story();
+    Ok(demo.over(ended))
+}
+
+/// A world with a namespace, the agent's rights, and two tests: one that ends and one that would go on for long.
+fn world() -> std::io::Result<Loopback> {
+    let mut options = Options { token: CLOUD_TOKEN.to_owned(), ..Options::default() };
+    let seconds = Duration::from_secs;
+    let setup_data = json!({"user": "demo"});
+    let setup = Duration::from_millis(300);
+    let script = Script { duration: seconds(3), setup, setup_data, ..Script::default() };
+    let endless = Script { duration: seconds(600), ..script.clone() };
+    options.kube.prefer("*", PodPlan::script(endless));
+    options.kube.prefer("plz-test-101-*", PodPlan::script(script));
+    let sim = Loopback::start(options, Scheme::Https)?;
+    sim.require_bearer(Some(BEARER_TOKEN));
+    let rules = Rule::from_yaml(RBAC).map_err(std::io::Error::other)?;
+    sim.with(|world, now| {
+        world.api.rules = Some(rules);
+        let namespace = json!({"metadata": {"name": NAMESPACE}});
+        world.api.create(now, Kind::Namespace, "", namespace).expect("the namespace is new");
+    });
+    Ok(sim)
+}
+
+struct Demo {
+    sim: Loopback,
+    agent: Agent,
+    observer: Observer,
+    terminal: Terminal,
+    stop: Arc<AtomicBool>,
+    figures: Figures,
+}
+
+impl Demo {
+    fn story(&mut self) -> Result<(), Break> {
+        self.say(Actor::You, "start plz-agent");
+        self.say(Actor::You, &format!("kubectl apply: a Secret and the PrivateLoadZone {NAMESPACE}/{ZONE}"));
+        self.sim.with(|world, now| world.apply_zone(now, NAMESPACE, ZONE));
+        self.until(SOON, "the zone is registered and GCk6 is polled", |world| {
+            let zone = world.object(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+            let is_registered = zone["status"]["conditions"][0]["status"] == "True";
+            is_registered && world.cloud.zones.get(ZONE).is_some_and(|zone| zone.polls > 0)
+        })?;
+
+        let first =
+            self.queue(&format!("start a test of {RUNNERS} runners in Grafana Cloud; its script takes 3 s"));
+        self.until_gone(first)?;
+
+        let second = self.queue("start another test, which would take 10 minutes");
+        let prefix = format!("plz-test-{second}-");
+        self.until(SOON, "all runners of the second run are started", |world| {
+            let run = world.object(Kind::TestRun, NAMESPACE, &format!("plz-test-{second}"));
+            run["status"]["stage"] == "started" && world.k6s.start_skew(&prefix).is_some()
+        })?;
+        self.say(Actor::You, &format!("abort run {second}; the agent asks for its state every 10 s"));
+        let aborted = self.sim.with(|world, now| {
+            world.cloud.abort(second);
+            now
+        });
+        self.figures.aborted = Some((second, aborted));
+        self.until_gone(second)?;
+
+        self.say(Actor::You, &format!("kubectl delete plz {ZONE}"));
+        self.sim.with(|world, now| {
+            let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+            world.api.delete(now, &key, &DeleteOptions::default()).map(drop).expect("the zone is there");
+        });
+        self.until(SOON, "the zone is deregistered and gone", |world| {
+            world.object(Kind::PrivateLoadZone, NAMESPACE, ZONE).is_null()
+                && world.cloud.deregistered == [ZONE]
+        })?;
+        self.stop_agent()
+    }
+
+    /// Queues a run and notes what the API server was asked so far.
+    fn queue(&mut self, words: &str) -> u64 {
+        self.say(Actor::You, words);
+        let data = json!({"test_run_token": TEST_RUN_TOKEN, "secrets_config":
+            {"endpoint": "https://secrets.sim.invalid/{key}", "response_path": "plaintext"}});
+        self.sim.with(|world, now| {
+            let id = world.queue_run_with(now, ZONE, RUNNERS, data);
+            self.figures.begin(id, world);
+            id
+        })
+    }
+
+    fn until_gone(&mut self, id: u64) -> Result<(), Break> {
+        let name = format!("plz-test-{id}");
+        self.until(
+            RUN_TIMEOUT,
+            &format!("run {id} is finished, cleaned up and announced as over"),
+            |world| {
+                // The last word on a run may come after its end; it counts among the run's requests.
+                let has_last_word = world.api.objects(Kind::Event, NAMESPACE).any(|(_, event)| {
+                    event["involvedObject"]["name"] == name
+                        && matches!(json::text(event, "reason"), "Finished" | "Aborted" | "Failed")
+                });
+                world.object(Kind::TestRun, NAMESPACE, &name).is_null()
+                    && !world.cloud.runs[&id].finishes.is_empty()
+                    && has_last_word
+            },
+        )?;
+        self.sim.with(|world, _| self.figures.end(id, world));
+        Ok(())
+    }
+
+    fn stop_agent(&mut self) -> Result<(), Break> {
+        self.say(Actor::You, "send SIGTERM to plz-agent");
+        let sent = self.sim.now();
+        let failed = |error| Break::Failed(format!("SIGTERM could not be sent: {error}"));
+        self.agent.signal(Signal::Term).map_err(failed)?;
+        let status = self.agent.wait(STOP_TIMEOUT);
+        let after = self.sim.now().saturating_sub(sent);
+        let Some(status) = status else {
+            return Err(Break::Failed(format!("the agent still runs {STOP_TIMEOUT:?} after SIGTERM")));
+        };
+        self.figures.stopped = Some((status, after));
+        self.say(Actor::Agent, &format!("ends after {} ms: {status}", after.as_millis()));
+        Ok(())
+    }
+
+    fn say(&mut self, actor: Actor, words: &str) {
+        self.observer.say(self.sim.now(), actor, words);
+    }
+
+    /// Tells what happens until something holds.
+    fn until(
+        &mut self,
+        timeout: Duration,
+        what: &str,
+        mut holds: impl FnMut(&World) -> bool,
+    ) -> Result<(), Break> {
+        let deadline = self.sim.now() + timeout;
+        loop {
+            let mut is_reached = false;
+            let mut died = None;
+            let left = deadline.saturating_sub(self.sim.now());
+            let Self { sim, agent, observer, stop, .. } = self;
+            sim.wait(left, |world| {
+                observer.look(sim.now(), world);
+                is_reached = holds(world);
+                died = agent.exited();
+                is_reached || died.is_some() || stop.load(Ordering::Relaxed) || observer.has_ripe(sim.now())
+            });
+            self.print();
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Break::Interrupted);
+            }
+            if let Some(status) = died {
+                return Err(Break::Failed(format!("the agent has died ({status})")));
+            }
+            if is_reached {
+                return Ok(());
+            }
+            if self.sim.now() >= deadline {
+                return Err(Break::Failed(format!("not within {timeout:?}: {what}")));
+            }
+        }
+    }
+
+    /// Prints what is ripe; never under the world's lock, for a terminal may be slow.
+    fn print(&mut self) {
+        for line in self.observer.ripe(self.sim.now()) {
+            self.terminal.line(&line);
+        }
+    }
+
+    fn over(mut self, ended: Result<(), Break>) -> ExitCode {
+        let Self { sim, observer, .. } = &mut self;
+        sim.with(|world, now| observer.look(now, world));
+        for line in self.observer.ripe(Duration::MAX) {
+            self.terminal.line(&line);
+        }
+        if matches!(ended, Err(Break::Interrupted)) {
+            self.terminal.text("\ninterrupted");
+            return ExitCode::from(EXIT_INTERRUPTED);
+        }
+        let log = self.agent.log();
+        let (terminal, figures, stations) = (&self.terminal, &self.figures, &self.observer.stations);
+        let mut checks = self.sim.with(|world, _| {
+            summary::print(terminal, world, figures, stations);
+            checks::all(world, figures, &log)
+        });
+        if let Err(Break::Failed(why)) = ended {
+            checks.push((Err(()), why));
+        }
+        terminal.heading("What had to come to pass");
+        for (holds, text) in &checks {
+            terminal.check(*holds, text);
+        }
+        let failed = checks.iter().filter(|(holds, _)| holds.is_err()).count();
+        if failed == 0 {
+            let took = self.sim.now().as_secs_f64();
+            terminal.heading(&format!("Everything came to pass, in {took:.1} s."));
+            return ExitCode::SUCCESS;
+        }
+        terminal.heading(&format!(
+            "{failed} of {} did not come to pass. The end of the agent's log:",
+            checks.len()
+        ));
+        terminal.text(&self.agent.log_tail(LOG_TAIL_LINES));
+        ExitCode::FAILURE
+    }
+}
