@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::api::serve::after_effect;
 use crate::api::{Api, Call, Key, Kind, Served, Status};
 use crate::cloud::{Cloud, RunSpec};
-use crate::http::{Answer, Request, Response};
+use crate::http::{Answer, Method, Request, Response};
 use crate::journal::{Door, Journal};
 use crate::k6::K6s;
 use crate::kube::{Around, Config, Kube};
@@ -197,8 +197,11 @@ impl World {
             return Answer::Drop;
         }
         let answer = self.k6s.serve(now, namespace, pod, request);
-        self.kube.nudge(now, namespace, pod);
-        self.tick(now);
+        // A question changes nothing that the kubelet could see.
+        if request.method != Method::Get {
+            self.kube.nudge(now, namespace, pod);
+            self.tick(now);
+        }
         answer
     }
 
@@ -255,7 +258,6 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Method;
 
     #[test]
     fn an_early_finish_is_a_fault() {

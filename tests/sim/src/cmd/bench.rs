@@ -61,6 +61,8 @@ struct Plan {
     idle: Duration,
     /// How long a crowd of active runs is watched.
     crowd: Duration,
+    /// How often its zones are polled.
+    crowd_poll: Duration,
 }
 
 const FULL: Plan = Plan {
@@ -68,13 +70,15 @@ const FULL: Plan = Plan {
     fanout: [(10, 5), (100, 5), (500, 2)],
     idle: Duration::from_secs(70),
     crowd: Duration::from_secs(35),
+    crowd_poll: Duration::from_secs(10),
 };
 
 const QUICK: Plan = Plan {
     runs: 3,
-    fanout: [(10, 3), (100, 3), (500, 1)],
+    fanout: [(10, 1), (100, 3), (500, 1)],
     idle: Duration::from_secs(25),
-    crowd: Duration::from_secs(21),
+    crowd: Duration::from_secs(12),
+    crowd_poll: Duration::from_secs(5),
 };
 
 /// Which part of the benchmark.
@@ -118,9 +122,10 @@ pub(crate) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
     })?;
     table.extend(idle.unwrap_or_default());
     if wants(Scene::Crowd) {
-        table.extend(crowd::measure(&binary, plan.crowd)?);
+        table.extend(crowd::measure(&binary, plan.crowd, plan.crowd_poll)?);
     }
     table.extend(binary.size()?);
+    println!("The machine: {}\n", load());
     print!("{table}");
     Ok(ExitCode::SUCCESS)
 }
@@ -159,6 +164,14 @@ fn check_limits() -> Result<(), Error> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// How busy the machine is, with others' work too: times are worth little where more wants to run than can.
+fn load() -> String {
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let minute = load.split(' ').next().unwrap_or_default();
+    format!("{cores} cores, load average of the last minute {minute}")
 }
 
 /// A failure in words.

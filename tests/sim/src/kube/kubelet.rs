@@ -226,6 +226,7 @@ impl Kube {
             Step::Bound => {
                 sandbox.status.started = Some(now);
                 sandbox.status.ip = (self.addresses)();
+                self.pods_by_ip.insert(sandbox.status.ip.clone(), key.clone());
                 sandbox.step = Step::Start(0);
                 sandbox.due = now + delays.pull;
             }

@@ -65,6 +65,8 @@ pub struct Kube {
     owners: Owners,
     jobs: BTreeMap<Key, JobState>,
     pods: BTreeMap<Key, Sandbox>,
+    /// Whose an address is: calls to pods are many.
+    pods_by_ip: BTreeMap<String, Key>,
     released: Vec<String>,
     rng: Rng,
 }
@@ -85,6 +87,7 @@ impl Kube {
             owners: Owners::default(),
             jobs: BTreeMap::new(),
             pods: BTreeMap::new(),
+            pods_by_ip: BTreeMap::new(),
             released: Vec::new(),
             rng: Rng::new(seed),
         }
@@ -119,10 +122,8 @@ impl Kube {
 
     /// The pod with an address, if its main container runs and its node is there.
     pub fn pod_at(&self, ip: &str) -> Option<&Key> {
-        self.pods
-            .iter()
-            .find(|(_, sandbox)| sandbox.status.ip == ip && sandbox.is_reachable())
-            .map(|(key, _)| key)
+        let key = self.pods_by_ip.get(ip)?;
+        self.pods.get(key).filter(|sandbox| sandbox.is_reachable()).map(|_| key)
     }
 
     /// Whether calls to the main container of a pod go through.
@@ -180,7 +181,10 @@ impl Kube {
                     ChangeKind::Added => self.take_pod(now, change),
                     ChangeKind::Deleted => {
                         let address = self.pods.remove(&change.key).map(|sandbox| sandbox.status.ip);
-                        self.released.extend(address.filter(|address| !address.is_empty()));
+                        if let Some(address) = address.filter(|address| !address.is_empty()) {
+                            self.pods_by_ip.remove(&address);
+                            self.released.push(address);
+                        }
                     }
                     ChangeKind::Modified => {
                         let was_deleting = change.before.as_ref().is_some_and(|pod| is_deleting(pod));

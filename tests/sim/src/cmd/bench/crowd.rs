@@ -13,7 +13,6 @@ use crate::cmd::Error;
 
 const ZONES: usize = 100;
 const RUNNERS: u64 = 10;
-const POLL: Duration = Duration::from_secs(10);
 /// Longer than anybody waits: these runs are aborted.
 const SCRIPT: Duration = Duration::from_secs(3600);
 const START_TIMEOUT: Duration = Duration::from_secs(90);
@@ -26,12 +25,12 @@ const CHECKS_GOAL: f64 = 1.0;
 const CHECK_INTERVAL_S: f64 = 10.0;
 
 /// Watches all of them for a while.
-pub(super) fn measure(binary: &Binary, duration: Duration) -> Result<Vec<Row>, Error> {
+pub(super) fn measure(binary: &Binary, duration: Duration, poll: Duration) -> Result<Vec<Row>, Error> {
     say(&format!(
         "crowd: {ZONES} zones with a run of {RUNNERS} runners each, watched for {} s",
         duration.as_secs()
     ));
-    let scene = Scene::start("crowd", binary, POLL, SCRIPT)?;
+    let scene = Scene::start("crowd", binary, poll, SCRIPT)?;
     scene.apply_zones(ZONES)?;
     let zones_only = scene.agent.memory()?;
     let ids: Vec<u64> =

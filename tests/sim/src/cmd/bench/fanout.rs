@@ -8,7 +8,7 @@ use super::table::Row;
 use super::{runs, sample, say};
 use crate::cmd::Error;
 
-const SCRIPT: Duration = Duration::from_secs(4);
+const SCRIPT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(1);
 
 /// The number of runners that the goals are about.
@@ -25,6 +25,14 @@ pub(super) fn measure(binary: &Binary, plan: &[(u64, usize)]) -> Result<Vec<Row>
         say(&format!("fanout: {times} runs of {runners} runners"));
         let samples =
             (0..times).map(|_| sample::take(&scene, &zone(1), runners)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(sample) = samples.last() {
+            let steps: Vec<String> = sample
+                .steps
+                .iter()
+                .map(|(step, at)| format!("{step} {:.1}", at.as_secs_f64() * 1e3))
+                .collect();
+            say(&format!("  ms after the last answer: {}", steps.join(", ")));
+        }
         let several = |what: &str, value: fn(&sample::Sample) -> Duration| {
             let values = samples.iter().map(|sample| value(sample).as_secs_f64() * 1e3).collect();
             Row::several(format!("{what}, {runners} runners"), values, "ms")

@@ -33,6 +33,8 @@ pub(super) struct Sample {
     pub(super) to_create: Duration,
     /// From the last runner's first "paused" to the last resume.
     pub(super) to_resume: Duration,
+    /// Steps on that way, each as time since the last "paused".
+    pub(super) steps: [(&'static str, Duration); 5],
     /// From the first resume to the last.
     pub(super) spread: Duration,
     /// From the last runner's end to the first sign that the agent knows.
@@ -101,6 +103,20 @@ fn read(world: &World, id: u64, before: &BTreeMap<String, u64>) -> Result<Sample
     let paused = last(|runner| runner.shown_paused, "answer of every runner")?;
     let resumed = last(|runner| runner.resumed, "resume of every runner")?;
     let ended = last(Runner::ends_at, "end of every runner")?;
+    let all = |of: fn(&Runner) -> Option<Duration>| {
+        world.k6s.all(&prefix).filter_map(move |(_, runner)| of(runner))
+    };
+    let setup = |runner: &Runner| runner.setups.first().copied();
+    // The runner that ran setup keeps what it returned; only what came after was put.
+    let put = |runner: &Runner| runner.data_puts.last().map(|(at, _)| *at);
+    let since = |at: Option<Duration>| at.unwrap_or_default().saturating_sub(paused);
+    let steps = [
+        ("setup", since(all(setup).min())),
+        ("first data", since(all(put).min())),
+        ("last data", since(all(put).max())),
+        ("first resume", since(all(|runner| runner.resumed).min())),
+        ("last resume", since(Some(resumed))),
+    ];
     let spread = world.k6s.start_skew(&prefix).ok_or_else(|| missing("resume of every runner"))?;
     let teardown = world.k6s.all(&prefix).flat_map(|(_, runner)| &runner.teardowns).min().copied();
     let stopped = entries.iter().find(|entry| is_stopped(entry, id)).map(|entry| entry.at);
@@ -116,6 +132,7 @@ fn read(world: &World, id: u64, before: &BTreeMap<String, u64>) -> Result<Sample
         round_trips,
         to_create: entries[create].at.saturating_sub(listed),
         to_resume: resumed.saturating_sub(paused),
+        steps,
         spread,
         to_seen: seen.saturating_sub(ended),
         to_finish: finish.saturating_sub(ended),
