@@ -1,10 +1,11 @@
 //! The core's side of test runs: keeps their memories in step with the objects, and brings facts, table and queue together.
 
+use std::time::Duration;
+
 use super::{Core, Row};
 use crate::announce::Announcement;
 use crate::event::{Action, Key, Now, ObjectKey, Reply, RunStatusWrite, Task, TaskId};
-use crate::redact::Secret;
-use crate::store::Object as _;
+use crate::store::{Object as _, Store};
 use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TestRun};
 use crate::testrun::ending::{Cause, Ending};
 use crate::testrun::facts::Facts;
@@ -48,7 +49,14 @@ impl Core {
         let token = self.token_of(&id).and_then(|secret| self.tokens.get(&secret)?.value.clone());
         let zone_deleting = self.zone_is_deleting(key);
         let Some(mut memory) = self.runs.remove(key) else { return };
-        let ending = detect::detect(&self.run_facts(now, key, &memory, zone_deleting));
+        let ending = detect::detect(&run_facts(
+            &self.store,
+            now,
+            key,
+            &memory,
+            zone_deleting,
+            self.settings.start_deadline,
+        ));
         if let Some(ending) = ending.filter(|_| memory.ending.is_none()) {
             log::warn!("TestRun {key} ends early ({:?}): {}", ending.cause, ending.message);
             let announcement = if ending.cause.is_failure() {
@@ -59,13 +67,33 @@ impl Core {
             memory.announcements.push(announcement);
             memory.end(now.mono, ending);
         }
-        let decision = decide::decide(&self.run_facts(now, key, &memory, zone_deleting));
+        let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
+        let decision = decide::decide(&facts);
         *self.rows.entry(Row::Run(decision.row.0, decision.row.1)).or_default() += 1;
         if let Some(at) = decision.wake {
             self.queue.wake(&id, at);
         }
+        let mut writing = None;
+        let mut started = Vec::new();
         for action in decision.actions {
-            self.start_for_run(now, key, &mut memory, zone_deleting, token.as_ref(), action);
+            let id = TaskId { key: id.clone(), action };
+            if !self.queue.is_free(now.mono, &id) {
+                continue;
+            }
+            let Some(call) = calls::build(&facts, action, token.as_ref()) else { continue };
+            if let Action::WriteRunStatus(write) = action {
+                let (teardown_due, hold_up) = (conditions::teardown_is_due(&facts), detect::hold_up(&facts));
+                writing = Some(Writing { write, teardown_due, hold_up });
+            }
+            self.queue.push(Task { id, call });
+            started.push(action);
+        }
+        drop(facts);
+        if writing.is_some() {
+            memory.writing = writing;
+        }
+        for action in started {
+            memory.dispatched(now.mono, action);
         }
         if decision.forget {
             log::info!("TestRun {key} is forgotten: it was deleted, and GCk6 knows");
@@ -73,29 +101,6 @@ impl Core {
         } else {
             self.runs.insert(key.clone(), memory);
         }
-    }
-
-    fn start_for_run(
-        &mut self,
-        now: Now,
-        key: &ObjectKey,
-        memory: &mut RunMemory,
-        zone_deleting: bool,
-        token: Option<&Secret>,
-        action: Action,
-    ) {
-        let id = TaskId { key: Key::Run(key.clone()), action };
-        if !self.queue.is_free(now.mono, &id) {
-            return;
-        }
-        let facts = self.run_facts(now, key, memory, zone_deleting);
-        let Some(call) = calls::build(&facts, action, token) else { return };
-        if let Action::WriteRunStatus(write) = action {
-            let (teardown_due, hold_up) = (conditions::teardown_is_due(&facts), detect::hold_up(&facts));
-            memory.writing = Some(Writing { write, teardown_due, hold_up });
-        }
-        memory.dispatched(now.mono, action);
-        self.queue.push(Task { id, call });
     }
 
     /// Brings the memory in step with the object. False if there is nothing to do for it.
@@ -132,27 +137,6 @@ impl Core {
         true
     }
 
-    fn run_facts<'a>(
-        &'a self,
-        now: Now,
-        key: &ObjectKey,
-        memory: &'a RunMemory,
-        zone_deleting: bool,
-    ) -> Facts<'a> {
-        let mut pods: Vec<_> = self.store.pods(key).collect();
-        pods.sort_by_key(|pod| pod.runner);
-        let run = memory.gone.as_deref().or_else(|| self.store.runs.find(key));
-        Facts {
-            now: now.mono,
-            wall: now.wall,
-            run: run.expect("a run that is remembered is in the store or kept beside it"),
-            pods,
-            memory,
-            zone_deleting,
-            start_deadline: self.settings.start_deadline,
-        }
-    }
-
     fn zone_is_deleting(&self, key: &ObjectKey) -> bool {
         let Some(run) = self.run_object(key) else { return false };
         let owner = run.metadata.owner_references.iter().find(|owner| owner.kind == zone::api::KIND);
@@ -163,14 +147,23 @@ impl Core {
     }
 
     pub(super) fn run_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
-        let Some(mut memory) = self.runs.remove(key) else { return };
-        let Some(run) = memory.gone.as_deref().or_else(|| self.store.runs.find(key)).cloned() else {
-            return;
-        };
-        let lesson = learn::learn(&mut memory, &run, now.mono, id.action, reply);
-        self.runs.insert(key.clone(), memory);
+        let Some(memory) = self.runs.get_mut(key) else { return };
+        let lesson = learn::learn(memory, now.mono, id.action, reply);
         self.apply(now, id, lesson);
     }
+}
+
+fn run_facts<'a>(
+    store: &'a Store,
+    now: Now,
+    key: &ObjectKey,
+    memory: &'a RunMemory,
+    zone_deleting: bool,
+    start_deadline: Duration,
+) -> Facts<'a> {
+    let run = memory.gone.as_deref().or_else(|| store.runs.find(key));
+    let run = run.expect("a run that is remembered is in the store or kept beside it");
+    Facts::new((now.mono, now.wall), run, store.pods(key), memory, zone_deleting, start_deadline)
 }
 
 /// The number of runners that the run was started with. A spec that was edited since then says another number; its pods

@@ -181,7 +181,7 @@ fn k6_exit(code: i32) -> &'static str {
 }
 
 /// The runners that the start waits for: before all Jobs exist, those whose Job does not.
-fn waited_for<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Runner<'a>> {
+fn waited_for<'a>(facts: &Facts<'a>) -> impl Iterator<Item = Runner<'a>> {
     let jobs_missing = facts.memory.block == Block::New;
     facts.runners().filter(move |runner| {
         if jobs_missing { !matches!(runner.memory.job, Job::Ours(_)) } else { !runner.is_ready() }

@@ -39,14 +39,14 @@ pub struct Facts<'a> {
     pub wall: SystemTime,
     /// The object.
     pub run: &'a TestRun,
-    /// The pods of its runners.
-    pub pods: Vec<&'a RunnerPod>,
     /// What is remembered of it.
     pub memory: &'a RunMemory,
     /// Whether its zone is being deleted.
     pub zone_deleting: bool,
     /// How long runners may take to answer.
     pub start_deadline: Duration,
+    runners: Vec<Runner<'a>>,
+    pods_left: bool,
 }
 
 /// One runner, as far as it is known.
@@ -61,6 +61,23 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Facts<'a> {
+    /// The facts about `run`, whose runners' pods are `pods`.
+    #[must_use]
+    pub fn new(
+        (now, wall): (Duration, SystemTime),
+        run: &'a TestRun,
+        pods: impl Iterator<Item = &'a RunnerPod>,
+        memory: &'a RunMemory,
+        zone_deleting: bool,
+        start_deadline: Duration,
+    ) -> Self {
+        let mut pods: Vec<&RunnerPod> = pods.collect();
+        pods.sort_by_key(|pod| pod.runner);
+        let pods_left = !pods.is_empty();
+        let runners = pair(memory, &pods);
+        Self { now, wall, run, memory, zone_deleting, start_deadline, runners, pods_left }
+    }
+
     /// Whether `fact` is true now.
     #[must_use]
     pub fn holds(&self, fact: Fact) -> bool {
@@ -92,7 +109,7 @@ impl<'a> Facts<'a> {
                 Teardown::NotOurs | Teardown::Done | Teardown::Failed(_) => false,
             },
             Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
-            Fact::PodsLeft => self.within(PODS_PATIENCE) && !self.pods.is_empty(),
+            Fact::PodsLeft => self.within(PODS_PATIENCE) && self.pods_left,
             Fact::FinishDue => self.within(CLOUD_PATIENCE) && memory.finish.is_none(),
             Fact::CleanupDue => self.run.spec.cleans_up(),
             Fact::Otherwise => true,
@@ -119,30 +136,20 @@ impl<'a> Facts<'a> {
     }
 
     /// The runners, in the order of their numbers.
-    pub fn runners(&self) -> impl Iterator<Item = Runner<'_>> {
-        let mut pods = self.pods.iter().copied().peekable();
-        self.memory.runners.iter().map(move |(&number, memory)| {
-            let mut found: Option<&RunnerPod> = None;
-            while let Some(pod) = pods.next_if(|pod| pod.runner <= number) {
-                let is_its_own = pod.runner == number && memory.owns(pod);
-                // A pod that was replaced and still lingers says nothing about its successor.
-                if is_its_own && found.is_none_or(|other| matches!(other.life, Life::Failed(_))) {
-                    found = Some(pod);
-                }
-            }
-            Runner { number, pod: found, memory }
-        })
+    pub fn runners(&self) -> impl Iterator<Item = Runner<'a>> + '_ {
+        self.runners.iter().copied()
     }
 
     /// One runner.
     #[must_use]
-    pub fn runner(&self, number: u32) -> Option<Runner<'_>> {
-        self.runners().find(|runner| runner.number == number)
+    pub fn runner(&self, number: u32) -> Option<Runner<'a>> {
+        let at = self.runners.binary_search_by_key(&number, |runner| runner.number).ok()?;
+        Some(self.runners[at])
     }
 
     /// The first runner that can be spoken to.
     #[must_use]
-    pub fn reachable(&self) -> Option<Runner<'_>> {
+    pub fn reachable(&self) -> Option<Runner<'a>> {
         self.runners().find(|runner| runner.address().is_some())
     }
 
@@ -169,6 +176,24 @@ impl<'a> Facts<'a> {
     fn within(&self, patience: Duration) -> bool {
         self.now < self.memory.since + patience
     }
+}
+
+/// The runners with their pods, which are in the order of their runners' numbers.
+fn pair<'a>(memory: &'a RunMemory, pods: &[&'a RunnerPod]) -> Vec<Runner<'a>> {
+    let mut pods = pods.iter().copied().peekable();
+    let mut runners = Vec::with_capacity(memory.runners.len());
+    for (&number, memory) in &memory.runners {
+        let mut found: Option<&RunnerPod> = None;
+        while let Some(pod) = pods.next_if(|pod| pod.runner <= number) {
+            let is_its_own = pod.runner == number && memory.owns(pod);
+            // A pod that was replaced and still lingers says nothing about its successor.
+            if is_its_own && found.is_none_or(|other| matches!(other.life, Life::Failed(_))) {
+                found = Some(pod);
+            }
+        }
+        runners.push(Runner { number, pod: found, memory });
+    }
+    runners
 }
 
 impl RunnerMemory {

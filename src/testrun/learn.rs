@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::api::{Stage, TestRun};
+use super::api::Stage;
 use super::memory::{Job, RunMemory, Setup, Teardown};
 use super::stage::Block;
 use crate::announce::Announcement;
@@ -16,9 +16,9 @@ use crate::lesson::{Lesson, announced, owned_by, text, uid};
 use crate::runner;
 
 /// Learns from the report of an action on this run.
-pub fn learn(memory: &mut RunMemory, run: &TestRun, now: Duration, action: Action, reply: Reply) -> Lesson {
+pub fn learn(memory: &mut RunMemory, now: Duration, action: Action, reply: Reply) -> Lesson {
     match reply {
-        Reply::Kubernetes(reply) => from_kubernetes(memory, run, now, action, reply),
+        Reply::Kubernetes(reply) => from_kubernetes(memory, now, action, reply),
         Reply::Cloud(reply) => from_cloud(memory, action, reply),
         Reply::Runner(reply) => from_runner(memory, now, action, reply),
     }
@@ -26,12 +26,12 @@ pub fn learn(memory: &mut RunMemory, run: &TestRun, now: Duration, action: Actio
 
 fn from_kubernetes(
     memory: &mut RunMemory,
-    run: &TestRun,
     now: Duration,
     action: Action,
     reply: Result<Vec<u8>, k8s::Error>,
 ) -> Lesson {
     let over = memory.block == Block::Stopped;
+    let owner = memory.uid.clone();
     match (action, reply) {
         (Action::CreateJob(n), reply) => job(memory, n, |job| match reply {
             Ok(body) => learnt(job, Job::Ours(uid(&body))),
@@ -41,7 +41,7 @@ fn from_kubernetes(
             Err(error) => again(&error),
         }),
         (Action::InspectJob(n), reply) => job(memory, n, |job| match reply {
-            Ok(body) => match owned_by(&body, &run.metadata.uid) {
+            Ok(body) => match owned_by(&body, &owner) {
                 Some(uid) => learnt(job, Job::Ours(uid)),
                 None => {
                     *job = Job::Foreign;

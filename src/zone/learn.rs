@@ -150,11 +150,8 @@ fn from_cloud(
             refuse(memory, id, text(&error));
             Lesson::Done
         }
-        // GCk6 lists it and does not know it: it is over. If not, it is listed again.
-        (cloud::Retry::Never, Action::FetchData(id)) if error.is_not_found() => {
-            memory.settle(id);
-            Lesson::Done
-        }
+        // GCk6 lists it and does not know it (yet): asked again as long as it is listed.
+        (_, Action::FetchData(_)) if error.is_not_found() => Lesson::again(cloud::Retry::Backoff, &error),
         (cloud::Retry::Never, Action::FetchData(id)) => {
             refuse(memory, id, format!("GCk6 does not hand out the data of the test run: {}", text(&error)));
             Lesson::Done
@@ -198,14 +195,17 @@ fn refuse(memory: &mut ZoneMemory, id: RunId, message: String) {
     memory.listed.insert(id, Listed::Refused(message));
 }
 
-/// Counts answers that cannot be read. A captive page passes; data that stay unreadable would never start, in silence.
+/// Counts answers that are no data: unreadable, or not found. A captive page passes, and so does a listing that is ahead of
+/// the data; a test run whose data never come would never start, in silence.
 fn is_unreadable(memory: &mut ZoneMemory, id: RunId, error: &cloud::Error) -> bool {
-    let (cloud::Error::Decode { .. }, Some(Listed::New { unreadable })) = (error, memory.listed.get_mut(&id))
-    else {
-        return false;
-    };
-    *unreadable += 1;
-    *unreadable >= UNREADABLE_MAX
+    let counts = matches!(error, cloud::Error::Decode { .. }) || error.is_not_found();
+    match memory.listed.get_mut(&id) {
+        Some(Listed::New { unreadable }) if counts => {
+            *unreadable += 1;
+            *unreadable >= UNREADABLE_MAX
+        }
+        _ => false,
+    }
 }
 
 fn expire(memory: &mut ZoneMemory, id: RunId, now: Duration) {
