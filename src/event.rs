@@ -182,12 +182,11 @@ impl Action {
             | Self::WriteRunStatus(_)
             | Self::DeleteTestRun
             | Self::Announce => Class::Kubernetes,
+            Self::Poll | Self::CheckState => Class::CloudNews,
             Self::Register
-            | Self::Poll
             | Self::FetchData(_)
             | Self::Refuse(_)
             | Self::Deregister
-            | Self::CheckState
             | Self::TellCloud
             | Self::Finish => Class::Cloud,
             Self::AskRunner(_)
@@ -207,6 +206,8 @@ pub enum Class {
     Kubernetes,
     /// GCk6, which may be far away, or accept a call and not answer.
     Cloud,
+    /// GCk6 too, for what it is asked again and again: one answer more or less does not matter.
+    CloudNews,
     /// A runner, whose node may be gone.
     Runner,
     /// A runner that runs the user's `setup()` or `teardown()`, which may take minutes.
@@ -215,7 +216,7 @@ pub enum Class {
 
 impl Class {
     /// All classes.
-    pub const ALL: [Self; 4] = [Self::Kubernetes, Self::Cloud, Self::Runner, Self::UserCode];
+    pub const ALL: [Self; 5] = [Self::Kubernetes, Self::Cloud, Self::CloudNews, Self::Runner, Self::UserCode];
 }
 
 /// Where a task came from, and where its report goes.

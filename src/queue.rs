@@ -232,7 +232,9 @@ impl Queue {
 #[must_use]
 pub fn capacity(class: Class, workers: usize) -> usize {
     match class {
-        Class::Kubernetes | Class::Cloud | Class::Runner => workers.max(2) * TASKS_PER_WORKER,
+        Class::Kubernetes | Class::Cloud | Class::CloudNews | Class::Runner => {
+            workers.max(2) * TASKS_PER_WORKER
+        }
         Class::UserCode => USER_CODE_MAX,
     }
 }

@@ -6,11 +6,11 @@ use super::{Core, Row};
 use crate::announce::Announcement;
 use crate::event::{Action, Key, Now, ObjectKey, Reply, RunStatusWrite, Task, TaskId};
 use crate::store::{Object as _, Store};
-use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TestRun};
+use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TestRun};
 use crate::testrun::ending::{Cause, Ending};
 use crate::testrun::facts::Facts;
 use crate::testrun::learn;
-use crate::testrun::memory::{RunMemory, Writing};
+use crate::testrun::memory::{RunMemory, Teardown, Writing};
 use crate::testrun::stage::Block;
 use crate::testrun::{calls, conditions, decide, detect};
 use crate::zone;
@@ -120,6 +120,9 @@ impl Core {
             let pods = self.store.pods(key).map(|pod| pod.runner).max();
             let mut memory = RunMemory::new(run, parallelism(run, block, pods), block, now.mono);
             memory.ending = recorded_ending(run, block);
+            if memory.ending.is_some() && teardown_had_begun(run, block) {
+                memory.teardown = Teardown::Unclear;
+            }
             self.runs.insert(key.clone(), memory);
         }
         let Some(memory) = self.runs.get_mut(key) else { return false };
@@ -171,6 +174,13 @@ fn run_facts<'a>(
 fn parallelism(run: &TestRun, block: Block, pods: Option<u32>) -> u32 {
     let edited = run.metadata.generation > 1 && block > Block::New;
     pods.filter(|_| edited).unwrap_or_else(|| run.runners())
+}
+
+/// Whether an earlier process has recorded that it runs teardown now.
+fn teardown_had_begun(run: &TestRun, block: Block) -> bool {
+    let condition = run.condition(TEARDOWN_EXECUTED);
+    block == Block::Stopped
+        && condition.is_some_and(|condition| condition.reason == conditions::TEARDOWN_BEGUN)
 }
 
 /// Why the run ends, as an earlier process has recorded it.

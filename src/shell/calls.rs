@@ -16,6 +16,8 @@ use crate::runner;
 
 /// GCk6 answers within a second or two; behind LTE it may be more.
 const CLOUD_TIMEOUT: Duration = Duration::from_secs(20);
+/// What is asked again soon anyway is not waited for that long.
+const CLOUD_NEWS_TIMEOUT: Duration = Duration::from_secs(8);
 /// A runner answers at once unless it is busy generating load.
 const RUNNER_TIMEOUT: Duration = Duration::from_secs(5);
 /// `setup()` and `teardown()` are the user's code; k6 ends them after 60 s unless the script says otherwise.
@@ -55,7 +57,8 @@ impl Caller {
             headers.push(("K6-Idempotency-Key", key));
         }
         let body = request.body.as_deref().unwrap_or_default();
-        let send = || self.cloud.send(request.method, &url, &headers, body, CLOUD_TIMEOUT);
+        let timeout = if request.method == "GET" { CLOUD_NEWS_TIMEOUT } else { CLOUD_TIMEOUT };
+        let send = || self.cloud.send(request.method, &url, &headers, body, timeout);
         let reply = once_more_if_cut(send).map_err(|error| cloud::Error::Transport(error.to_string()))?;
         cloud::reply::interpret(reply.status, reply.retry_after, &reply.body)?;
         Ok(reply.body)

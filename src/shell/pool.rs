@@ -15,7 +15,7 @@ use crate::event::{Class, Report, Task};
 use crate::queue;
 
 /// The classes whose calls are short, each with its own workers.
-const POOLED: [Class; 3] = [Class::Kubernetes, Class::Cloud, Class::Runner];
+const POOLED: [Class; 4] = [Class::Kubernetes, Class::Cloud, Class::CloudNews, Class::Runner];
 
 /// See the module.
 pub(super) struct Pool {

@@ -16,6 +16,9 @@ use super::stage::Fact;
 use crate::conditions::{self, Claim, Truth};
 use crate::event::RunStatusWrite;
 
+/// Reason of the condition `TeardownExecuted` from when teardown is about to be run until it is known how that went.
+pub const TEARDOWN_BEGUN: &str = "TeardownBegun";
+
 /// The merge patch for the status subresource. The uid makes it miss an object that was made again under the same name.
 #[must_use]
 pub fn patch(facts: &Facts<'_>, write: RunStatusWrite) -> Value {
@@ -109,7 +112,7 @@ fn aborted(facts: &Facts<'_>) -> Claim {
 fn teardown_begun(facts: &Facts<'_>) -> Claim {
     if teardown_is_due(facts) {
         let message = "teardown() is about to be run; if this stays, the agent was restarted in the meantime";
-        Claim::new(TEARDOWN_EXECUTED, Truth::Unknown, "TeardownBegun", message)
+        Claim::new(TEARDOWN_EXECUTED, Truth::Unknown, TEARDOWN_BEGUN, message)
     } else {
         let message = "the test has not started, or no runner is left to run teardown() on";
         Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownNotRun", message)
@@ -122,9 +125,9 @@ fn teardown_done(facts: &Facts<'_>) -> Claim {
             Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once")
         }
         Teardown::Failed(message) => Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", message),
-        Teardown::NotOurs | Teardown::Due | Teardown::Running => {
+        Teardown::NotOurs | Teardown::Unclear | Teardown::Due | Teardown::Running => {
             let begun =
-                facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == "TeardownBegun");
+                facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == TEARDOWN_BEGUN);
             let (truth, reason, message) = if begun {
                 let message = "the agent was restarted while teardown() was under way; it is never run twice";
                 (Truth::Unknown, "TeardownUnknown", message)

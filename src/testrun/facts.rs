@@ -103,10 +103,17 @@ impl<'a> Facts<'a> {
             }
             Fact::RunnersPaused => self.runners().any(|runner| runner.is_to_resume()),
             Fact::RunnersRunning => self.runners().any(|runner| !runner.has_ended()),
+            Fact::TeardownUnclear => {
+                memory.teardown == Teardown::Unclear
+                    && self.within(STOP_PATIENCE)
+                    && self
+                        .runners()
+                        .any(|runner| runner.address().is_some() && runner.memory.status.is_none())
+            }
             Fact::TeardownDue => match memory.teardown {
                 Teardown::Due => self.reachable().is_some(),
                 Teardown::Running => true,
-                Teardown::NotOurs | Teardown::Done | Teardown::Failed(_) => false,
+                Teardown::NotOurs | Teardown::Unclear | Teardown::Done | Teardown::Failed(_) => false,
             },
             Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
             Fact::PodsLeft => self.within(PODS_PATIENCE) && self.pods_left,
@@ -129,7 +136,10 @@ impl<'a> Facts<'a> {
                 [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop, overdue]
             }
             Block::Started => [Some(since + RUN_TIME_MAX), stop, overdue],
-            Block::Stopped | Block::Gone => [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE), stop],
+            Block::Stopped | Block::Gone => {
+                let unclear = (self.memory.teardown == Teardown::Unclear).then_some(since + STOP_PATIENCE);
+                [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE), stop.or(unclear)]
+            }
             Block::Done => [None, None, None],
         };
         candidates.into_iter().flatten().filter(|at| *at > self.now).min()

@@ -201,6 +201,9 @@ fn status(
     match reply {
         Ok(status) => {
             let had_ended = known.status.as_ref().is_some_and(|before| before.has_ended());
+            if memory.teardown == Teardown::Unclear && !status.has_ended() {
+                memory.teardown = Teardown::Due;
+            }
             if status.has_ended() && !had_ended {
                 memory.last_end = Some(now);
             }

@@ -140,6 +140,9 @@ pub enum Teardown {
     /// This process may not run it: it was not due, or an earlier process may have run it.
     #[default]
     NotOurs,
+    /// An earlier process has recorded that it runs it, together with why the run ends. It did not come to that if a
+    /// runner has not been stopped; the runners have to be asked.
+    Unclear,
     /// This process has recorded that it runs it now.
     Due,
     /// It is being run. It is never run again, on whatever runner.

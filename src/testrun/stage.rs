@@ -54,6 +54,8 @@ pub enum Fact {
     RunnersPaused,
     /// Some runners have not ended.
     RunnersRunning,
+    /// An earlier process may have run teardown, and runners that could tell have not been asked.
+    TeardownUnclear,
     /// The test has started, all runners have ended, teardown is not over.
     TeardownDue,
     /// Not every runner's Job is known to be deleted.
@@ -148,6 +150,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),
         ] },
         Block::Stopped => const { &[
+            row(F::TeardownUnclear, &[W::AskRunners, W::TellCloud],                 Stay),
             row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
             row(F::TeardownDue,    &[W::RunTeardown, W::TellCloud],                 Stay),
             row(F::JobsLeft,       &[W::DeleteJobs, W::TellCloud],                  Stay),

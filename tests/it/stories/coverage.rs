@@ -23,6 +23,7 @@ fn every_row_is_chosen_in_some_story() {
         zones::a_secret_comes_late,
         zones::a_spec_is_incomplete,
         runs::a_run_is_taken_over_that_was_started_in_part,
+        crashes::killed_while_a_runner_is_slow_to_stop,
         zones::the_limits_change,
         zones::a_secret_is_lost_over_a_restart,
         zones::the_finalizer_is_taken_off,

@@ -1,7 +1,7 @@
 //! The agent is killed at every moment of a run, and started again with an empty memory.
 
 use super::*;
-use sim::k6::Script;
+use sim::k6::{Manners, Script};
 
 /// How a run goes whose agent is killed `at` after it was queued.
 fn killed(at: Duration, script: &Script) -> Story {
@@ -76,6 +76,31 @@ fn killed_while_an_abort_is_dealt_with() {
         story.kill();
         story.over(id, s(90), 5);
     }
+}
+
+/// A runner does not take "stop" for a while, and the agent is killed in the meantime: teardown is still owed.
+pub(super) fn killed_while_a_runner_is_slow_to_stop() -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(5));
+    let pod = story.drive.world.k6s.all("plz-test").last().unwrap().0.1.clone();
+    story.drive.world.k6s.runner_mut(NAMESPACE, &pod).unwrap().script.manners = Manners::Unreachable;
+    story.drive.world.cloud.abort(id);
+    story.stage(id, "stopped", s(12));
+    story.drive.run_for(s(2));
+    story.kill();
+    story.drive.world.k6s.runner_mut(NAMESPACE, &pod).unwrap().script.manners = Manners::Good;
+    story.over(id, s(90), 5);
+    let teardowns: usize =
+        story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum();
+    assert_eq!(teardowns, 1);
+    story
+}
+
+#[test]
+fn killed_before_teardown() {
+    killed_while_a_runner_is_slow_to_stop();
 }
 
 #[test]
