@@ -120,8 +120,9 @@ impl Core {
             let pods = self.store.pods(key).map(|pod| pod.runner).max();
             let mut memory = RunMemory::new(run, parallelism(run, block, pods), block, now.mono);
             memory.ending = recorded_ending(run, block);
-            if memory.ending.is_some() && teardown_had_begun(run, block) {
-                memory.teardown = Teardown::Unclear;
+            if teardown_had_begun(run, block) {
+                let early = memory.ending.is_some();
+                memory.teardown = if early { Teardown::Unclear } else { Teardown::Lost };
             }
             self.runs.insert(key.clone(), memory);
         }

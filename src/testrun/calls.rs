@@ -9,7 +9,7 @@ use super::api::{self, Stage};
 use super::conditions;
 use super::facts::{Facts, Runner};
 use super::jobs;
-use super::memory::{Job, Setup, Teardown};
+use super::memory::{Job, Setup};
 use crate::cloud::{self, ErrorCode, ResultStatus, RunId, RunStatus};
 use crate::event::{Action, Call, RunnerTarget};
 use crate::redact::Secret;
@@ -100,8 +100,8 @@ fn tell(facts: &Facts<'_>, id: RunId) -> cloud::Request {
     if facts.ending_untold() {
         events.extend(memory.ending.iter().flat_map(super::ending::Ending::events));
     }
-    if let (true, Teardown::Failed(message)) = (facts.teardown_failure_untold(), &memory.teardown) {
-        events.push(cloud::Event::error(ErrorCode::Teardown, message.as_str()));
+    if let (true, Some(message)) = (facts.teardown_failure_untold(), memory.teardown.trouble()) {
+        events.push(cloud::Event::error(ErrorCode::Teardown, message));
     }
     cloud::request::events(id, &events, &memory.uid)
 }

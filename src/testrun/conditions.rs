@@ -125,20 +125,13 @@ fn teardown_done(facts: &Facts<'_>) -> Claim {
             Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once")
         }
         Teardown::Failed(message) => Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", message),
-        Teardown::NotOurs | Teardown::Unclear | Teardown::Due | Teardown::Running => {
-            let begun =
-                facts.run.condition(TEARDOWN_EXECUTED).is_some_and(|known| known.reason == TEARDOWN_BEGUN);
-            let (truth, reason, message) = if begun {
-                let message = "the agent was restarted while teardown() was under way; it is never run twice";
-                (Truth::Unknown, "TeardownUnknown", message)
-            } else {
-                (
-                    Truth::False,
-                    "TeardownNotRun",
-                    "the test has not started, or no runner was left to run teardown() on",
-                )
-            };
-            Claim::new(TEARDOWN_EXECUTED, truth, reason, message)
+        lost @ (Teardown::Lost | Teardown::Unclear) => {
+            let message = lost.trouble().unwrap_or_default();
+            Claim::new(TEARDOWN_EXECUTED, Truth::Unknown, "TeardownUnknown", message)
+        }
+        Teardown::NotOurs | Teardown::Due | Teardown::Running => {
+            let message = "the test has not started, or no runner was left to run teardown() on";
+            Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownNotRun", message)
         }
     }
 }

@@ -113,7 +113,11 @@ impl<'a> Facts<'a> {
             Fact::TeardownDue => match memory.teardown {
                 Teardown::Due => self.reachable().is_some(),
                 Teardown::Running => true,
-                Teardown::NotOurs | Teardown::Unclear | Teardown::Done | Teardown::Failed(_) => false,
+                Teardown::NotOurs
+                | Teardown::Unclear
+                | Teardown::Lost
+                | Teardown::Done
+                | Teardown::Failed(_) => false,
             },
             Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
             Fact::PodsLeft => self.within(PODS_PATIENCE) && self.pods_left,
@@ -172,7 +176,8 @@ impl<'a> Facts<'a> {
     /// Whether GCk6 has to hear that teardown failed.
     #[must_use]
     pub fn teardown_failure_untold(&self) -> bool {
-        !self.memory.teardown_told && matches!(self.memory.teardown, Teardown::Failed(_))
+        let over = self.memory.block == Block::Stopped && !self.holds(Fact::TeardownUnclear);
+        over && !self.memory.teardown_told && self.memory.teardown.trouble().is_some()
     }
 
     /// Whether the test, or a part of it, has been started. Then setup is over, whoever has run it.

@@ -143,6 +143,8 @@ pub enum Teardown {
     /// An earlier process has recorded that it runs it, together with why the run ends. It did not come to that if a
     /// runner has not been stopped; the runners have to be asked.
     Unclear,
+    /// An earlier process was killed while it ran, or just before.
+    Lost,
     /// This process has recorded that it runs it now.
     Due,
     /// It is being run. It is never run again, on whatever runner.
@@ -151,6 +153,22 @@ pub enum Teardown {
     Done,
     /// It failed.
     Failed(String),
+}
+
+/// What a person is told of a teardown whose end nobody has heard.
+const TEARDOWN_LOST: &str =
+    "teardown() may have been cut short: the agent was restarted while it ran, and it is never run twice";
+
+impl Teardown {
+    /// What is wrong with it, for a person, if anything is.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Failed(message) => Some(message),
+            Self::Lost | Self::Unclear => Some(TEARDOWN_LOST),
+            Self::NotOurs | Self::Due | Self::Running | Self::Done => None,
+        }
+    }
 }
 
 impl RunMemory {
@@ -200,7 +218,7 @@ impl RunMemory {
             }
             Action::CheckState => self.state_asked = now,
             Action::RunTeardown(_) => self.teardown = Teardown::Running,
-            Action::TellCloud => self.telling_teardown = matches!(self.teardown, Teardown::Failed(_)),
+            Action::TellCloud => self.telling_teardown = self.teardown.trouble().is_some(),
             _ => {}
         }
     }

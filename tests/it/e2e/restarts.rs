@@ -52,7 +52,9 @@ fn killed_when(what: &str, moment: Moment) {
     place.over(id, 3);
     place.sim.with(|world, _| {
         let events = &world.cloud.runs[&id].events;
-        assert!(events.is_empty(), "killed when {what}: GCk6 was told of {events:?}");
+        // A teardown whose end nobody has heard is told, and aborts nothing.
+        let unheard = events.iter().all(|(_, event)| event["event"]["error_code"] == 8031);
+        assert!(unheard, "killed when {what}: GCk6 was told of {events:?}");
         for (_, runner) in world.k6s.all("plz-test-") {
             assert!(runner.resumed.is_some() && runner.stopped.is_none(), "killed when {what}");
             let data = runner.data_puts.last().and_then(|(_, data)| data.clone());
@@ -86,7 +88,7 @@ fn killed_again_and_again() {
     }
     place.start();
     place.over(id, 3);
-    place.sim.with(|world, _| assert!(world.cloud.runs[&id].events.is_empty()));
+    place.sim.with(|world, _| assert_eq!(world.cloud.runs[&id].events_of("TestRunAbortEvent").count(), 0));
 }
 
 #[test]
