@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use k8s::ObjectMeta;
-use serde::Deserialize;
 
 use super::api::{Stage, TestRun};
 use super::memory::{Job, RunMemory, Setup, Teardown};
@@ -308,10 +307,11 @@ pub(crate) fn owned_by(body: &[u8], owner: &str) -> Option<String> {
 }
 
 fn metadata(body: &[u8]) -> Option<ObjectMeta> {
-    #[derive(Deserialize)]
+    #[derive(Default)]
     struct Object {
         metadata: ObjectMeta,
     }
+    k8s::readable!(Object { metadata: "metadata" });
     serde_json::from_slice::<Object>(body).ok().map(|object| object.metadata)
 }
 
