@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use k8s::ObjectMeta;
-use serde::Deserialize;
 
 use crate::announce::Announcement;
 use crate::redact;
@@ -93,9 +92,10 @@ pub fn text(error: &impl std::fmt::Display) -> String {
 }
 
 fn metadata(body: &[u8]) -> Option<ObjectMeta> {
-    #[derive(Deserialize)]
+    #[derive(Default)]
     struct Object {
         metadata: ObjectMeta,
     }
+    k8s::readable!(Object { metadata: "metadata" });
     serde_json::from_slice::<Object>(body).ok().map(|object| object.metadata)
 }

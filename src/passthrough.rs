@@ -5,20 +5,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use k8s::fields::{Faults, Read};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// Labels and annotations that are put on pods.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PodMetadata {
     /// Annotations, by key.
-    #[serde(deserialize_with = "k8s::meta::nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Labels, by key.
-    #[serde(deserialize_with = "k8s::meta::nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
+k8s::readable!(PodMetadata { annotations: "annotations", labels: "labels" });
 
 impl PodMetadata {
     /// Whether there is nothing in it.
@@ -28,14 +29,13 @@ impl PodMetadata {
 }
 
 /// Reads an object or null.
-pub fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Ok(Option::<Value>::deserialize(deserializer)?.map(without_nulls))
+pub fn object(value: &Value, faults: &mut Faults) -> Option<Value> {
+    Option::<Value>::read(value, faults).map(without_nulls)
 }
 
 /// Reads a list or null; elements that are null are skipped.
-pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
-    let list = Option::<Vec<Value>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(list.into_iter().filter(|value| !value.is_null()).map(without_nulls).collect())
+pub fn list(value: &Value, faults: &mut Faults) -> Vec<Value> {
+    Vec::<Value>::read(value, faults).into_iter().map(without_nulls).collect()
 }
 
 /// `value` without the nulls in it, at any depth.

@@ -6,7 +6,9 @@
 
 use std::fmt;
 
+use k8s::fields;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::excerpt;
@@ -91,31 +93,32 @@ impl Request {
 
 /// What a runner says of itself. `status` runs: 0 created, 1 and 2 initializing, 3 ready, 4 paused before the run,
 /// 5 started, 6 setup, 7 running, 8 teardown, 9 ended, 10 interrupted, 11 marked as failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunnerStatus {
     /// The number above.
-    #[serde(deserialize_with = "nullable")]
     pub status: u32,
     /// Waits to be resumed.
-    #[serde(deserialize_with = "nullable")]
     pub paused: bool,
     /// Started and not ended. A lingering runner that was stopped still says so: it tells nothing about the end.
-    #[serde(deserialize_with = "nullable")]
     pub running: bool,
     /// The test was told to stop, or is over.
-    #[serde(deserialize_with = "nullable")]
     pub stopped: bool,
     /// A threshold was crossed.
-    #[serde(deserialize_with = "nullable")]
     pub tainted: bool,
     /// Virtual users at work.
-    #[serde(deserialize_with = "nullable")]
     pub vus: u64,
     /// Virtual users that are initialized.
-    #[serde(rename = "vus-max", deserialize_with = "nullable")]
     pub vus_max: u64,
 }
+k8s::readable!(RunnerStatus {
+    status: "status",
+    paused: "paused",
+    running: "running",
+    stopped: "stopped",
+    tainted: "tainted",
+    vus: "vus",
+    vus_max: "vus-max",
+});
 
 impl RunnerStatus {
     const PAUSED_BEFORE_START: u32 = 4;
@@ -184,56 +187,47 @@ pub fn interpret(status: u16, body: &[u8]) -> Result<(), Error> {
 
 /// The reply to [`Request::status`], [`Request::resume`] and [`Request::stop`].
 pub fn status_reply(body: &[u8]) -> Result<RunnerStatus, Error> {
-    let document: Document<Option<RunnerStatus>> = decode(body)?;
-    document.data.attributes.ok_or_else(|| Error::Decode("status without attributes".to_owned()))
+    let document: Value =
+        serde_json::from_slice(body).map_err(|cause| undecoded(&cause.to_string(), body))?;
+    let attributes = &document["data"]["attributes"];
+    if attributes.is_null() {
+        return Err(Error::Decode("status without attributes".to_owned()));
+    }
+    fields::read(attributes).map_err(|cause| undecoded(&cause, body))
 }
 
 /// The reply to [`Request::run_setup`] and [`Request::setup_data`]: the data as the JSON text it came in, to be
 /// handed to the other runners unchanged; none when there is none.
 pub fn setup_reply(body: &[u8]) -> Result<Option<String>, Error> {
     #[derive(Deserialize)]
+    struct Document {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        attributes: Option<Attributes>,
+    }
+    #[derive(Deserialize)]
     struct Attributes {
         data: Option<Box<RawValue>>,
     }
     // Neither an excerpt nor serde's quotation of a value: setup data may hold what a script logged in with.
-    let document: Document<Option<Attributes>> = serde_json::from_slice(body)
+    let document: Document = serde_json::from_slice(body)
         .map_err(|cause| Error::Decode(format!("setup data, byte {} of {}", cause.column(), body.len())))?;
     let data = document.data.attributes.and_then(|attributes| attributes.data);
     Ok(data.map(|data| data.get().to_owned()))
 }
 
-#[derive(Deserialize)]
-struct Document<T> {
-    data: Data<T>,
-}
-
-#[derive(Deserialize)]
-struct Data<T> {
-    attributes: T,
-}
-
-fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|cause| {
-        let cause = excerpt::one_line(&cause.to_string());
-        Error::Decode(format!("{cause}; it begins: {}", excerpt::of_body(body)))
-    })
+fn undecoded(cause: &str, body: &[u8]) -> Error {
+    Error::Decode(format!("{}; it begins: {}", excerpt::one_line(cause), excerpt::of_body(body)))
 }
 
 /// What k6 says of its own failure: title and detail of the first error, each on one line.
 fn failure(body: &[u8]) -> Option<(String, String)> {
-    #[derive(Deserialize)]
-    struct Failures {
-        errors: Vec<Failure>,
-    }
-    #[derive(Deserialize)]
-    struct Failure {
-        title: String,
-        detail: Option<String>,
-    }
-    let failures: Failures = serde_json::from_slice(body).ok()?;
-    let Failure { title, detail } = failures.errors.into_iter().next()?;
-    let detail = detail.unwrap_or_else(|| "k6 names no cause".to_owned());
-    Some((excerpt::one_line(&title), excerpt::one_line(&detail)))
+    let document: Value = serde_json::from_slice(body).ok()?;
+    let failure = document["errors"].get(0)?;
+    let detail = failure["detail"].as_str().unwrap_or("k6 names no cause");
+    Some((excerpt::one_line(failure["title"].as_str()?), excerpt::one_line(detail)))
 }
 
 fn refused(code: u16, body: &[u8]) -> Error {
@@ -244,14 +238,6 @@ fn refused(code: u16, body: &[u8]) -> Error {
         Some((title, detail)) => Error::Status { code, excerpt: format!("{title}: {detail}") },
         None => Error::Status { code, excerpt: excerpt::of_body(body) },
     }
-}
-
-fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]

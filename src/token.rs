@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::Value;
 
 use crate::event::ObjectKey;
 use crate::lesson;
@@ -111,13 +110,9 @@ impl TokenMemory {
 }
 
 fn parse(body: &[u8]) -> Result<Secret, String> {
-    #[derive(Deserialize)]
-    struct Object {
-        data: Option<BTreeMap<String, Option<String>>>,
-    }
-    let object: Object =
+    let object: Value =
         serde_json::from_slice(body).map_err(|_| "is not what a Secret looks like".to_owned())?;
-    let encoded = object.data.unwrap_or_default().remove(TOKEN_KEY).flatten();
+    let encoded = object["data"][TOKEN_KEY].as_str();
     let encoded = encoded.ok_or_else(|| format!("has no key {TOKEN_KEY}; put the GCk6 token under it"))?;
     let bytes = STANDARD.decode(encoded).map_err(|_| format!("holds no base64 under the key {TOKEN_KEY}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("holds no text under the key {TOKEN_KEY}"))?;

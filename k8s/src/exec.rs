@@ -10,11 +10,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::config::{ExecPlugin, Secret};
-use crate::meta::{nullable, parse_time};
+use crate::meta::parse_time;
 use crate::status::{Error, printable};
 
 /// The most that is read of what a plugin prints, in bytes.
@@ -150,29 +149,27 @@ fn failed(plugin: &ExecPlugin, what: &str) -> Error {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct Wire {
-    #[serde(default, deserialize_with = "nullable")]
     api_version: String,
-    #[serde(default, deserialize_with = "nullable")]
     kind: String,
-    #[serde(default, deserialize_with = "nullable")]
     status: WireStatus,
 }
+crate::readable!(Wire { api_version: "apiVersion", kind: "kind", status: "status" });
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct WireStatus {
-    #[serde(default, deserialize_with = "nullable")]
     token: String,
-    #[serde(default, deserialize_with = "nullable")]
     client_certificate_data: String,
-    #[serde(default, deserialize_with = "nullable")]
     client_key_data: String,
-    #[serde(default, deserialize_with = "nullable")]
     expiration_timestamp: String,
 }
+crate::readable!(WireStatus {
+    token: "token",
+    client_certificate_data: "clientCertificateData",
+    client_key_data: "clientKeyData",
+    expiration_timestamp: "expirationTimestamp",
+});
 
 #[cfg(test)]
 mod tests {

@@ -74,6 +74,7 @@ pub mod backoff;
 pub mod client;
 pub mod config;
 mod exec;
+pub mod fields;
 mod follow;
 pub mod lines;
 pub mod meta;

@@ -7,58 +7,63 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Deserializer, Serialize};
-
-/// Reads `null` as the type's default. For `#[serde(default, deserialize_with = "k8s::meta::nullable")]`.
-pub fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
+use serde::Serialize;
 
 /// `metav1.ObjectMeta`. Text that is absent is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectMeta {
     /// Unique within kind and namespace.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Only in a create: the server appends random characters to make a name.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub generate_name: String,
     /// Empty for cluster-scoped objects.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
     /// Tells an object from an earlier one of the same name.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub uid: String,
     /// Changes with every write.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub resource_version: String,
     /// Counts the changes of the spec, from 1; 0 where the server has not said.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub generation: i64,
     /// RFC 3339; see [`parse_time`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub creation_timestamp: Option<String>,
     /// RFC 3339; set once somebody has asked for the deletion.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_timestamp: Option<String>,
     /// To select by.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// To keep notes in.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Who has to let go before the object can be gone.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub finalizers: Vec<String>,
     /// Whose deletion takes this object along.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owner_references: Vec<OwnerReference>,
 }
+crate::readable!(ObjectMeta {
+    name: "name",
+    generate_name: "generateName",
+    namespace: "namespace",
+    uid: "uid",
+    resource_version: "resourceVersion",
+    generation: "generation",
+    creation_timestamp: "creationTimestamp",
+    deletion_timestamp: "deletionTimestamp",
+    labels: "labels",
+    annotations: "annotations",
+    finalizers: "finalizers",
+    owner_references: "ownerReferences",
+});
 
 impl ObjectMeta {
     /// Namespace and name.
@@ -87,52 +92,61 @@ impl ObjectMeta {
 }
 
 /// `metav1.OwnerReference`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnerReference {
     /// `batch/v1`.
-    #[serde(default, deserialize_with = "nullable")]
     pub api_version: String,
     /// `Job`.
-    #[serde(default, deserialize_with = "nullable")]
     pub kind: String,
     /// The owner's name; it lives in the same namespace, or in none.
-    #[serde(default, deserialize_with = "nullable")]
     pub name: String,
     /// The owner's uid.
-    #[serde(default, deserialize_with = "nullable")]
     pub uid: String,
     /// Whether the owner is the one that manages the object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub controller: Option<bool>,
     /// Whether a foreground deletion of the owner waits for the object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub block_owner_deletion: Option<bool>,
 }
+crate::readable!(OwnerReference {
+    api_version: "apiVersion",
+    kind: "kind",
+    name: "name",
+    uid: "uid",
+    controller: "controller",
+    block_owner_deletion: "blockOwnerDeletion",
+});
 
 /// `metav1.Condition`; pods' conditions read as one too.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
     /// CamelCase, unique within the list.
-    #[serde(rename = "type", default, deserialize_with = "nullable")]
+    #[serde(rename = "type")]
     pub type_: String,
     /// `True`, `False` or `Unknown`.
-    #[serde(default, deserialize_with = "nullable")]
     pub status: String,
     /// A CamelCase word for programs.
-    #[serde(default, deserialize_with = "nullable")]
     pub reason: String,
     /// A sentence for people.
-    #[serde(default, deserialize_with = "nullable")]
     pub message: String,
     /// RFC 3339: when `status` last changed.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub last_transition_time: String,
     /// The `metadata.generation` that the condition speaks of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 }
+crate::readable!(Condition {
+    type_: "type",
+    status: "status",
+    reason: "reason",
+    message: "message",
+    last_transition_time: "lastTransitionTime",
+    observed_generation: "observedGeneration",
+});
 
 impl Condition {
     /// Whether `status` is `True`.
@@ -143,28 +157,36 @@ impl Condition {
 }
 
 /// `v1.ObjectReference`: which object a Kubernetes Event is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// `v1`.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub api_version: String,
     /// `Pod`.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub kind: String,
     /// Empty for cluster-scoped objects.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
     /// The object's name.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The object's uid.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub uid: String,
     /// The resourceVersion spoken of.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub resource_version: String,
 }
+crate::readable!(ObjectRef {
+    api_version: "apiVersion",
+    kind: "kind",
+    namespace: "namespace",
+    name: "name",
+    uid: "uid",
+    resource_version: "resourceVersion",
+});
 
 /// Namespace and name: what identifies an object of a kind. Shown as `namespace/name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

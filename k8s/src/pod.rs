@@ -2,149 +2,143 @@
 //!
 //! Leaves alone what follows from it; that is for callers to decide.
 
-use serde::Deserialize;
-
-use crate::meta::{Condition, ObjectMeta, nullable};
+use crate::meta::{Condition, ObjectMeta};
 
 /// `v1.Pod`, as far as it tells how the pod fares. Text that is absent is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
     /// Name, labels, owners.
-    #[serde(default, deserialize_with = "nullable")]
     pub metadata: ObjectMeta,
     /// What was asked for.
-    #[serde(default, deserialize_with = "nullable")]
     pub spec: PodSpec,
     /// What became of it.
-    #[serde(default, deserialize_with = "nullable")]
     pub status: PodStatus,
 }
+crate::readable!(Pod { metadata: "metadata", spec: "spec", status: "status" });
 
 /// `v1.PodSpec`, as far as it matters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodSpec {
     /// The node; empty until the pod is scheduled.
-    #[serde(default, deserialize_with = "nullable")]
     pub node_name: String,
 }
+crate::readable!(PodSpec { node_name: "nodeName" });
 
 /// `v1.PodStatus`, as far as it matters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    #[serde(default, deserialize_with = "nullable")]
     pub phase: String,
     /// `Evicted`, `NodeLost`, …; mostly empty.
-    #[serde(default, deserialize_with = "nullable")]
     pub reason: String,
     /// A sentence to `reason`.
-    #[serde(default, deserialize_with = "nullable")]
     pub message: String,
     /// The first of the pod's addresses, without brackets; empty until it has one.
-    #[serde(rename = "podIP", default, deserialize_with = "nullable")]
     pub pod_ip: String,
     /// All of the pod's addresses; two on dual-stack clusters.
-    #[serde(rename = "podIPs", default, deserialize_with = "nullable")]
     pub pod_ips: Vec<PodIp>,
     /// RFC 3339: when the kubelet took the pod in.
-    #[serde(default, deserialize_with = "nullable")]
     pub start_time: String,
     /// `PodScheduled`, `Ready`, `DisruptionTarget`, …
-    #[serde(default, deserialize_with = "nullable")]
     pub conditions: Vec<Condition>,
     /// One per init container, once the kubelet has the pod.
-    #[serde(default, deserialize_with = "nullable")]
     pub init_container_statuses: Vec<ContainerStatus>,
     /// One per container, once the kubelet has the pod.
-    #[serde(default, deserialize_with = "nullable")]
     pub container_statuses: Vec<ContainerStatus>,
 }
+crate::readable!(PodStatus {
+    phase: "phase",
+    reason: "reason",
+    message: "message",
+    pod_ip: "podIP",
+    pod_ips: "podIPs",
+    start_time: "startTime",
+    conditions: "conditions",
+    init_container_statuses: "initContainerStatuses",
+    container_statuses: "containerStatuses",
+});
 
 /// `v1.PodIP`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodIp {
     /// The address, without brackets.
-    #[serde(default, deserialize_with = "nullable")]
     pub ip: String,
 }
+crate::readable!(PodIp { ip: "ip" });
 
 /// `v1.ContainerStatus`, as far as it matters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerStatus {
     /// The container's name.
-    #[serde(default, deserialize_with = "nullable")]
     pub name: String,
     /// Whether the readiness probe holds; true as soon as it runs where there is no probe.
-    #[serde(default, deserialize_with = "nullable")]
     pub ready: bool,
     /// How often it was started again.
-    #[serde(default, deserialize_with = "nullable")]
     pub restart_count: u32,
     /// How it is.
-    #[serde(default, deserialize_with = "nullable")]
     pub state: ContainerState,
     /// How its previous life ended.
-    #[serde(default, deserialize_with = "nullable")]
     pub last_state: ContainerState,
 }
+crate::readable!(ContainerStatus {
+    name: "name",
+    ready: "ready",
+    restart_count: "restartCount",
+    state: "state",
+    last_state: "lastState",
+});
 
 /// `v1.ContainerState`: one of three, or none of them while nobody knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerState {
     /// Not started yet.
-    #[serde(default)]
     pub waiting: Option<Waiting>,
     /// Running.
-    #[serde(default)]
     pub running: Option<Running>,
     /// Ended.
-    #[serde(default)]
     pub terminated: Option<Terminated>,
 }
+crate::readable!(ContainerState { waiting: "waiting", running: "running", terminated: "terminated" });
 
 /// `v1.ContainerStateWaiting`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     /// `ContainerCreating`, `PodInitializing`, `ErrImagePull`, `ImagePullBackOff`, `CreateContainerConfigError`, …
-    #[serde(default, deserialize_with = "nullable")]
     pub reason: String,
     /// A sentence to it.
-    #[serde(default, deserialize_with = "nullable")]
     pub message: String,
 }
+crate::readable!(Waiting { reason: "reason", message: "message" });
 
 /// `v1.ContainerStateRunning`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Running {
     /// RFC 3339.
-    #[serde(default, deserialize_with = "nullable")]
     pub started_at: String,
 }
+crate::readable!(Running { started_at: "startedAt" });
 
 /// `v1.ContainerStateTerminated`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terminated {
     /// The process's exit code; 128 + n after signal n.
-    #[serde(default, deserialize_with = "nullable")]
     pub exit_code: i32,
     /// The signal that ended it; 0 for none.
-    #[serde(default, deserialize_with = "nullable")]
     pub signal: i32,
     /// `Completed`, `Error`, `OOMKilled`, `ContainerStatusUnknown`, …
-    #[serde(default, deserialize_with = "nullable")]
     pub reason: String,
     /// What the container left in its termination log.
-    #[serde(default, deserialize_with = "nullable")]
     pub message: String,
     /// RFC 3339.
-    #[serde(default, deserialize_with = "nullable")]
     pub finished_at: String,
 }
+crate::readable!(Terminated {
+    exit_code: "exitCode",
+    signal: "signal",
+    reason: "reason",
+    message: "message",
+    finished_at: "finishedAt",
+});
 
 impl PodStatus {
     /// The condition of that type.

@@ -6,11 +6,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-
-use crate::meta::nullable;
 
 /// The longest piece of a foreign body that is kept in an error, in characters.
 const EXCERPT_CHARS_MAX: usize = 200;
@@ -257,49 +254,52 @@ pub(crate) fn printable(text: &str, chars_max: usize) -> String {
     line
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct WireStatus {
-    #[serde(default, deserialize_with = "nullable")]
     kind: String,
-    #[serde(default, deserialize_with = "nullable")]
     code: u16,
-    #[serde(default, deserialize_with = "nullable")]
     reason: String,
-    #[serde(default, deserialize_with = "nullable")]
     message: String,
-    #[serde(default, deserialize_with = "nullable")]
     details: WireDetails,
 }
+crate::readable!(WireStatus {
+    kind: "kind",
+    code: "code",
+    reason: "reason",
+    message: "message",
+    details: "details",
+});
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct WireDetails {
-    #[serde(default, deserialize_with = "nullable")]
     retry_after_seconds: u32,
 }
+crate::readable!(WireDetails { retry_after_seconds: "retryAfterSeconds" });
 
 /// The answer to [`self_subject_access_review`](crate::resource::self_subject_access_review).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessReview {
     /// Whether the caller may.
-    #[serde(default, deserialize_with = "nullable")]
     pub allowed: bool,
     /// Why, or why not; may be empty.
-    #[serde(default, deserialize_with = "nullable")]
     pub reason: String,
     /// What the authorizer stumbled over; may be empty.
-    #[serde(default, deserialize_with = "nullable", rename = "evaluationError")]
     pub evaluation_error: String,
 }
+crate::readable!(AccessReview { allowed: "allowed", reason: "reason", evaluation_error: "evaluationError" });
 
 impl AccessReview {
     /// Reads the body of the answer.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        #[derive(Deserialize)]
+        #[derive(Default)]
         struct Wire {
-            status: AccessReview,
+            status: Option<AccessReview>,
         }
-        decode("the SelfSubjectAccessReview", body).map(|wire: Wire| wire.status)
+        crate::readable!(Wire { status: "status" });
+        let what = "the SelfSubjectAccessReview";
+        let wire: Wire = decode(what, body)?;
+        wire.status
+            .ok_or_else(|| Error::Decode { what: what.to_owned(), cause: "it has no status".to_owned() })
     }
 }
 

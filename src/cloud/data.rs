@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use k8s::fields::{Faults, Read};
 use serde_json::Value;
 
 use super::{RunId, RunStatus};
@@ -27,73 +27,78 @@ pub const AGGREGATION_VARS: [&str; 5] = [
 pub const AGGREGATION_API_VERSION: &str = "2";
 
 /// Reply to [`super::request::data`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestRunData {
     /// `id`.
     pub id: Option<RunId>,
     /// `run_status`.
     pub run_status: Option<RunStatus>,
     /// `k8s_load_zones_config`.
-    #[serde(rename = "k8s_load_zones_config", deserialize_with = "nullable")]
     pub config: LoadZoneConfig,
     /// `k6_runtime_config`.
-    #[serde(rename = "k6_runtime_config", deserialize_with = "nullable")]
     pub runtime: RuntimeConfig,
     /// `load_zone_distribution`: by label. Exactly one entry can be served.
-    #[serde(rename = "load_zone_distribution", deserialize_with = "nullable_values")]
     pub distribution: BTreeMap<String, Distribution>,
     /// `test_run_token`: lets the runners read the secrets of this run; none when empty.
-    #[serde(deserialize_with = "secret")]
     pub test_run_token: Option<Secret>,
     /// `secrets_config`.
-    #[serde(rename = "secrets_config")]
     pub secrets: Option<SecretsConfig>,
 }
+k8s::readable!(TestRunData {
+    id: "id",
+    run_status: "run_status",
+    config: "k8s_load_zones_config",
+    runtime: "k6_runtime_config",
+    distribution: "load_zone_distribution",
+    test_run_token: "test_run_token" by secret,
+    secrets: "secrets_config",
+});
 
 /// `k8s_load_zones_config`: how to run the test.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadZoneConfig {
     /// `load_runner_image`; empty when missing.
-    #[serde(rename = "load_runner_image", deserialize_with = "text")]
     pub image: String,
     /// `instance_count`: how many runners; 0 when missing.
-    #[serde(deserialize_with = "number")]
     pub instance_count: i64,
     /// `k6_archive_temp_public_url`: where the archive lies, presigned for 300 s; none when empty.
-    #[serde(rename = "k6_archive_temp_public_url", deserialize_with = "secret")]
     pub archive_url: Option<Secret>,
     /// `cli_flags`.
-    #[serde(rename = "cli_flags", deserialize_with = "nullable")]
     pub flags: CliFlags,
     /// `environment`: what the script finds in `__ENV`, by name.
-    #[serde(deserialize_with = "secrets")]
     pub environment: BTreeMap<String, Secret>,
 }
+k8s::readable!(LoadZoneConfig {
+    image: "load_runner_image" by text,
+    instance_count: "instance_count" by number,
+    archive_url: "k6_archive_temp_public_url" by secret,
+    flags: "cli_flags",
+    environment: "environment" by secrets,
+});
 
 /// `cli_flags`: options of k6 that GCk6 took from the user's archive.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CliFlags {
     /// Networks that the script must not reach.
-    #[serde(deserialize_with = "texts")]
     pub blacklist_ips: Vec<String>,
     /// Host patterns that the script must not reach.
-    #[serde(deserialize_with = "texts")]
     pub blocked_hostnames: Vec<String>,
     /// Whether the script sees the environment of the runner's process.
-    #[serde(deserialize_with = "flag")]
     include_system_env_vars: bool,
-    #[serde(deserialize_with = "flag")]
     include_system_env_variables: bool,
     /// `User-Agent` of the script's requests; empty when missing.
-    #[serde(deserialize_with = "text")]
     pub user_agent: String,
     /// Tags on every metric, by name.
-    #[serde(deserialize_with = "text_map")]
     pub tags: BTreeMap<String, String>,
 }
+k8s::readable!(CliFlags {
+    blacklist_ips: "blacklist_ips" by texts,
+    blocked_hostnames: "blocked_hostnames" by texts,
+    include_system_env_vars: "include_system_env_vars" by flag,
+    include_system_env_variables: "include_system_env_variables" by flag,
+    user_agent: "user_agent" by text,
+    tags: "tags" by text_map,
+});
 
 impl CliFlags {
     /// Whether the script sees the environment of the runner's process. GCk6 has two spellings of the flag; one that
@@ -105,109 +110,93 @@ impl CliFlags {
 
 /// `k6_runtime_config`: how the runners push metrics. Durations are text as k6 reads it, such as `3s`; what is
 /// missing is left to k6's own defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuntimeConfig {
     /// Span of one aggregate.
-    #[serde(deserialize_with = "duration")]
     pub aggregation_period: Option<String>,
     /// How long to wait for stragglers of an aggregate.
-    #[serde(deserialize_with = "duration")]
     pub aggregation_wait_period: Option<String>,
     /// Time between pushes.
-    #[serde(deserialize_with = "duration")]
     pub metric_push_interval: Option<String>,
     /// Pushes at a time.
-    #[serde(deserialize_with = "filled_text")]
     pub metric_push_concurrency: Option<String>,
 }
+k8s::readable!(RuntimeConfig {
+    aggregation_period: "aggregationPeriod" by duration,
+    aggregation_wait_period: "aggregationWaitPeriod" by duration,
+    metric_push_interval: "metricPushInterval" by duration,
+    metric_push_concurrency: "metricPushConcurrency" by filled_text,
+});
 
 /// One entry of `load_zone_distribution`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Distribution {
     /// Name of the zone; empty when missing.
-    #[serde(deserialize_with = "text")]
     pub load_zone: String,
 }
+k8s::readable!(Distribution {
+    load_zone: "loadZone" by text,
+});
 
 /// `secrets_config`: where the runners read the secrets of the run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretsConfig {
     /// URL template with `{key}` in it.
-    #[serde(deserialize_with = "text")]
     pub endpoint: String,
     /// Where in the reply the secret stands.
-    #[serde(deserialize_with = "text")]
     pub response_path: String,
 }
-
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-fn nullable_values<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    let map: BTreeMap<String, Option<T>> = nullable(deserializer)?;
-    Ok(map_of(map.into_iter().map(|(key, value)| (key, value.unwrap_or_default()))))
-}
+k8s::readable!(SecretsConfig {
+    endpoint: "endpoint" by text,
+    response_path: "response_path" by text,
+});
 
 /// Any JSON value as the text that a person would have written for it.
-fn as_text(value: Value) -> String {
+fn text(value: &Value, _: &mut Faults) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text,
+        Value::String(text) => text.clone(),
         other => other.to_string(),
     }
 }
 
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(as_text(Value::deserialize(deserializer)?))
+fn filled_text(value: &Value, faults: &mut Faults) -> Option<String> {
+    Some(text(value, faults)).filter(|text| !text.is_empty())
 }
 
-fn filled_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Some(text(deserializer)?).filter(|text| !text.is_empty()))
+fn secret(value: &Value, faults: &mut Faults) -> Option<Secret> {
+    filled_text(value, faults).map(Secret::new)
 }
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-    Ok(filled_text(deserializer)?.map(Secret::new))
+fn texts(value: &Value, faults: &mut Faults) -> Vec<String> {
+    let list: Vec<Value> = Read::read(value, faults);
+    list.iter().filter_map(|value| filled_text(value, faults)).collect()
 }
 
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let list: Vec<Value> = nullable(deserializer)?;
-    Ok(list.into_iter().map(as_text).filter(|text| !text.is_empty()).collect())
+fn text_map(value: &Value, faults: &mut Faults) -> BTreeMap<String, String> {
+    let map: BTreeMap<String, Value> = Read::read(value, faults);
+    map_of(map.into_iter().map(|(key, value)| (key, text(&value, faults))))
 }
 
-fn text_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let map: BTreeMap<String, Value> = nullable(deserializer)?;
-    Ok(map_of(map.into_iter().map(|(key, value)| (key, as_text(value)))))
-}
-
-fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Secret>, D::Error> {
-    Ok(map_of(text_map(deserializer)?.into_iter().map(|(key, value)| (key, Secret::new(value)))))
+fn secrets(value: &Value, faults: &mut Faults) -> BTreeMap<String, Secret> {
+    map_of(text_map(value, faults).into_iter().map(|(key, value)| (key, Secret::new(value))))
 }
 
 /// A whole number, also as text; what is not one counts as 0, which the template refuses with a message.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    Ok(text(deserializer)?.trim().parse().unwrap_or(0))
+fn number(value: &Value, faults: &mut Faults) -> i64 {
+    text(value, faults).trim().parse().unwrap_or(0)
 }
 
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(text(deserializer)?.eq_ignore_ascii_case("true"))
+fn flag(value: &Value, faults: &mut Faults) -> bool {
+    text(value, faults).eq_ignore_ascii_case("true")
 }
 
 /// A duration as text. k6's own JSON form of a duration is either text or a number of milliseconds.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
+fn duration(value: &Value, faults: &mut Faults) -> Option<String> {
+    match value {
         Value::Number(milliseconds) => Some(format!("{milliseconds}ms")),
-        other => Some(as_text(other)).filter(|text| !text.is_empty()),
-    })
+        other => filled_text(other, faults),
+    }
 }
 
 #[cfg(test)]

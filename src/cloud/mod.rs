@@ -12,7 +12,9 @@ pub mod request;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use k8s::fields::{Faults, Read};
+use serde::Serialize;
+use serde_json::Value;
 
 pub use data::TestRunData;
 pub use events::{ErrorCode, Event, Origin};
@@ -21,7 +23,7 @@ pub use reply::Error;
 pub use request::Registration;
 
 /// The number of a test run at GCk6. Read from a JSON number or a numeric string, written as a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RunId(pub u64);
 
@@ -49,25 +51,31 @@ impl FromStr for RunId {
     }
 }
 
-impl<'de> Deserialize<'de> for RunId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a test run id as a number or a numeric string")]
-        enum Raw {
-            Number(u64),
-            Text(String),
-        }
-        match Raw::deserialize(deserializer)? {
-            Raw::Number(number) => Ok(Self(number)),
-            Raw::Text(text) => text.parse().map_err(serde::de::Error::custom),
-        }
+/// No run has the id 0, which stands for an absent one.
+impl Read for RunId {
+    fn read(value: &Value, faults: &mut Faults) -> Self {
+        let id = match value {
+            Value::String(text) => text.parse().ok(),
+            Value::Null => Some(Self::default()),
+            number => number.as_u64().map(Self),
+        };
+        id.unwrap_or_else(|| {
+            faults.expected("a test run id, a number or a numeric string");
+            Self::default()
+        })
     }
 }
 
 /// `run_status` of a test run at GCk6. Numbers that are not among the constants are kept as they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RunStatus(pub i64);
+
+impl Read for RunStatus {
+    fn read(value: &Value, faults: &mut Faults) -> Self {
+        Self(i64::read(value, faults))
+    }
+}
 
 impl RunStatus {
     /// Made, not yet validated.
@@ -177,13 +185,16 @@ mod tests {
     #[test]
     fn run_id_from_number_or_text() {
         let check = |json: &str, wanted: Option<u64>| {
-            assert_eq!(serde_json::from_str::<RunId>(json).ok(), wanted.map(RunId), "{json}");
+            assert_eq!(
+                k8s::fields::read(&serde_json::from_str(json).unwrap()).ok(),
+                wanted.map(RunId),
+                "{json}"
+            );
         };
         check("101", Some(101));
         check("\"101\"", Some(101));
         check("18446744073709551615", Some(u64::MAX));
-        for json in
-            ["-1", "1.5", "\"\"", "\"+1\"", "\" 1\"", "\"1/../2\"", "\"18446744073709551616\"", "null", "[]"]
+        for json in ["-1", "1.5", "\"\"", "\"+1\"", "\" 1\"", "\"1/../2\"", "\"18446744073709551616\"", "[]"]
         {
             check(json, None);
         }

@@ -6,8 +6,7 @@
 use std::time::Duration;
 
 use k8s::Retry;
-
-use serde::Deserialize;
+use k8s::fields::Read;
 use serde_json::Value;
 
 use super::{RunId, RunStatus, TestRunData};
@@ -84,21 +83,22 @@ pub fn interpret(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Res
 
 /// Ids in the reply to [`super::request::poll`], in GCk6's order, each once. Nothing at all is an empty list.
 pub fn listed_runs(body: &[u8]) -> Result<Vec<RunId>, Error> {
-    #[derive(Default, Deserialize)]
+    #[derive(Default)]
     struct List {
-        object: Option<Vec<Option<Item>>>,
+        object: Vec<Item>,
     }
-    #[derive(Deserialize)]
+    k8s::readable!(List { object: "object" });
+    #[derive(Default)]
     struct Item {
         id: Option<RunId>,
     }
+    k8s::readable!(Item { id: "id" });
     if body.trim_ascii().is_empty() {
         return Ok(Vec::new());
     }
-    let list: Option<List> = decode("the list of test runs", body)?;
-    let items = list.unwrap_or_default().object.unwrap_or_default();
+    let list: List = decode("the list of test runs", body)?;
     let mut ids = Vec::new();
-    for id in items.into_iter().flatten().filter_map(|item| item.id) {
+    for id in list.object.into_iter().filter_map(|item| item.id) {
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -118,10 +118,11 @@ pub fn test_run_data(body: &[u8]) -> Result<TestRunData, Error> {
 
 /// The reply to [`super::request::state`].
 pub fn test_run_state(body: &[u8]) -> Result<RunStatus, Error> {
-    #[derive(Deserialize)]
+    #[derive(Default)]
     struct State {
         run_status: Option<RunStatus>,
     }
+    k8s::readable!(State { run_status: "run_status" });
     let call = "the test run's state";
     let state: State = decode(call, body)?;
     state.run_status.ok_or_else(|| Error::Decode {
@@ -131,10 +132,11 @@ pub fn test_run_state(body: &[u8]) -> Result<RunStatus, Error> {
     })
 }
 
-fn decode<'a, T: Deserialize<'a>>(call: &'static str, body: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|cause| Error::Decode {
+fn decode<T: Read>(call: &'static str, body: &[u8]) -> Result<T, Error> {
+    let document = serde_json::from_slice(body).map_err(|cause| cause.to_string());
+    document.and_then(|document| k8s::fields::read(&document)).map_err(|cause| Error::Decode {
         call,
-        cause: excerpt::one_line(&cause.to_string()),
+        cause: excerpt::one_line(&cause),
         excerpt: excerpt::of_body(body),
     })
 }

@@ -5,9 +5,7 @@
 
 use std::time::Duration;
 
-use k8s::meta::nullable;
 use k8s::{Client, PODS, Retry, Stop};
-use serde::Deserialize;
 
 use super::StartError;
 use crate::config::RunConfig;
@@ -18,23 +16,24 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(3);
 /// The name of the agent's container in the shipped manifests; the first container counts if none has it.
 const CONTAINER: &str = "plz-agent";
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Pod {
     spec: Spec,
 }
+k8s::readable!(Pod { spec: "spec" });
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Spec {
-    #[serde(default, deserialize_with = "nullable")]
     containers: Vec<Container>,
 }
+k8s::readable!(Spec { containers: "containers" });
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Container {
     name: String,
-    #[serde(default, deserialize_with = "nullable")]
     image: String,
 }
+k8s::readable!(Container { name: "name", image: "image" });
 
 /// The image, or `None` if the agent was stopped while it waited for it.
 pub(super) fn fetch_image(

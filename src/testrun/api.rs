@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s::meta::nullable;
+use k8s::fields::{Faults, Read};
 use k8s::{Condition, ObjectMeta, OwnerReference, Resource};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use super::pod_settings::{EnvVar, InitContainer, PodSettings};
@@ -52,19 +52,16 @@ pub const CLOUD_PLZ_TEST_RUN: &str = "CloudPLZTestRun";
 pub const CLOUD_TEST_RUN_ABORTED: &str = "CloudTestRunAborted";
 
 /// A test run. Written with its `apiVersion` and `kind`, read without a look at them.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TestRun {
     /// `metadata`.
-    #[serde(deserialize_with = "nullable")]
     pub metadata: ObjectMeta,
     /// What is wanted.
-    #[serde(deserialize_with = "nullable")]
     pub spec: TestRunSpec,
     /// What has become of it.
-    #[serde(deserialize_with = "nullable")]
     pub status: TestRunStatus,
 }
+k8s::readable!(TestRun { metadata: "metadata", spec: "spec", status: "status" });
 
 impl TestRun {
     /// Whether GCk6 started the run for a private load zone: only such runs have their id in the spec.
@@ -128,55 +125,70 @@ impl Serialize for TestRun {
 }
 
 /// `spec` of a test run.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TestRunSpec {
     /// Where the script is.
-    #[serde(deserialize_with = "nullable")]
     pub script: Script,
     /// How many runners.
-    #[serde(deserialize_with = "nullable")]
     pub parallelism: i64,
     /// Whether no two runners may share a node.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub separate: bool,
     /// Arguments of k6 in one text, split on white space; `args` is for what has blanks or quotes in it.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub arguments: String,
     /// Arguments of k6, exactly; win over `arguments` unless empty.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Ports of the k6 container beside 6565.
-    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Value>,
     /// Settings of the pod that inspects the script; those of the runner when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initializer: Option<PodSettings>,
     /// Settings of the pod that would start the runners; kept, never used.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub starter: PodSettings,
     /// Settings of the runners' pods.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub runner: PodSettings,
     /// Whether k6 gets `--quiet`: `true` (also when empty) or `false`.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub quiet: String,
     /// Whether k6 gets `--paused`: `true` (also when empty) or `false`.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub paused: String,
     /// Settings of a proxy that is not supported any more; kept, never used.
-    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scuttle: Option<Value>,
     /// `post`: delete the test run when it is over.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub cleanup: String,
     /// The run's id at GCk6; set for runs of private load zones only.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub test_run_id: String,
     /// Name of the Secret with the token of GCk6.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub token: String,
 }
+k8s::readable!(TestRunSpec {
+    script: "script",
+    parallelism: "parallelism",
+    separate: "separate",
+    arguments: "arguments",
+    args: "args",
+    ports: "ports" by passthrough::list,
+    initializer: "initializer",
+    starter: "starter",
+    runner: "runner",
+    quiet: "quiet",
+    paused: "paused",
+    scuttle: "scuttle" by passthrough::object,
+    cleanup: "cleanup",
+    test_run_id: "testRunId",
+    token: "token",
+});
 
 impl TestRunSpec {
     /// Whether the test run is to be deleted when it is over.
@@ -198,8 +210,8 @@ impl fmt::Debug for TestRunSpec {
 }
 
 /// Where the script is: the first of volume claim, config map and local file that is given.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Script {
     /// On a volume.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,54 +220,61 @@ pub struct Script {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMap>,
     /// In the runner's image, or put there by an init container: an absolute path.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub local_file: String,
 }
+k8s::readable!(Script { volume_claim: "volumeClaim", config_map: "configMap", local_file: "localFile" });
 
 /// A script on a volume.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct VolumeClaim {
     /// Name of the PersistentVolumeClaim.
-    #[serde(deserialize_with = "nullable")]
     pub name: String,
     /// Path within the volume, or an absolute one whose directory is the mount point; `test.js` when empty.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// Whether to mount it read-only.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub read_only: bool,
 }
+k8s::readable!(VolumeClaim { name: "name", file: "file", read_only: "readOnly" });
 
 /// A script in a ConfigMap.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ConfigMap {
     /// Name of the ConfigMap.
-    #[serde(deserialize_with = "nullable")]
     pub name: String,
     /// Its key; `test.js` when empty.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub file: String,
 }
+k8s::readable!(ConfigMap { name: "name", file: "file" });
 
 /// `status` of a test run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TestRunStatus {
     /// How far it has come.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "Stage::is_unwritable")]
+    #[serde(skip_serializing_if = "Stage::is_unwritable")]
     pub stage: Stage,
     /// The run's id at GCk6.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub test_run_id: String,
     /// How runners push metrics, for example `2|3s|8s|1s|1`; cloud output only.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub aggregation_vars: String,
     /// Conditions, each type once.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
+k8s::readable!(TestRunStatus {
+    stage: "stage",
+    test_run_id: "testRunId",
+    aggregation_vars: "aggregationVars",
+    conditions: "conditions",
+});
 
 /// How far a test run has come. Ordered by progress; a run only moves forward.
 ///
@@ -336,10 +355,10 @@ impl Serialize for Stage {
     }
 }
 
-impl<'de> Deserialize<'de> for Stage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(Self::ALL.into_iter().find(|stage| stage.as_str() == text).unwrap_or(Self::Unknown))
+impl Read for Stage {
+    fn read(value: &Value, faults: &mut Faults) -> Self {
+        let text = String::read(value, faults);
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text).unwrap_or(Self::Unknown)
     }
 }
 

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s::meta::nullable;
+use k8s::fields::{Faults, Read};
 use k8s::{Condition, ObjectMeta, OwnerReference, Resource};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::maps::map_of;
@@ -29,19 +29,16 @@ pub const PLZ_REGISTERED: &str = "PLZRegistered";
 pub const TOKEN_KEY: &str = "token";
 
 /// A private load zone. Written with its `apiVersion` and `kind`, read without a look at them.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrivateLoadZone {
     /// `metadata`.
-    #[serde(deserialize_with = "nullable")]
     pub metadata: ObjectMeta,
     /// What is wanted.
-    #[serde(deserialize_with = "nullable")]
     pub spec: ZoneSpec,
     /// What has become of it.
-    #[serde(deserialize_with = "nullable")]
     pub status: ZoneStatus,
 }
+k8s::readable!(PrivateLoadZone { metadata: "metadata", spec: "spec", status: "status" });
 
 impl PrivateLoadZone {
     /// Whether the zone bears [`FINALIZER`].
@@ -101,49 +98,61 @@ impl Serialize for PrivateLoadZone {
 }
 
 /// `spec` of a zone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ZoneSpec {
     /// Name of the Secret with the token, in the zone's namespace, under [`TOKEN_KEY`].
-    #[serde(deserialize_with = "nullable")]
     pub token: String,
     /// Resources of each runner; the limits are what GCk6 sizes tests by.
-    #[serde(deserialize_with = "nullable")]
     pub resources: Resources,
     /// Service account of the runners' pods.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub service_account_name: String,
     /// Labels of the nodes to run on.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
     /// Image of the runners; GCk6 chooses when empty.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub image: String,
     /// `v1.LocalObjectReference`s.
-    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<Value>,
     /// More environment for the runners.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub config: ZoneConfig,
     /// What to put on the runners' pods.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub pod_template: PodTemplate,
 }
+k8s::readable!(ZoneSpec {
+    token: "token",
+    resources: "resources",
+    service_account_name: "serviceAccountName",
+    node_selector: "nodeSelector",
+    image: "image",
+    image_pull_secrets: "imagePullSecrets" by passthrough::list,
+    config: "config",
+    pod_template: "podTemplate",
+});
 
 /// `v1.ResourceRequirements`. Quantities are text, whether they came as text or as a number.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Resources {
     /// At most, by resource name.
-    #[serde(deserialize_with = "quantities", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, String>,
     /// At least, by resource name.
-    #[serde(deserialize_with = "quantities", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<String, String>,
     /// `v1.ResourceClaim`s.
-    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Value>,
 }
+k8s::readable!(Resources {
+    limits: "limits" by quantities,
+    requests: "requests" by quantities,
+    claims: "claims" by passthrough::list,
+});
 
 impl Resources {
     /// The limit on `cpu` or `memory` as Kubernetes prints it (`0.5` is `500m`, `1024Mi` is `1Gi`); none when unset.
@@ -153,40 +162,47 @@ impl Resources {
 }
 
 /// `spec.config` of a zone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ZoneConfig {
     /// `v1.EnvFromSource`s without a prefix: `{"secretRef":…}` or `{"configMapRef":…}`.
-    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<Value>,
 }
+k8s::readable!(ZoneConfig {
+    secrets: "secrets" by passthrough::list,
+});
 
 /// The part of a `v1.PodTemplateSpec` that is put on the runners' pods.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PodTemplate {
     /// Labels and annotations.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "PodMetadata::is_empty")]
+    #[serde(skip_serializing_if = "PodMetadata::is_empty")]
     pub metadata: PodMetadata,
     /// Security contexts and tolerations.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub spec: PodTemplateSpec,
 }
+k8s::readable!(PodTemplate { metadata: "metadata", spec: "spec" });
 
 /// `spec.podTemplate.spec` of a zone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PodTemplateSpec {
     /// `v1.PodSecurityContext`.
-    #[serde(deserialize_with = "passthrough::object", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<Value>,
     /// `v1.Toleration`s.
-    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Value>,
     /// `v1.Container`s, of which the first one's `securityContext` counts.
-    #[serde(deserialize_with = "passthrough::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<Value>,
 }
+k8s::readable!(PodTemplateSpec {
+    security_context: "securityContext" by passthrough::object,
+    tolerations: "tolerations" by passthrough::list,
+    containers: "containers" by passthrough::list,
+});
 
 impl PodTemplateSpec {
     /// The `v1.SecurityContext` for every container of a runner's pod.
@@ -196,23 +212,21 @@ impl PodTemplateSpec {
 }
 
 /// `status` of a zone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ZoneStatus {
     /// Conditions, each type once.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
+k8s::readable!(ZoneStatus { conditions: "conditions" });
 
-fn quantities<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, String>, D::Error> {
-    let map: BTreeMap<String, Value> = nullable(deserializer)?;
+fn quantities(value: &Value, faults: &mut Faults) -> BTreeMap<String, String> {
+    let map: BTreeMap<String, Value> = Read::read(value, faults);
     let filled = map.into_iter().filter(|(_, quantity)| !quantity.is_null());
-    Ok(map_of(filled.map(|(resource, quantity)| match quantity {
+    map_of(filled.map(|(resource, quantity)| match quantity {
         Value::String(text) => (resource, text),
         number => (resource, number.to_string()),
-    })))
+    }))
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -15,7 +15,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::http;
 use ureq::{Agent, Body, Timeout};
@@ -59,19 +58,16 @@ impl fmt::Debug for Client {
 }
 
 /// What `GET /version` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerVersion {
     /// `1`.
-    #[serde(default)]
     pub major: String,
     /// `36`; providers append a `+`.
-    #[serde(default)]
     pub minor: String,
     /// `v1.36.2+k3s1`.
-    #[serde(default)]
     pub git_version: String,
 }
+crate::readable!(ServerVersion { major: "major", minor: "minor", git_version: "gitVersion" });
 
 impl Client {
     /// A client for `config`. Contacts nobody; files are read at the first call.

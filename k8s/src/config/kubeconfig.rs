@@ -5,11 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ConfigError, read};
-use crate::meta::nullable;
+use crate::fields;
 
 /// Several files in one; each entry remembers its file's directory.
 #[derive(Debug, Default)]
@@ -37,70 +36,69 @@ impl<T> Named<T> {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct Context {
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) cluster: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) user: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) namespace: String,
 }
+crate::readable!(Context { cluster: "cluster", user: "user", namespace: "namespace" });
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Default)]
 pub(super) struct Cluster {
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) server: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) tls_server_name: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) insecure_skip_tls_verify: bool,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) certificate_authority: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) certificate_authority_data: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) proxy_url: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) extensions: Vec<Extension>,
 }
+crate::readable!(Cluster {
+    server: "server",
+    tls_server_name: "tls-server-name",
+    insecure_skip_tls_verify: "insecure-skip-tls-verify",
+    certificate_authority: "certificate-authority",
+    certificate_authority_data: "certificate-authority-data",
+    proxy_url: "proxy-url",
+    extensions: "extensions",
+});
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct Extension {
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) name: String,
-    #[serde(default)]
     pub(super) extension: Value,
 }
+crate::readable!(Extension { name: "name", extension: "extension" });
 
 /// No `Debug`: an entry is full of secrets.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Default)]
 pub(super) struct User {
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) client_certificate: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) client_certificate_data: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) client_key: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) client_key_data: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) token: String,
-    #[serde(default, deserialize_with = "nullable", rename = "tokenFile")]
     pub(super) token_file: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) username: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) password: String,
-    #[serde(default, deserialize_with = "nullable", rename = "as")]
     pub(super) impersonate: String,
-    #[serde(default)]
     pub(super) exec: Option<Exec>,
-    #[serde(default)]
     pub(super) auth_provider: Option<AuthProvider>,
 }
+crate::readable!(User {
+    client_certificate: "client-certificate",
+    client_certificate_data: "client-certificate-data",
+    client_key: "client-key",
+    client_key_data: "client-key-data",
+    token: "token",
+    token_file: "tokenFile",
+    username: "username",
+    password: "password",
+    impersonate: "as",
+    exec: "exec",
+    auth_provider: "auth-provider",
+});
 
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,72 +106,73 @@ impl std::fmt::Debug for User {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct Exec {
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) api_version: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) command: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) args: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) env: Vec<ExecEnv>,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) install_hint: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) provide_cluster_info: bool,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) interactive_mode: String,
 }
+crate::readable!(Exec {
+    api_version: "apiVersion",
+    command: "command",
+    args: "args",
+    env: "env",
+    install_hint: "installHint",
+    provide_cluster_info: "provideClusterInfo",
+    interactive_mode: "interactiveMode",
+});
 
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 pub(super) struct ExecEnv {
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) name: String,
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) value: String,
 }
+crate::readable!(ExecEnv { name: "name", value: "value" });
 
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 pub(super) struct AuthProvider {
-    #[serde(default, deserialize_with = "nullable")]
     pub(super) name: String,
 }
+crate::readable!(AuthProvider { name: "name" });
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Default)]
 struct WireFile {
-    #[serde(default, deserialize_with = "nullable")]
     current_context: String,
-    #[serde(default, deserialize_with = "nullable")]
     contexts: Vec<WireContext>,
-    #[serde(default, deserialize_with = "nullable")]
     clusters: Vec<WireCluster>,
-    #[serde(default, deserialize_with = "nullable")]
     users: Vec<WireUser>,
 }
+crate::readable!(WireFile {
+    current_context: "current-context",
+    contexts: "contexts",
+    clusters: "clusters",
+    users: "users",
+});
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct WireContext {
     name: String,
-    #[serde(default, deserialize_with = "nullable")]
     context: Context,
 }
+crate::readable!(WireContext { name: "name", context: "context" });
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct WireCluster {
     name: String,
-    #[serde(default, deserialize_with = "nullable")]
     cluster: Cluster,
 }
+crate::readable!(WireCluster { name: "name", cluster: "cluster" });
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct WireUser {
     name: String,
-    #[serde(default, deserialize_with = "nullable")]
     user: User,
 }
+crate::readable!(WireUser { name: "name", user: "user" });
 
 /// Reads files that all have to be there.
 pub(super) fn load(files: &[PathBuf]) -> Result<Merged, ConfigError> {
@@ -194,14 +193,12 @@ pub(super) fn load_present(files: &[PathBuf]) -> Result<Merged, ConfigError> {
 impl Merged {
     /// Merges the text of one more file in: what is there already stays.
     pub(super) fn add(&mut self, file: &Path, text: &str) -> Result<(), ConfigError> {
-        let wire: Option<WireFile> = serde_yaml::from_str(text).map_err(|error| ConfigError::Malformed {
-            file: file.display().to_string(),
-            place: error
-                .location()
-                .map(|at| format!(" (line {}, column {})", at.line(), at.column()))
-                .unwrap_or_default(),
+        let malformed = |place| ConfigError::Malformed { file: file.display().to_string(), place };
+        let document: Value = serde_yaml::from_str(text).map_err(|error| {
+            let at = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
+            malformed(at.unwrap_or_default())
         })?;
-        let wire = wire.unwrap_or_default();
+        let wire: WireFile = fields::read(&document).map_err(|fault| malformed(format!(" ({fault})")))?;
         if !self.files.is_empty() {
             self.files.push(':');
         }

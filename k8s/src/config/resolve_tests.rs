@@ -100,9 +100,13 @@ fn what_is_missing_is_named_with_what_there_is() {
 #[test]
 fn malformed_files_are_located_but_not_quoted() {
     let mut merged = Merged::default();
-    let error = merged.add(Path::new("/x"), "users:\n- name: u\n  user: {token: [hunter2]}").unwrap_err();
-    let text = error.to_string();
-    assert!(text.contains("/x") && text.contains("line 3") && !text.contains("hunter2"), "{text}");
+    let mut check = |text: &str, place: &str| {
+        let error = merged.add(Path::new("/x"), text).unwrap_err().to_string();
+        assert!(error.contains("/x") && error.contains(place) && !error.contains("hunter2"), "{error}");
+    };
+    check("users:\n- name: u\n  user: {token: [hunter2", "line 4");
+    check("users:\n- name: u\n  user: {token: [hunter2]}", "users.user.token");
+    check("hunter2", "the whole is not an object");
     assert!(merged.add(Path::new("/empty"), "").is_ok());
 }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::WatchEvent;
-use crate::meta::{Key, nullable};
+use crate::meta::Key;
 use crate::status::{Error, decode_error, read_status};
 
 /// The end of a page: where the list goes on, or since when to watch.
@@ -102,19 +102,18 @@ fn advance(version: &mut String, seen: &str) {
 
 #[derive(Deserialize)]
 struct WireList<'a> {
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     metadata: WireListMeta,
     #[serde(borrow, default)]
     items: Option<Vec<&'a RawValue>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct WireListMeta {
-    #[serde(default, deserialize_with = "nullable", rename = "continue")]
     continue_token: String,
-    #[serde(default, deserialize_with = "nullable", rename = "resourceVersion")]
     resource_version: String,
 }
+crate::readable!(WireListMeta { continue_token: "continue", resource_version: "resourceVersion" });
 
 #[derive(Deserialize)]
 struct WireEvent<'a> {
@@ -124,18 +123,16 @@ struct WireEvent<'a> {
     object: &'a RawValue,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct Partial {
-    #[serde(default, deserialize_with = "nullable")]
     metadata: PartialMeta,
 }
+crate::readable!(Partial { metadata: "metadata" });
 
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct PartialMeta {
-    #[serde(default, deserialize_with = "nullable")]
     namespace: String,
-    #[serde(default, deserialize_with = "nullable")]
     name: String,
-    #[serde(default, deserialize_with = "nullable", rename = "resourceVersion")]
     resource_version: String,
 }
+crate::readable!(PartialMeta { namespace: "namespace", name: "name", resource_version: "resourceVersion" });
