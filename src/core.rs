@@ -95,6 +95,9 @@ impl Core {
     pub fn absorb(&mut self, now: Now, event: Event) {
         match event {
             Event::Seen { scope, what } => {
+                if what.is_recovery() {
+                    self.queue.forgive_class(Class::Kubernetes);
+                }
                 let changes = self.store.absorb(scope.as_deref(), *what);
                 for (key, run) in changes.runs_gone {
                     self.run_gone(now, &key, run);
@@ -243,10 +246,10 @@ impl Core {
         let level = if quiet || self.queue.failures(id) > 1 { log::Level::Debug } else { log::Level::Warn };
         log::log!(
             level,
-            "{}: {:?} failed and is tried again in {:.1} s: {why}",
+            "{}: {:?} failed and is tried again in {} ms: {why}",
             id.key,
             id.action,
-            wait.as_secs_f64()
+            wait.as_millis()
         );
     }
 

@@ -52,6 +52,19 @@ pub enum Seen {
     Pod(WatchEvent<Pod>),
 }
 
+impl Seen {
+    /// Whether a watch that was blind sees again: the API server answers.
+    #[must_use]
+    pub fn is_recovery(&self) -> bool {
+        matches!(
+            self,
+            Self::Zone(WatchEvent::Recovered)
+                | Self::Run(WatchEvent::Recovered)
+                | Self::Pod(WatchEvent::Recovered)
+        )
+    }
+}
+
 /// What decisions are made about, and what is marked dirty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {

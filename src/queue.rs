@@ -199,6 +199,16 @@ impl Queue {
         self.mark(key.clone());
     }
 
+    /// Lets every lane of a class be tried again at once, because the other side answers again.
+    pub fn forgive_class(&mut self, class: Class) {
+        let waiting: Vec<TaskId> =
+            self.backoffs.keys().filter(|id| id.action.class() == class).cloned().collect();
+        for id in waiting {
+            self.backoffs.remove(&id);
+            self.mark(id.key);
+        }
+    }
+
     /// Drops all that is known of a key that is gone. Tasks that wait are dropped too; those with a worker run out.
     pub fn forget(&mut self, key: &Key) {
         self.backoffs.retain(|id, _| id.key != *key);

@@ -82,8 +82,8 @@ impl Core {
             }
             let Some(call) = calls::build(&facts, action, token.as_ref()) else { continue };
             if let Action::WriteRunStatus(write) = action {
-                let (teardown_due, hold_up) = (conditions::teardown_is_due(&facts), detect::hold_up(&facts));
-                writing = Some(Writing { write, teardown_due, hold_up });
+                let (teardown_due, trouble) = (conditions::teardown_is_due(&facts), detect::trouble(&facts));
+                writing = Some(Writing { write, teardown_due, trouble });
             }
             self.queue.push(Task { id, call });
             started.push(action);

@@ -93,7 +93,7 @@ fn download(config: &FetchConfig) -> Result<(), FetchError> {
         let Some(pause) = retry::pause(failure.retry, tries, left, random) else {
             return Err(after_tries(failure.error, tries));
         };
-        warn!("try {tries} failed, next in {:.1} s: {}", pause.as_secs_f64(), failure.error);
+        warn!("try {tries} failed, next in {} ms: {}", pause.as_millis(), failure.error);
         std::thread::sleep(pause);
     }
 }

@@ -38,22 +38,23 @@ pub(super) fn describe(total_bytes: u64, length_bytes: Option<u64>, took: Durati
     let share = match length_bytes {
         Some(length) if length > 0 => {
             let percent = u128::from(total_bytes) * 100 / u128::from(length);
-            format!(" of {} ({percent}%)", size(length as f64))
+            format!(" of {} ({percent}%)", size(length))
         }
         _ => String::new(),
     };
-    let rate = total_bytes as f64 / took.as_secs_f64().max(0.001);
-    format!("{}{share}, {}/s", size(total_bytes as f64), size(rate))
+    let rate = u128::from(total_bytes) * 1000 / took.as_millis().max(1);
+    format!("{}{share}, {}/s", size(total_bytes), size(u64::try_from(rate).unwrap_or(u64::MAX)))
 }
 
-fn size(bytes: f64) -> String {
-    const KIB: f64 = 1024.0;
+fn size(bytes: u64) -> String {
+    const KIB: u64 = 1024;
+    let in_units = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
     if bytes < KIB {
-        format!("{bytes:.0} B")
+        format!("{bytes} B")
     } else if bytes < KIB * KIB {
-        format!("{:.1} KiB", bytes / KIB)
+        format!("{} KiB", in_units(KIB))
     } else {
-        format!("{:.1} MiB", bytes / KIB / KIB)
+        format!("{} MiB", in_units(KIB * KIB))
     }
 }
 

@@ -12,7 +12,7 @@ use super::api::{
 use super::detect;
 use super::facts::Facts;
 use super::memory::{Setup, Teardown};
-use super::stage::Fact;
+use super::stage::{Block, Fact};
 use crate::conditions::{self, Claim, Truth};
 use crate::event::RunStatusWrite;
 
@@ -24,6 +24,7 @@ pub const TEARDOWN_BEGUN: &str = "TeardownBegun";
 pub fn patch(facts: &Facts<'_>, write: RunStatusWrite) -> Value {
     let known = &facts.run.status.conditions;
     let claims = match write {
+        RunStatusWrite::Conditions if facts.memory.block == Block::Started => vec![running(facts)],
         RunStatusWrite::Conditions => vec![starting(facts)],
         RunStatusWrite::Stage(stage) => claims(facts, stage),
     };
@@ -44,7 +45,6 @@ pub fn teardown_is_due(facts: &Facts<'_>) -> bool {
 }
 
 fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
-    let memory = facts.memory;
     match stage {
         Stage::Created => vec![
             starting(facts),
@@ -70,18 +70,22 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
             Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "NotEnded", "the test run is not over"),
             Claim::new(TEARDOWN_EXECUTED, Truth::False, "NotEnded", "the test run is not over"),
         ],
-        Stage::Started => vec![Claim::new(
-            TEST_RUN_RUNNING,
-            Truth::True,
-            "RunnersResumed",
-            &format!("all {} runners were started together", memory.parallelism),
-        )],
+        Stage::Started => vec![running(facts)],
         Stage::Stopped => vec![stopped(facts), aborted(facts), teardown_begun(facts)],
         Stage::Finished | Stage::Error => {
             vec![stopped(facts), aborted(facts), teardown_done(facts), finalized(facts)]
         }
         Stage::New | Stage::Initialization | Stage::Initialized | Stage::Unknown => Vec::new(),
     }
+}
+
+fn running(facts: &Facts<'_>) -> Claim {
+    let trouble = detect::trouble(facts).filter(|_| facts.memory.block == Block::Started);
+    if let Some(trouble) = trouble {
+        return Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnerSilent", &trouble);
+    }
+    let message = format!("all {} runners were started together", facts.memory.parallelism);
+    Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnersResumed", &message)
 }
 
 fn starting(facts: &Facts<'_>) -> Claim {

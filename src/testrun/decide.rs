@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::calls;
 use super::detect;
-use super::facts::{Facts, READY_POLL_INTERVAL, RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL};
+use super::facts::{
+    Facts, HEARTBEAT_INTERVAL, READY_POLL_INTERVAL, RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL,
+};
 use super::memory::{Job, Setup, Teardown};
 use super::stage::{self, Block, Fact, Then, Write};
 use crate::event::{Action, RunStatusWrite};
@@ -17,7 +19,7 @@ const HOLD_UP_SILENCE: Duration = Duration::from_secs(5);
 /// How long a start may simply take before the conditions say what it waits for.
 const START_SILENCE: Duration = Duration::from_secs(30);
 /// How long what was said stands before it is replaced by something else.
-const HOLD_UP_INTERVAL: Duration = Duration::from_secs(30);
+const TROUBLE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,7 +78,7 @@ impl Decision {
                 }
             }
             Write::WatchRunners => self.watch_runners(facts),
-            Write::SayHoldUp => self.say_hold_up(facts),
+            Write::SayTrouble => self.say_trouble(facts),
             Write::RunSetup => {
                 let first = memory.runners.keys().next().copied().unwrap_or(1);
                 let last = memory.runners.keys().next_back().copied().unwrap_or(1);
@@ -127,27 +129,35 @@ impl Decision {
 
     /// While all is quiet one runner speaks for all: as long as the first that has not ended runs, the run is not over.
     /// As soon as one has ended, and whenever nothing is known of one, the others are asked at once. So the end is seen
-    /// within one interval at the cost of one call per interval, with two runners or five hundred.
+    /// within one interval at the cost of one call per interval, with two runners or five hundred. Now and then each is
+    /// asked, so that one that has fallen silent is noticed.
     fn watch_runners(&mut self, facts: &Facts<'_>) {
         let mut speaker = true;
         for runner in facts.runners().filter(|runner| !runner.has_ended()) {
             let memory = runner.memory;
             let unheard = memory.status.is_none() || memory.asked < facts.memory.last_end;
-            if runner.address().is_some() && (speaker || unheard) {
-                self.ask(facts, runner, if unheard { Duration::ZERO } else { RUNNER_POLL_INTERVAL });
+            let interval = match (unheard, speaker) {
+                (true, _) => Duration::ZERO,
+                (false, true) => RUNNER_POLL_INTERVAL,
+                (false, false) => HEARTBEAT_INTERVAL,
+            };
+            if runner.address().is_some() {
+                self.ask(facts, runner, interval);
             }
             speaker = false;
         }
     }
 
-    fn say_hold_up(&mut self, facts: &Facts<'_>) {
+    fn say_trouble(&mut self, facts: &Facts<'_>) {
         let memory = facts.memory;
-        let due = match memory.hold_up_said_at {
+        let trouble = detect::trouble(facts);
+        let due = match memory.trouble_said_at {
+            Some(at) => at + TROUBLE_INTERVAL,
+            None if memory.block == Block::Started => facts.now,
             None if detect::is_held_up(facts) => memory.since + HOLD_UP_SILENCE,
             None => memory.since + START_SILENCE,
-            Some(at) => at + HOLD_UP_INTERVAL,
         };
-        if due > facts.now || detect::hold_up(facts) != memory.hold_up_said {
+        if trouble != memory.trouble_said {
             self.at(facts.now, due, Action::WriteRunStatus(RunStatusWrite::Conditions));
         }
     }

@@ -6,7 +6,7 @@
 
 use super::api::TestRun;
 use super::ending::{Cause, Ending};
-use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX};
+use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX, SILENCE_MAX};
 use super::jobs::runner as job;
 use super::memory::{Job, Setup};
 use super::pod::{FailureKind, Life, PodFailure};
@@ -186,6 +186,26 @@ fn waited_for<'a>(facts: &Facts<'a>) -> impl Iterator<Item = Runner<'a>> {
     facts.runners().filter(move |runner| {
         if jobs_missing { !matches!(runner.memory.job, Job::Ours(_)) } else { !runner.is_ready() }
     })
+}
+
+/// What is wrong with the runners, if anything is: what the start waits for, or who has fallen silent.
+#[must_use]
+pub fn trouble(facts: &Facts<'_>) -> Option<String> {
+    if facts.memory.block == Block::Started { silence(facts) } else { hold_up(facts) }
+}
+
+/// Which running runners have not answered for long. That is no end: k6 may be busy, and its pod says if it is gone.
+fn silence(facts: &Facts<'_>) -> Option<String> {
+    let is_silent = |runner: &Runner<'_>| {
+        !runner.has_ended()
+            && runner.memory.silent_since.is_some_and(|since| facts.now >= since + SILENCE_MAX)
+    };
+    let mut silent = facts.runners().filter(is_silent);
+    let first = silent.next()?;
+    let (why, more) = (first.memory.trouble.as_deref().unwrap_or_default(), silent.count());
+    let others = if more == 0 { String::new() } else { format!(", and {more} more") };
+    let who = of(facts, first.number);
+    Some(format!("runner {who} has not answered for {} s{others}: {why}", SILENCE_MAX.as_secs()))
 }
 
 /// Whether something other than the usual way keeps a runner from being ready.

@@ -15,6 +15,10 @@ use super::stage::{Block, Fact};
 pub const STATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a running runner is asked for its status. The end of a run is seen within this time.
 pub const RUNNER_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often every runner is asked while one speaks for all.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a runner may leave calls unanswered before the conditions say so.
+pub const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// How often a runner that answers, but is not ready, is asked again.
 pub const READY_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the cause of an early end is given to be recorded before the runners are stopped without that.

@@ -209,12 +209,14 @@ fn status(
             }
             known.status = Some(status);
             known.trouble = None;
+            known.silent_since = None;
             known.resumed |= matches!(action, Action::ResumeRunner(_));
             known.stopped |= matches!(action, Action::StopRunner(_));
             Lesson::Done
         }
         Err(error) => {
             known.trouble = Some(text(&error));
+            known.silent_since.get_or_insert(now);
             if let Action::ResumeRunner(_) = action {
                 // It may have been let go although its answer was lost, and k6 refuses a second time: ask first.
                 known.status = None;
@@ -230,16 +232,18 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
     let Some(writing) = memory.writing.take_if(|writing| writing.write == write) else { return };
     match write {
         RunStatusWrite::Conditions => {
-            if let Some(reason) = &writing.hold_up {
+            if let Some(reason) = &writing.trouble {
                 memory
                     .announcements
                     .push(Announcement::warning("Waiting", format!("the start waits: {reason}")));
             }
-            memory.hold_up_said = writing.hold_up;
-            memory.hold_up_said_at = Some(now);
+            memory.trouble_said = writing.trouble;
+            memory.trouble_said_at = Some(now);
         }
         RunStatusWrite::Stage(Stage::Stopped) if writing.teardown_due => memory.teardown = Teardown::Due,
         RunStatusWrite::Stage(Stage::Started) => {
+            memory.trouble_said = None;
+            memory.trouble_said_at = None;
             let message = format!("the test runs: {} runners were started together", memory.parallelism);
             memory.announcements.push(Announcement::normal("Started", message));
         }

@@ -61,10 +61,10 @@ pub struct RunMemory {
     pub gone: Option<Box<TestRun>>,
     /// The status write that is under way.
     pub writing: Option<Writing>,
-    /// What holds the start up, as it was last written into the conditions.
-    pub hold_up_said: Option<String>,
+    /// What is wrong with the runners, as it was last written into the conditions.
+    pub trouble_said: Option<String>,
     /// When that was.
-    pub hold_up_said_at: Option<Duration>,
+    pub trouble_said_at: Option<Duration>,
     /// Events to post.
     pub announcements: Vec<Announcement>,
 }
@@ -76,8 +76,8 @@ pub struct Writing {
     pub write: RunStatusWrite,
     /// Whether it says that teardown has begun.
     pub teardown_due: bool,
-    /// What it says holds the start up.
-    pub hold_up: Option<String>,
+    /// What it says is wrong with the runners.
+    pub trouble: Option<String>,
 }
 
 /// What is remembered of a runner.
@@ -97,6 +97,8 @@ pub struct RunnerMemory {
     pub resumed: bool,
     /// Whether it has taken "stop".
     pub stopped: bool,
+    /// Since when it has not answered.
+    pub silent_since: Option<Duration>,
     /// Why the last call to it failed.
     pub trouble: Option<String>,
 }
@@ -197,8 +199,8 @@ impl RunMemory {
             deletion_sent: false,
             gone: None,
             writing: None,
-            hold_up_said: None,
-            hold_up_said_at: None,
+            trouble_said: None,
+            trouble_said_at: None,
             announcements: Vec::new(),
         }
     }

@@ -76,7 +76,7 @@ pub enum Fact {
 pub enum Write {
     CreateJobs,
     AskRunners,
-    SayHoldUp,
+    SayTrouble,
     RunSetup,
     SendSetupData,
     ResumeRunners,
@@ -130,13 +130,13 @@ pub const fn rows(block: Block) -> &'static [Row] {
         //                    fact                writes                                           then
         Block::New => const { &[
             row(F::Ending,         &[],                                             Record(Stage::Stopped)),
-            row(F::JobsMissing,    &[W::CreateJobs, W::CheckState, W::SayHoldUp],   Stay),
+            row(F::JobsMissing,    &[W::CreateJobs, W::CheckState, W::SayTrouble],   Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Created)),
         ] },
         Block::Created => const { &[
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
-            row(F::RunnersSilent,  &[W::AskRunners, W::CheckState, W::SayHoldUp],   Stay),
+            row(F::RunnersSilent,  &[W::AskRunners, W::CheckState, W::SayTrouble],   Stay),
             row(F::SetupDue,       &[W::RunSetup, W::CheckState],                   Stay),
             row(F::SetupDataDue,   &[W::SendSetupData, W::CheckState],              Stay),
             row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
@@ -146,7 +146,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
             row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
-            row(F::RunnersRunning, &[W::WatchRunners, W::CheckState],               Stay),
+            row(F::RunnersRunning, &[W::WatchRunners, W::CheckState, W::SayTrouble], Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),
         ] },
         Block::Stopped => const { &[

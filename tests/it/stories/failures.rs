@@ -203,6 +203,9 @@ pub(super) fn a_runner_does_not_answer_for_a_while() -> Story {
     }
     story.drive.run_for(s(60));
     assert_eq!(test_run(&story.drive, id)["status"]["stage"], "started", "an error of a runner is no end");
+    let running = condition(&test_run(&story.drive, id), "TestRunRunning");
+    assert_eq!((&running["status"], &running["reason"]), (&json!("True"), &json!("RunnerSilent")));
+    assert!(story.announced().contains("RunnerSilent: runner 1/3"), "{}", story.announced());
     for pod in &pods {
         story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners = sim::k6::Manners::Good;
     }
