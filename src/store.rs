@@ -48,7 +48,8 @@ impl Object for TestRun {
 /// All objects of one kind.
 #[derive(Debug)]
 pub struct Objects<T> {
-    by_key: BTreeMap<ObjectKey, T>,
+    /// Boxed: a node of the map has room for eleven values, mostly unused.
+    by_key: BTreeMap<ObjectKey, Box<T>>,
     tombstones: VecDeque<String>,
     buried: BTreeSet<String>,
     scopes_listed: BTreeSet<Option<String>>,
@@ -69,12 +70,12 @@ impl<T: Object> Objects<T> {
     /// The object of that key.
     #[must_use]
     pub fn find(&self, key: &ObjectKey) -> Option<&T> {
-        self.by_key.get(key)
+        self.by_key.get(key).map(Box::as_ref)
     }
 
     /// All of them, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &T)> {
-        self.by_key.iter()
+        self.by_key.iter().map(|(key, object)| (key, object.as_ref()))
     }
 
     /// Takes an object as of now. False if a later version, or the end of this very object, is known.
@@ -96,7 +97,7 @@ impl<T: Object> Objects<T> {
                 self.bury(uid);
             }
         }
-        self.by_key.insert(key, object);
+        self.by_key.insert(key, Box::new(object));
         true
     }
 
@@ -104,7 +105,7 @@ impl<T: Object> Objects<T> {
     pub fn remove(&mut self, key: &ObjectKey, uid: &str) -> Option<T> {
         self.bury(uid.to_owned());
         if self.by_key.get(key).is_some_and(|known| known.uid() == uid) {
-            self.by_key.remove(key)
+            self.by_key.remove(key).map(|object| *object)
         } else {
             None
         }

@@ -13,7 +13,7 @@ use crate::client::{Client, Purpose, Wire};
 use crate::stop::Stop;
 use crate::watch::{Cut, Step, WatchEvent, WatchSpec, Watcher};
 
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 4 * 1024;
 /// A watch that lasted this long was a good one, even where it brought nothing.
 const GOOD_WATCH: Duration = Duration::from_secs(10);
 

@@ -31,8 +31,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest body that [`HttpClient::send`] takes: setup data are the largest that are passed on.
 pub const REPLY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Bytes of the read and of the write buffer of a connection.
-const BUFFER_BYTES: usize = 16 * 1024;
+/// Bytes of the read buffer of a connection; the head of an answer has to fit in.
+const INPUT_BUFFER_BYTES: usize = 8 * 1024;
+/// Bytes of the write buffer of a connection.
+const OUTPUT_BUFFER_BYTES: usize = 4 * 1024;
 
 /// Below the 60 s after which common load balancers close an idle connection.
 const CLOUD_IDLE_AGE: Duration = Duration::from_secs(45);
@@ -40,7 +42,7 @@ const CLOUD_IDLE_CONNECTIONS: usize = 8;
 
 /// Runners are asked every second or two while they run; a finished run must not hold memory.
 const RUNNER_IDLE_AGE: Duration = Duration::from_secs(5);
-const RUNNER_IDLE_CONNECTIONS: usize = 32;
+const RUNNER_IDLE_CONNECTIONS: usize = 8;
 
 const USER_AGENT: &str = concat!("plz-agent/", env!("CARGO_PKG_VERSION"));
 
@@ -201,9 +203,9 @@ impl Route {
                 .max_redirects_will_error(false)
                 .user_agent(USER_AGENT)
                 .timeout_connect(Some(CONNECT_TIMEOUT))
-                .input_buffer_size(BUFFER_BYTES)
-                .output_buffer_size(BUFFER_BYTES)
-                .max_response_header_size(BUFFER_BYTES)
+                .input_buffer_size(INPUT_BUFFER_BYTES)
+                .output_buffer_size(OUTPUT_BUFFER_BYTES)
+                .max_response_header_size(INPUT_BUFFER_BYTES)
                 .max_idle_age(idle_age)
                 .max_idle_connections(idle_connections)
                 .max_idle_connections_per_host(idle_connections);

@@ -1,11 +1,12 @@
 //! The workers: threads that make one call at a time and report, a group for each class of calls.
 //!
-//! Calls that run the user's code have a thread of their own each, since they may wait for minutes. Invariant: after a
-//! signal a worker finishes the call that it is in and makes none of those that wait.
+//! A group grows as there is more to do at once, up to `--workers`: an agent that only polls has a thread or two. Calls that
+//! run the user's code have a thread of their own each, since they may wait for minutes. Invariant: after a signal a worker
+//! finishes the call that it is in and makes none of those that wait.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -14,61 +15,64 @@ use super::{StartError, spawn};
 use crate::event::{Class, Report, Task};
 use crate::queue;
 
-/// The classes whose calls are short, each with its own workers.
-const POOLED: [Class; 4] = [Class::Kubernetes, Class::Cloud, Class::CloudNews, Class::Runner];
-
 /// See the module.
 pub(super) struct Pool {
     caller: Arc<Caller>,
-    jobs: BTreeMap<Class, Sender<Task>>,
+    workers: usize,
+    groups: BTreeMap<Class, Group>,
     done: Sender<Report>,
     stopping: Arc<AtomicBool>,
 }
 
+/// The workers of one class, and the calls that wait for them.
+struct Group {
+    jobs: Sender<Task>,
+    waiting: Receiver<Task>,
+    spawned: usize,
+    /// Calls that wait or are being made.
+    open: Arc<AtomicUsize>,
+}
+
 impl Pool {
-    /// Starts the workers. Their reports come out of the channel, which holds as many as can ever be under way.
-    pub(super) fn start(workers: usize, caller: Caller) -> Result<(Self, Receiver<Report>), StartError> {
+    /// A pool of up to `workers` for each class. The reports come out of the channel, which holds as many as can ever be
+    /// under way.
+    pub(super) fn new(workers: usize, caller: Caller) -> (Self, Receiver<Report>) {
         let most: usize = Class::ALL.into_iter().map(|class| queue::capacity(class, workers)).sum();
         let (done, reports) = bounded(most);
-        let mut pool = Self {
-            caller: Arc::new(caller),
-            jobs: BTreeMap::new(),
-            done,
-            stopping: Arc::new(AtomicBool::new(false)),
-        };
-        for class in POOLED {
-            let (send, receive) = bounded(queue::capacity(class, workers));
-            pool.jobs.insert(class, send);
-            for n in 1..=workers {
-                let (worker, jobs) = (pool.worker(), receive.clone());
-                spawn(&format!("{class:?}-{n}"), move || jobs.iter().all(|task| worker.work(task)))?;
-            }
+        let mut groups = BTreeMap::new();
+        for class in Class::ALL {
+            let (jobs, waiting) = bounded(queue::capacity(class, workers));
+            groups.insert(class, Group { jobs, waiting, spawned: 0, open: Arc::default() });
         }
-        Ok((pool, reports))
+        let (caller, stopping) = (Arc::new(caller), Arc::new(AtomicBool::new(false)));
+        (Self { caller, workers, groups, done, stopping }, reports)
     }
 
     /// Has the call made. Never blocks: the core hands out no more than the channels hold.
-    pub(super) fn hand(&self, task: Task) -> Result<(), StartError> {
-        match self.jobs.get(&task.id.action.class()) {
-            Some(jobs) => {
-                // The workers hold the other end for as long as the pool lives.
-                let _ = jobs.send(task);
-                Ok(())
-            }
-            None => {
-                let worker = self.worker();
-                spawn("user-code", move || worker.work(task))
-            }
+    pub(super) fn hand(&mut self, task: Task) -> Result<(), StartError> {
+        let class = task.id.action.class();
+        let (caller, done, stopping) = (self.caller.clone(), self.done.clone(), self.stopping.clone());
+        let group = self.groups.get_mut(&class).expect("every class has a group");
+        let worker = Worker { caller, done, stopping, open: group.open.clone() };
+        let open = group.open.fetch_add(1, Ordering::Relaxed) + 1;
+        if class == Class::UserCode {
+            return spawn("user-code", move || worker.work(task));
         }
+        if open > group.spawned && group.spawned < self.workers {
+            group.spawned += 1;
+            let waiting = group.waiting.clone();
+            spawn(&format!("{class:?}-{}", group.spawned), move || {
+                waiting.iter().all(|task| worker.work(task))
+            })?;
+        }
+        // The pool holds the other end as well, so the channel is open.
+        let _ = group.jobs.send(task);
+        Ok(())
     }
 
     /// From now on only the calls in hand are made.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    fn worker(&self) -> Worker {
-        Worker { caller: self.caller.clone(), done: self.done.clone(), stopping: self.stopping.clone() }
     }
 }
 
@@ -76,6 +80,7 @@ struct Worker {
     caller: Arc<Caller>,
     done: Sender<Report>,
     stopping: Arc<AtomicBool>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Worker {
@@ -85,6 +90,7 @@ impl Worker {
             return false;
         }
         let reply = self.caller.call(&task.call);
+        self.open.fetch_sub(1, Ordering::Relaxed);
         self.done.send(Report { id: task.id, reply }).is_ok()
     }
 }

@@ -233,9 +233,10 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
     match write {
         RunStatusWrite::Conditions => {
             if let Some(reason) = &writing.trouble {
-                memory
-                    .announcements
-                    .push(Announcement::warning("Waiting", format!("the start waits: {reason}")));
+                memory.announcements.push(match memory.block {
+                    Block::Started => Announcement::warning("RunnerSilent", reason.clone()),
+                    _ => Announcement::warning("Waiting", format!("the start waits: {reason}")),
+                });
             }
             memory.trouble_said = writing.trouble;
             memory.trouble_said_at = Some(now);

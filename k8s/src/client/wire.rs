@@ -16,7 +16,9 @@ use crate::stop::{Registration, Stop};
 use crate::tls::{Identity, Roots, Tls};
 
 /// Per connection and direction; the library's own 128 KiB are for other uses.
-const BUFFER_BYTES: usize = 16 * 1024;
+const INPUT_BUFFER_BYTES: usize = 8 * 1024;
+/// What is sent is small, or cut into pieces.
+const OUTPUT_BUFFER_BYTES: usize = 4 * 1024;
 /// Connections that are kept open between calls.
 const IDLE_CONNECTIONS_MAX: usize = 8;
 /// As many addresses as the library's own resolver keeps.
@@ -85,8 +87,8 @@ fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Result<Agent, ureq::Er
         .timeout_recv_response(Some(limits.response))
         .timeout_recv_body(body)
         .timeout_per_read(silence)
-        .input_buffer_size(BUFFER_BYTES)
-        .output_buffer_size(BUFFER_BYTES)
+        .input_buffer_size(INPUT_BUFFER_BYTES)
+        .output_buffer_size(OUTPUT_BUFFER_BYTES)
         .max_idle_connections(IDLE_CONNECTIONS_MAX)
         .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
         .build();
