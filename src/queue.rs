@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::event::{Class, Key, Task, TaskId};
+use crate::maps::map_of;
 use crate::rng::Rng;
 
 /// How many tasks may wait per worker beside the one that it works on, so that it never idles between two turns.
@@ -80,7 +81,7 @@ impl Queue {
             dirty: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            shares: Class::ALL.into_iter().map(|class| (class, Share::default())).collect(),
+            shares: map_of(Class::ALL.map(|class| (class, Share::default()))),
             busy: BTreeSet::new(),
             backoffs: BTreeMap::new(),
             workers,

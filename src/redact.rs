@@ -110,7 +110,7 @@ pub fn without_query(url: &str) -> String {
 /// Longest first, so that a secret that is part of another does not leave the other's remainder standing.
 fn mask_exact(text: &str, secrets: &[&str]) -> String {
     let mut secrets: Vec<&str> = secrets.iter().copied().filter(|secret| !secret.is_empty()).collect();
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
 }
 

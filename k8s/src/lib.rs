@@ -14,10 +14,11 @@
 //! [`watch::Watcher`] knows what comes next. [`Client`] is the blocking shell around them. The pure parts work by themselves,
 //! for a simulator or for another transport.
 //!
-//! Reading order: [`request`], [`resource`], [`status`], [`meta`], [`pod`], [`lines`], [`watch`], then the I/O: [`config`],
+//! Reading order: [`request`], [`resource`], [`status`], [`fields`], [`meta`], [`pod`], [`lines`], [`watch`], then the I/O: [`config`],
 //! `tls`, `exec`, `auth`, [`stop`], [`backoff`], [`client`], `follow`.
 //!
-//! Objects are your own types, with the fields that you read and no others:
+//! Objects are your own types, with the fields that you read and no others; [`readable!`] reads them in less code than serde's
+//! own derive:
 //!
 //! ```
 //! use k8s::resource::{JOBS, ListOptions};
