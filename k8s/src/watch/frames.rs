@@ -54,7 +54,7 @@ impl Line {
             "ADDED" | "MODIFIED" => false,
             "DELETED" => true,
             "BOOKMARK" => {
-                advance(version, &read_partial(event.object).resource_version);
+                advance(version, &PartialMeta::version_of(event.object));
                 return Ok(());
             }
             "ERROR" => {
@@ -65,7 +65,7 @@ impl Line {
                 return Ok(());
             }
         };
-        advance(version, &read_partial(event.object).resource_version);
+        advance(version, &PartialMeta::version_of(event.object));
         out.push(match (read_object(event.object), deleted) {
             (Ok(object), false) => WatchEvent::Applied(object),
             (Ok(object), true) => WatchEvent::Deleted(object),
@@ -77,15 +77,11 @@ impl Line {
 
 fn read_object<T: DeserializeOwned>(raw: &RawValue) -> Result<T, (Key, Error)> {
     serde_json::from_slice(raw.get().as_bytes()).map_err(|error| {
-        let metadata = read_partial(raw);
-        let key = Key { namespace: metadata.namespace, name: metadata.name };
+        let PartialMeta { namespace, name, .. } = PartialMeta::of(raw);
+        let key = Key { namespace: namespace.unwrap_or_default(), name: name.unwrap_or_default() };
         let error = decode_error(&key.to_string(), &error);
         (key, error)
     })
-}
-
-fn read_partial(raw: &RawValue) -> PartialMeta {
-    serde_json::from_slice::<Partial>(raw.get().as_bytes()).unwrap_or_default().metadata
 }
 
 /// Moves on to `seen`, unless that is known to be older. Versions are to be numbers that grow (KEP-5504) and have always
@@ -123,16 +119,27 @@ struct WireEvent<'a> {
     object: &'a RawValue,
 }
 
-#[derive(Default)]
+/// Derived, unlike what is read as a whole: to skip the rest of an object is cheaper than to make values of it twice.
+#[derive(Default, Deserialize)]
 struct Partial {
-    metadata: PartialMeta,
+    metadata: Option<PartialMeta>,
 }
-crate::readable!(Partial { metadata: "metadata" });
 
-#[derive(Default)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct PartialMeta {
-    namespace: String,
-    name: String,
-    resource_version: String,
+    namespace: Option<String>,
+    name: Option<String>,
+    resource_version: Option<String>,
 }
-crate::readable!(PartialMeta { namespace: "namespace", name: "name", resource_version: "resourceVersion" });
+
+impl PartialMeta {
+    fn of(raw: &RawValue) -> Self {
+        let partial: Partial = serde_json::from_slice(raw.get().as_bytes()).unwrap_or_default();
+        partial.metadata.unwrap_or_default()
+    }
+
+    fn version_of(raw: &RawValue) -> String {
+        Self::of(raw).resource_version.unwrap_or_default()
+    }
+}
