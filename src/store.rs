@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use k8s::{ObjectMeta, Pod, WatchEvent};
 
 use crate::event::{Key, ObjectKey, Seen};
-use crate::testrun::api::TestRun;
+use crate::testrun::api::{PodSettings, Stage, TestRun};
 use crate::testrun::pod::RunnerPod;
 use crate::zone::api::PrivateLoadZone;
 
@@ -27,6 +27,9 @@ pub trait Object {
         self.metadata().key()
     }
 
+    /// Drops what no decision reads any more.
+    fn slim(&mut self) {}
+
     /// The uid, empty if the server sent none.
     fn uid(&self) -> &str {
         &self.metadata().uid
@@ -42,6 +45,16 @@ impl Object for PrivateLoadZone {
 impl Object for TestRun {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
+    }
+
+    /// What only the Jobs are made from is the most of a run, and holds its credentials.
+    fn slim(&mut self) {
+        if self.status.stage >= Stage::Created {
+            self.spec.args = Vec::new();
+            self.spec.runner = PodSettings::default();
+            self.spec.starter = PodSettings::default();
+            self.spec.initializer = None;
+        }
     }
 }
 
@@ -79,7 +92,7 @@ impl<T: Object> Objects<T> {
     }
 
     /// Takes an object as of now. False if a later version, or the end of this very object, is known.
-    pub fn apply(&mut self, object: T) -> bool {
+    pub fn apply(&mut self, mut object: T) -> bool {
         if self.buried.contains(object.uid()) {
             return false;
         }
@@ -97,6 +110,7 @@ impl<T: Object> Objects<T> {
                 self.bury(uid);
             }
         }
+        object.slim();
         self.by_key.insert(key, Box::new(object));
         true
     }
@@ -165,8 +179,8 @@ pub struct Store {
     /// The test runs.
     pub runs: Objects<TestRun>,
     pods: Objects<RunnerPod>,
-    pods_of_run: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    run_of_pod: BTreeMap<ObjectKey, ObjectKey>,
+    /// Names of pods, which live in the namespace of their run.
+    pods_of_run: BTreeMap<ObjectKey, BTreeSet<String>>,
 }
 
 /// What a piece of news has changed.
@@ -191,7 +205,8 @@ impl Store {
 
     /// The pods of a run's runners, by pod name.
     pub fn pods(&self, run: &ObjectKey) -> impl Iterator<Item = &RunnerPod> {
-        self.pods_of_run.get(run).into_iter().flatten().filter_map(|key| self.pods.find(key))
+        let names = self.pods_of_run.get(run).into_iter().flatten();
+        names.filter_map(|name| self.pods.find(&ObjectKey::new(run.namespace.clone(), name.clone())))
     }
 
     /// Takes what a watch has seen.
@@ -233,15 +248,14 @@ impl Store {
         let (touched, gone) = self.pods.absorb(scope, event);
         for key in touched {
             if let Some(run) = self.pods.find(&key).map(|pod| pod.run.clone()) {
-                self.pods_of_run.entry(run.clone()).or_default().insert(key.clone());
-                self.run_of_pod.insert(key, run.clone());
+                self.pods_of_run.entry(run.clone()).or_default().insert(key.name);
                 changes.dirty.push(Key::Run(run));
             }
         }
-        for (key, _) in gone {
-            let Some(run) = self.run_of_pod.remove(&key) else { continue };
+        for (key, pod) in gone {
+            let run = pod.run;
             if let Some(pods) = self.pods_of_run.get_mut(&run) {
-                pods.remove(&key);
+                pods.remove(&key.name);
                 if pods.is_empty() {
                     self.pods_of_run.remove(&run);
                 }

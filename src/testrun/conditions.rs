@@ -84,8 +84,7 @@ fn running(facts: &Facts<'_>) -> Claim {
     if let Some(trouble) = trouble {
         return Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnerSilent", &trouble);
     }
-    let message = format!("all {} runners were started together", facts.memory.parallelism);
-    Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnersResumed", &message)
+    Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnersResumed", &facts.memory.all_started())
 }
 
 fn starting(facts: &Facts<'_>) -> Claim {

@@ -110,7 +110,7 @@ impl Decision {
             Write::RunTeardown => {
                 let due = memory.teardown == Teardown::Due;
                 self.actions.extend(
-                    facts.reachable().filter(|_| due).map(|runner| Action::RunTeardown(runner.number)),
+                    facts.for_teardown().filter(|_| due).map(|runner| Action::RunTeardown(runner.number)),
                 );
             }
             Write::DeleteJobs => self.each(facts, |runner| match runner.memory.job {

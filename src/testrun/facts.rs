@@ -115,7 +115,7 @@ impl<'a> Facts<'a> {
                         .any(|runner| runner.address().is_some() && runner.memory.status.is_none())
             }
             Fact::TeardownDue => match memory.teardown {
-                Teardown::Due => self.reachable().is_some(),
+                Teardown::Due => self.for_teardown().is_some(),
                 Teardown::Running => true,
                 Teardown::NotOurs
                 | Teardown::Unclear
@@ -169,6 +169,16 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn reachable(&self) -> Option<Runner<'a>> {
         self.runners().find(|runner| runner.address().is_some())
+    }
+
+    /// The first runner that teardown can be run on: its test has ended, or it has taken "stop". One that has not answered
+    /// that would leave teardown without an answer too.
+    #[must_use]
+    pub fn for_teardown(&self) -> Option<Runner<'a>> {
+        self.runners().find(|runner| {
+            runner.address().is_some()
+                && (runner.memory.stopped || runner.memory.status.is_some() && runner.has_ended())
+        })
     }
 
     /// Whether GCk6 has to hear why the run ends.

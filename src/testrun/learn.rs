@@ -245,7 +245,7 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
         RunStatusWrite::Stage(Stage::Started) => {
             memory.trouble_said = None;
             memory.trouble_said_at = None;
-            let message = format!("the test runs: {} runners were started together", memory.parallelism);
+            let message = format!("the test runs: {}", memory.all_started());
             memory.announcements.push(Announcement::normal("Started", message));
         }
         RunStatusWrite::Stage(Stage::Finished | Stage::Error) if memory.ending.is_none() => {

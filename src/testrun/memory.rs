@@ -225,6 +225,15 @@ impl RunMemory {
         }
     }
 
+    /// That the test has started, in words.
+    #[must_use]
+    pub fn all_started(&self) -> String {
+        match self.parallelism {
+            1 => "the runner was started".to_owned(),
+            n => format!("all {n} runners were started together"),
+        }
+    }
+
     /// GCk6 has taken, or will never take, what it was told.
     pub fn told(&mut self) {
         self.told = true;

@@ -389,6 +389,22 @@ fn deleted_under_us() {
 }
 
 #[test]
+fn an_abort_does_not_wait_for_runners_that_do_not_answer() {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(5));
+    let pods: Vec<String> = story.drive.world.k6s.all("plz-test").map(|((_, pod), _)| pod.clone()).collect();
+    for pod in &pods {
+        story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners =
+            sim::k6::Manners::Slow(s(3600));
+    }
+    story.drive.world.cloud.abort(id);
+    story.until(s(60), "it is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+    assert_eq!(story.drive.world.cloud.runs[&id].finishes[0].1["run_status"], 5);
+}
+
+#[test]
 fn gck6_down() {
     gck6_is_gone_for_a_while();
 }
