@@ -26,8 +26,8 @@ pub(super) struct Pool {
 
 /// The workers of one class, and the calls that wait for them.
 struct Group {
-    jobs: Sender<Task>,
-    waiting: Receiver<Task>,
+    jobs: Sender<Box<Task>>,
+    waiting: Receiver<Box<Task>>,
     spawned: usize,
     /// Calls that wait or are being made.
     open: Arc<AtomicUsize>,
@@ -62,11 +62,11 @@ impl Pool {
             group.spawned += 1;
             let waiting = group.waiting.clone();
             spawn(&format!("{class:?}-{}", group.spawned), move || {
-                waiting.iter().all(|task| worker.work(task))
+                waiting.iter().all(|task| worker.work(*task))
             })?;
         }
         // The pool holds the other end as well, so the channel is open.
-        let _ = group.jobs.send(task);
+        let _ = group.jobs.send(Box::new(task));
         Ok(())
     }
 
