@@ -23,6 +23,7 @@ use crate::queue::{Pace, Queue};
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::testrun;
+use crate::testrun::api::Stage;
 use crate::testrun::memory::RunMemory;
 use crate::token::TokenMemory;
 use crate::zone;
@@ -140,6 +141,24 @@ impl Core {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         if self.synced { self.queue.next_deadline() } else { None }
+    }
+
+    /// Whether every watch has delivered its first list, as of the last turn.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// How many zones there are.
+    #[must_use]
+    pub fn zones(&self) -> usize {
+        self.store.zones.iter().count()
+    }
+
+    /// How many test runs there are that are not over.
+    #[must_use]
+    pub fn runs_under_way(&self) -> usize {
+        self.store.runs.iter().filter(|(_, run)| run.status.stage < Stage::Finished).count()
     }
 
     /// How often each row of the tables was chosen.

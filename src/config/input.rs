@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::raw::{Flags, Setting};
 use super::{
-    ARCHIVE_URL_VAR, Env, FetchConfig, KubeEnv, Namespaces, RunConfig, RunnerAccess, UsageError, values,
+    ARCHIVE_URL_VAR, Env, FetchConfig, KubeEnv, Namespaces, NotifyEnv, RunConfig, RunnerAccess, UsageError,
+    values,
 };
 use crate::logging::{LogConfig, LogFormat};
 use crate::net::{ExtraCa, NoProxy, ProxySettings, ProxyUrl};
@@ -53,6 +54,11 @@ impl Input<'_> {
                 service_port: self.env.text("KUBERNETES_SERVICE_PORT"),
                 pod_name: self.env.text("POD_NAME"),
                 pod_namespace: self.env.text("POD_NAMESPACE"),
+            },
+            notify_env: NotifyEnv {
+                socket: self.env.os("NOTIFY_SOCKET").map(Into::into),
+                watchdog_usec: self.env.text("WATCHDOG_USEC"),
+                watchdog_pid: self.env.text("WATCHDOG_PID"),
             },
         })
     }

@@ -104,6 +104,8 @@ pub struct RunConfig {
     pub log: LogConfig,
     /// What the Kubernetes configuration needs of the environment.
     pub kube_env: KubeEnv,
+    /// How the service manager wants to be told.
+    pub notify_env: NotifyEnv,
 }
 
 /// The namespaces to work in.
@@ -141,6 +143,17 @@ pub struct KubeEnv {
     pub pod_name: Option<String>,
     /// `POD_NAMESPACE`.
     pub pod_namespace: Option<String>,
+}
+
+/// Variables with which a service manager asks to be told how the agent is, each as it was set; sd_notify(3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotifyEnv {
+    /// `NOTIFY_SOCKET`: a path, or `@` and a name in the abstract namespace.
+    pub socket: Option<OsString>,
+    /// `WATCHDOG_USEC`: after how many microseconds of silence the agent counts as hung.
+    pub watchdog_usec: Option<String>,
+    /// `WATCHDOG_PID`: the process that this is meant for.
+    pub watchdog_pid: Option<String>,
 }
 
 /// The configuration of `fetch`.

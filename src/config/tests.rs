@@ -41,6 +41,7 @@ fn defaults() {
         (None, None, None, None)
     );
     assert_eq!((config.log, config.kube_env), (LogConfig::default(), KubeEnv::default()));
+    assert_eq!(config.notify_env, NotifyEnv::default());
 }
 
 #[test]
@@ -96,6 +97,17 @@ fn the_kubernetes_environment_is_passed_on() {
     assert_eq!(config.kube_env.kubeconfig, Some("/a:/b".into()));
     assert_eq!(config.kube_env.service_host.as_deref(), Some("fd00::1"));
     assert_eq!((config.kube_env.pod_name.as_deref(), config.kube_env.pod_namespace), (Some("p"), None));
+}
+
+#[test]
+fn the_service_managers_environment_is_passed_on() {
+    let env = [("NOTIFY_SOCKET", "@name"), ("WATCHDOG_USEC", "60000000"), ("WATCHDOG_PID", "")];
+    let expected = NotifyEnv {
+        socket: Some("@name".into()),
+        watchdog_usec: Some("60000000".to_owned()),
+        watchdog_pid: None,
+    };
+    assert_eq!(run(&[], &env).notify_env, expected);
 }
 
 #[test]

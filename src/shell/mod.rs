@@ -16,6 +16,7 @@
 mod calls;
 mod clock;
 mod image;
+mod notify;
 mod pool;
 mod watches;
 
@@ -33,6 +34,7 @@ use crate::event::{Event, Report};
 use crate::net::HttpClient;
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
+use crate::shell::notify::Notifier;
 use crate::shell::pool::Pool;
 use crate::zone::template;
 
@@ -122,8 +124,10 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     watches::start(&client, &scopes, &seen_in, &stop)?;
     drop(seen_in);
 
-    let mut shell = Loop { core, clock, pool, done, seen, signals, in_hand: 0 };
+    let notifier = Notifier::open(&config.notify_env);
+    let mut shell = Loop { core, clock, pool, done, seen, signals, notifier, in_hand: 0 };
     shell.turn_until_signal()?;
+    shell.notifier.stopping();
     log::info!(
         "stopping: {} calls are in hand; test runs go on and are taken over by the next agent",
         shell.in_hand
@@ -142,13 +146,17 @@ struct Loop {
     done: Receiver<Report>,
     seen: Receiver<Event>,
     signals: Receiver<i32>,
+    notifier: Notifier,
     in_hand: usize,
 }
 
 impl Loop {
     fn turn_until_signal(&mut self) -> Result<(), StartError> {
         loop {
-            let wait = self.core.next_deadline().map(|at| at.saturating_sub(self.clock.now().mono));
+            self.notifier.turn(self.clock.now().mono, &self.core);
+            let deadlines = [self.core.next_deadline(), self.notifier.next_deadline()];
+            let next = deadlines.into_iter().flatten().min();
+            let wait = next.map(|at| at.saturating_sub(self.clock.now().mono));
             let deadline = wait.map_or_else(never, crossbeam_channel::after);
             select! {
                 recv(self.done) -> report => {

@@ -6,6 +6,7 @@
 //! request.
 
 mod fetch;
+mod notify;
 mod outages;
 mod restarts;
 mod runs;

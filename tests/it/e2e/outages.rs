@@ -6,23 +6,21 @@ use sim::api::Fault;
 
 use super::*;
 
-/// An agent whose API server is at `server`.
-fn agent_for(server: &str, scratch: &Scratch) -> Agent {
+/// How an agent is started whose API server is at `server`.
+pub(super) fn launch_for(server: &str, scratch: &Scratch) -> Launch {
     let kubeconfig = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters:\n- {{name: c, cluster: {{server: '{server}'}}}}\n\
          users:\n- {{name: c, user: {{token: {BEARER_TOKEN}}}}}\ncontexts:\n- {{name: c, context: {{cluster: c, user: c}}}}\n"
     );
     let kubeconfig = scratch.write("kubeconfig", &kubeconfig).unwrap();
     let launch = Launch::new(Path::new(AGENT), &scratch.file("log"));
-    let launch =
-        launch.args(["--fetch-image", "plz-agent:sim", "--log", "debug", "--kubeconfig"]).args([kubeconfig]);
-    launch.spawn().unwrap()
+    launch.args(["--fetch-image", "plz-agent:sim", "--log", "debug", "--kubeconfig"]).args([kubeconfig])
 }
 
 #[track_caller]
 fn ends_by_sigterm(server: &str, once_logged: &str) {
     let scratch = Scratch::new().unwrap();
-    let mut agent = agent_for(server, &scratch);
+    let mut agent = launch_for(server, &scratch).spawn().unwrap();
     let look = Duration::from_millis(20);
     let mut looks = TIMEOUT.as_millis() / look.as_millis();
     while !agent.log().contains(once_logged) {
