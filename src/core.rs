@@ -167,12 +167,6 @@ impl Core {
         &self.rows
     }
 
-    /// Tasks that wait for a worker, and tasks that are with one.
-    #[must_use]
-    pub fn depth(&self) -> (usize, usize) {
-        self.queue.depth()
-    }
-
     /// Marks a key, and what depends on it: a zone's runs look at the zone, its namesakes at its name, a zone at its runs.
     fn mark(&mut self, key: Key) {
         match &key {

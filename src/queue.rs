@@ -1,8 +1,8 @@
 //! What is to be looked at, and when: dirty keys, deadlines, tasks under way, backoff.
 //!
 //! Owns the pace of the agent. A key is looked at when it is dirty or its earliest deadline has come; a lane of a key has
-//! one task under way at most; a task that failed waits before it is tried again; tasks that run the user's code never
-//! take the last worker. Leaves alone what any of it means.
+//! one task under way at most; a task that failed waits before it is tried again; each class of calls has its own share of
+//! workers, so that a GCk6 that hangs or a node that is gone holds up nobody else. Leaves alone what any of it means.
 //!
 //! Invariant: every key that waits for something is either in a lane under way or has a deadline, so nothing is forgotten;
 //! tasks handed out never exceed `capacity`, class by class.
@@ -227,14 +227,6 @@ impl Queue {
                 keep
             });
         }
-    }
-
-    /// Tasks that wait for a worker, and tasks that are with one.
-    #[must_use]
-    pub fn depth(&self) -> (usize, usize) {
-        let shares = self.shares.values();
-        shares
-            .fold((0, 0), |(waiting, with), share| (waiting + share.waiting.len(), with + share.with_workers))
     }
 }
 

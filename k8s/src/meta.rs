@@ -119,6 +119,21 @@ crate::readable!(OwnerReference {
     block_owner_deletion: "blockOwnerDeletion",
 });
 
+impl OwnerReference {
+    /// The reference to `owner` that what it makes bears: it is the controller, and a foreground deletion waits.
+    #[must_use]
+    pub fn controller(api_version: &str, kind: &str, owner: &ObjectMeta) -> Self {
+        Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+}
+
 /// `metav1.Condition`; pods' conditions read as one too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -133,7 +133,6 @@ impl Core {
             name_stays,
             runs_left: self.runs_left(key, zone),
             settings: &self.settings.template,
-            poll_interval: self.settings.poll_interval,
         }
     }
 

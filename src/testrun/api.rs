@@ -95,33 +95,28 @@ impl TestRun {
 
     /// The reference that objects of this run bear: controller, blocking the owner's deletion.
     pub fn owner_reference(&self) -> OwnerReference {
-        OwnerReference {
-            api_version: API_VERSION.to_owned(),
-            kind: KIND.to_owned(),
-            name: self.metadata.name.clone(),
-            uid: self.metadata.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }
+        OwnerReference::controller(API_VERSION, KIND, &self.metadata)
     }
 }
 
 impl Serialize for TestRun {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Written<'a> {
-            api_version: &'static str,
-            kind: &'static str,
-            metadata: &'a ObjectMeta,
-            spec: &'a TestRunSpec,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            status: Option<&'a TestRunStatus>,
-        }
         let Self { metadata, spec, status } = self;
         let status = (!is_default(status)).then_some(status);
         Written { api_version: API_VERSION, kind: KIND, metadata, spec, status }.serialize(serializer)
     }
+}
+
+/// A custom resource as it is written: with its `apiVersion` and `kind`, and without a status that says nothing.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Written<'a, Spec, Status> {
+    pub(crate) api_version: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) metadata: &'a ObjectMeta,
+    pub(crate) spec: &'a Spec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<&'a Status>,
 }
 
 /// `spec` of a test run.

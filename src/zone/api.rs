@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::maps::map_of;
 use crate::passthrough::{self, PodMetadata};
-use crate::testrun::api::API_VERSION;
+use crate::testrun::api::{API_VERSION, Written};
 
 /// `privateloadzones.k6.io`.
 pub const RESOURCE: Resource = Resource::new("k6.io", "v1alpha1", "privateloadzones");
@@ -68,29 +68,12 @@ impl PrivateLoadZone {
 
     /// The reference that the zone's test runs bear: controller, blocking the owner's deletion.
     pub fn owner_reference(&self) -> OwnerReference {
-        OwnerReference {
-            api_version: API_VERSION.to_owned(),
-            kind: KIND.to_owned(),
-            name: self.metadata.name.clone(),
-            uid: self.metadata.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }
+        OwnerReference::controller(API_VERSION, KIND, &self.metadata)
     }
 }
 
 impl Serialize for PrivateLoadZone {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Written<'a> {
-            api_version: &'static str,
-            kind: &'static str,
-            metadata: &'a ObjectMeta,
-            spec: &'a ZoneSpec,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            status: Option<&'a ZoneStatus>,
-        }
         let Self { metadata, spec, status } = self;
         let status = (!is_default(status)).then_some(status);
         Written { api_version: API_VERSION, kind: KIND, metadata, spec, status }.serialize(serializer)

@@ -39,8 +39,6 @@ pub struct Facts<'a> {
     pub runs_left: usize,
     /// What `TestRun`s are made with.
     pub settings: &'a Settings,
-    /// How often GCk6 is polled.
-    pub poll_interval: Duration,
 }
 
 impl Facts<'_> {

@@ -13,6 +13,7 @@ use super::api::PrivateLoadZone;
 pub use super::refusal::Refusal;
 use crate::cloud::data::{AGGREGATION_API_VERSION, AGGREGATION_VARS};
 use crate::cloud::{RunId, TestRunData};
+use crate::config::ARCHIVE_URL_VAR;
 use crate::maps::map_of;
 use crate::redact::Secret;
 use crate::testrun::api::{EnvVar, InitContainer, PodSettings, Script, TestRun, TestRunSpec};
@@ -27,9 +28,6 @@ pub const ARGUMENT_BYTES_MAX: usize = 128 * 1024 - 1;
 
 /// Where the init container puts the archive, and k6 finds it.
 pub const ARCHIVE_PATH: &str = "/test/archive.tar";
-
-/// Environment variable of the init container with the presigned URL.
-pub const ARCHIVE_URL_VAR: &str = "PLZ_ARCHIVE_URL";
 
 const ARCHIVE_VOLUME: &str = "archive-volume";
 const ARCHIVE_MOUNT_PATH: &str = "/test";

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::Fields;
 use crate::cloud::data::AGGREGATION_VARS;
-use crate::testrun::api::{APP, EnvVar, InitContainer, LABEL_APP, LABEL_RUNNER, PodSettings, TestRun};
+use crate::testrun::api::{
+    APP, EnvVar, InitContainer, LABEL_APP, LABEL_RUNNER, PodSettings, RUNNER_CONTAINER, TestRun,
+};
 use crate::testrun::argv;
 use crate::testrun::script::{self, Location};
 use crate::zone::api::TOKEN_KEY;
 
-/// Name of the container that runs k6.
-pub const CONTAINER: &str = "k6";
 /// Name of the init container that downloads the archive of a PLZ run.
 pub const ARCHIVE_CONTAINER: &str = "archive-download";
 /// Image of a plain run whose test run names none.
@@ -99,7 +99,7 @@ fn k6(run: &TestRun, index: u32, script: &Location) -> Value {
     let image = if settings.image.is_empty() { DEFAULT_IMAGE } else { &settings.image };
     let port = json!({ "containerPort": crate::runner::PORT });
     Fields::default()
-        .with("name", CONTAINER)
+        .with("name", RUNNER_CONTAINER)
         .with("image", image)
         .with("imagePullPolicy", &settings.image_pull_policy)
         .with("command", argv::command(run, index, script))
