@@ -6,14 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::calls::Caller;
+use super::clock::Clock;
 use super::{StartError, spawn};
-use crate::event::{Class, Report, Task};
+use crate::cloud;
+use crate::event::{Call, Class, Reply, Report, Task};
 use crate::queue;
+use crate::runner;
 
 /// See the module.
 pub(super) struct Pool {
@@ -22,6 +26,22 @@ pub(super) struct Pool {
     groups: BTreeMap<Class, Group>,
     done: Sender<Report>,
     stopping: Arc<AtomicBool>,
+    license: License,
+}
+
+/// Until when calls may be begun, on the clock of the process. A call that has waited for a worker, or a loop that hangs, does
+/// not outlast the lead that it was handed out under.
+#[derive(Clone)]
+struct License {
+    clock: Clock,
+    until_ms: Arc<AtomicU64>,
+}
+
+impl License {
+    fn permits(&self, class: Class) -> bool {
+        let is_free = matches!(class, Class::Lease | Class::Operator);
+        is_free || self.clock.now().mono < Duration::from_millis(self.until_ms.load(Ordering::Relaxed))
+    }
 }
 
 /// The workers of one class, and the calls that wait for them.
@@ -36,7 +56,7 @@ struct Group {
 impl Pool {
     /// A pool of up to `workers` for each class. The reports come out of the channel, which holds as many as can ever be
     /// under way.
-    pub(super) fn new(workers: usize, caller: Caller) -> (Self, Receiver<Report>) {
+    pub(super) fn new(workers: usize, caller: Caller, clock: Clock) -> (Self, Receiver<Report>) {
         let most: usize = Class::ALL.into_iter().map(|class| queue::capacity(class, workers)).sum();
         let (done, reports) = bounded(most);
         let mut groups = BTreeMap::new();
@@ -45,7 +65,19 @@ impl Pool {
             groups.insert(class, Group { jobs, waiting, spawned: 0, open: Arc::default() });
         }
         let (caller, stopping) = (Arc::new(caller), Arc::new(AtomicBool::new(false)));
-        (Self { caller, workers, groups, done, stopping }, reports)
+        let license = License { clock, until_ms: Arc::default() };
+        (Self { caller, workers, groups, done, stopping, license }, reports)
+    }
+
+    /// What makes the calls.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        self.caller.clone()
+    }
+
+    /// Calls, those for Leases excepted, may be begun before this time and not after.
+    pub(super) fn allow_until(&self, end: Duration) {
+        let end = u64::try_from(end.as_millis()).unwrap_or(u64::MAX);
+        self.license.until_ms.store(end, Ordering::Relaxed);
     }
 
     /// Has the call made. Never blocks: the core hands out no more than the channels hold.
@@ -53,7 +85,8 @@ impl Pool {
         let class = task.id.action.class();
         let (caller, done, stopping) = (self.caller.clone(), self.done.clone(), self.stopping.clone());
         let group = self.groups.get_mut(&class).expect("every class has a group");
-        let worker = Worker { caller, done, stopping, open: group.open.clone() };
+        let license = self.license.clone();
+        let worker = Worker { caller, done, stopping, license, open: group.open.clone() };
         let open = group.open.fetch_add(1, Ordering::Relaxed) + 1;
         if class == Class::UserCode {
             return spawn("user-code", move || worker.work(task));
@@ -80,6 +113,7 @@ struct Worker {
     caller: Arc<Caller>,
     done: Sender<Report>,
     stopping: Arc<AtomicBool>,
+    license: License,
     open: Arc<AtomicUsize>,
 }
 
@@ -89,8 +123,25 @@ impl Worker {
         if self.stopping.load(Ordering::Relaxed) {
             return false;
         }
-        let reply = self.caller.call(&task.call);
+        let reply = if self.license.permits(task.id.action.class()) {
+            self.caller.call(&task.call)
+        } else {
+            unsent(&task.call)
+        };
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.done.send(Report { id: task.id, reply }).is_ok()
+    }
+}
+
+/// For a call that was not made: it is tried again, if this agent acts again.
+fn unsent(call: &Call) -> Reply {
+    const WHY: &str = "not sent: the lease was lost while the call waited";
+    match call {
+        Call::Kubernetes(_) => Reply::Kubernetes(Err(k8s::Error::Transport {
+            server: "the API server".to_owned(),
+            cause: WHY.to_owned(),
+        })),
+        Call::Cloud { .. } => Reply::Cloud(Err(cloud::Error::Transport(WHY.to_owned()))),
+        Call::Runner { .. } => Reply::Runner(Err(runner::Error::Unreachable(WHY.to_owned()))),
     }
 }

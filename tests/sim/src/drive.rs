@@ -39,6 +39,7 @@ const STEPS_PER_INSTANT_MAX: u32 = 100_000;
 pub fn settings(seed: u64) -> Settings {
     Settings {
         scopes: vec![None],
+        candidacy: None,
         workers: 4,
         poll_interval: Duration::from_secs(10),
         start_deadline: Duration::from_secs(300),
