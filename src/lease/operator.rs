@@ -158,15 +158,15 @@ impl Place {
         let place = scope.map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
         let (so, mend) = if is_refused {
             (
-                "and is taken to be absent",
+                "cannot be seen and is taken to be absent",
                 "; grant list on leases in coordination.k8s.io with the resource name fcdfce80.io",
             )
         } else {
-            ("yet", "")
+            ("cannot be seen yet", "")
         };
         log::log!(
             level,
-            "whether k6-operator is live{place} cannot be seen {so}: {}{mend}",
+            "whether k6-operator is live{place} {so}: {}{mend}",
             crate::lesson::text(error)
         );
     }
