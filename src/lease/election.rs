@@ -29,8 +29,8 @@ pub const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// After a call that went wrong while the lead hangs on it, or was lost by a hair.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// After a call that went wrong before anything was answered.
-const START_INTERVAL: Duration = Duration::from_secs(2);
+/// After a call that went wrong before anything was answered, or when the lead has run out.
+const RETURN_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Whom the Lease belonged to from one change of hands to the next: its uid and `spec.leaseTransitions`.
 pub type Term = (String, u32);
@@ -231,10 +231,10 @@ impl Election {
 
     fn fail(&mut self, now: Duration, error: &k8s::Error) {
         self.next_call = now
-            + match (self.leads(now), self.answered) {
-                (true, _) => RETRY_INTERVAL,
-                (false, true) => LOOK_INTERVAL,
-                (false, false) => START_INTERVAL,
+            + match self.answered {
+                _ if self.leads(now) => RETRY_INTERVAL,
+                true if self.own_record().is_none() => LOOK_INTERVAL,
+                _ => RETURN_INTERVAL,
             };
         let lease = &self.candidacy.lease;
         let mend = match error {

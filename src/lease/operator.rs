@@ -164,10 +164,6 @@ impl Place {
         } else {
             ("cannot be seen yet", "")
         };
-        log::log!(
-            level,
-            "whether k6-operator is live{place} {so}: {}{mend}",
-            crate::lesson::text(error)
-        );
+        log::log!(level, "whether k6-operator is live{place} {so}: {}{mend}", crate::lesson::text(error));
     }
 }
