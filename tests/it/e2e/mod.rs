@@ -6,6 +6,7 @@
 //! request.
 
 mod fetch;
+mod leases;
 mod notify;
 mod outages;
 mod restarts;
