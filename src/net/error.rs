@@ -97,6 +97,26 @@ impl NetError {
         }
     }
 
+    /// The same without the path: why a host cannot be spoken to does not hang on what it was asked.
+    #[must_use]
+    pub fn at_host(mut self) -> NetError {
+        let target = match &mut self {
+            NetError::Dns { target, .. }
+            | NetError::Connect { target, .. }
+            | NetError::Tls { target, .. }
+            | NetError::Timeout { target, .. }
+            | NetError::Proxy { target, .. }
+            | NetError::Io { target, .. }
+            | NetError::TooLarge { target, .. }
+            | NetError::Invalid { target, .. } => target,
+        };
+        let authority = target.find("://").map_or(0, |at| at + "://".len());
+        if let Some(path) = target[authority..].find('/') {
+            target.truncate(authority + path);
+        }
+        self
+    }
+
     /// Whether it is certain that the server saw nothing of the request.
     pub fn is_unsent(&self) -> bool {
         match self {

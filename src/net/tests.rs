@@ -115,6 +115,8 @@ fn errors_are_classified_and_name_no_query() {
         let error = cloud().send("GET", url, &[], b"", Duration::from_millis(200)).unwrap_err();
         assert!(expected(&error), "{url}: {error:?}");
         assert!(!error.to_string().contains("s3cret") && error.to_string().contains("/p"), "{error}");
+        let (whole, at_host) = (error.to_string(), error.at_host().to_string());
+        assert!(!at_host.contains("/p") && whole.replace("/p", "") == at_host, "{at_host}");
     };
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     check(&format!("http://{closed}/p?s3cret"), |error| matches!(error, NetError::Connect { .. }));

@@ -6,6 +6,7 @@
 mod coverage;
 mod crashes;
 mod failures;
+mod outages;
 mod runs;
 mod zones;
 

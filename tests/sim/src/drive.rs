@@ -59,6 +59,8 @@ pub struct Drive {
     pub core: Core,
     /// Virtual time since the world began.
     pub now: Duration,
+    /// How often the core has been asked to decide.
+    pub turns: u64,
     settings: Settings,
     watches: Vec<Box<dyn Follow>>,
     under_way: Vec<UnderWay>,
@@ -86,6 +88,7 @@ impl Drive {
             world: World::new(options),
             core: Core::new(settings.clone()),
             now: Duration::ZERO,
+            turns: 0,
             settings,
             watches: follow_all(),
             under_way: Vec::new(),
@@ -129,6 +132,13 @@ impl Drive {
         self.run_until(self.now + time, |_| false);
     }
 
+    /// Ends every watch, as a server that goes away does. The next one is opened at once.
+    pub fn cut_watches(&mut self) {
+        for watch in &mut self.watches {
+            watch.cut(self.now);
+        }
+    }
+
     /// Calls that wait for a model or are on their way back.
     #[must_use]
     pub fn calls_under_way(&self) -> usize {
@@ -167,6 +177,7 @@ impl Drive {
                 Leg::Back(report) => self.core.absorb(now, Event::Done(*report)),
             }
         }
+        self.turns += 1;
         for task in self.core.turn(now) {
             busy = true;
             self.under_way.push(UnderWay { due: self.now + LATENCY / 2, leg: Leg::There(Box::new(task)) });
@@ -280,6 +291,9 @@ trait Follow {
 
     /// When there may be more although nothing changes.
     fn next_wakeup(&self) -> Duration;
+
+    /// Ends the stream.
+    fn cut(&mut self, now: Duration);
 }
 
 struct Following<T> {
@@ -342,6 +356,14 @@ impl<T: DeserializeOwned> Follow for Following<T> {
 
     fn next_wakeup(&self) -> Duration {
         self.stream.as_ref().map_or(self.not_before, Watch::next_wakeup)
+    }
+
+    fn cut(&mut self, now: Duration) {
+        if self.stream.is_some() {
+            let step = self.watcher.cut(k8s::watch::Cut::End, &mut Vec::new());
+            self.take(now, &step);
+            self.stream = None;
+        }
     }
 }
 
