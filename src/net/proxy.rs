@@ -11,6 +11,8 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
+use crate::redact::Secret;
+
 /// Why a proxy setting cannot be used. The message does not repeat the value, which may hold a password.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ProxyError {
@@ -26,6 +28,7 @@ pub enum ProxyError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl {
     proxy: ureq::Proxy,
+    text: Secret,
 }
 
 impl ProxyUrl {
@@ -42,7 +45,17 @@ impl ProxyUrl {
         if proxy.host().is_empty() {
             return Err(ProxyError::Malformed);
         }
-        Ok(ProxyUrl { proxy })
+        Ok(ProxyUrl { proxy, text: Secret::new(value) })
+    }
+
+    /// Whether it bears a user name or a password.
+    pub fn has_credentials(&self) -> bool {
+        self.proxy.username().is_some() || self.proxy.password().is_some()
+    }
+
+    /// Whether it is on this machine, where nobody else reaches it.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.proxy.host().trim_start_matches('[').trim_end_matches(']'))
     }
 
     pub(super) fn to_ureq(&self) -> ureq::Proxy {
@@ -75,6 +88,24 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
+    /// The variables that give another process the same settings, each under the name that everybody reads.
+    pub fn variables(&self) -> Vec<(&'static str, Secret)> {
+        let proxies = [("HTTPS_PROXY", &self.https), ("HTTP_PROXY", &self.http)];
+        let mut variables: Vec<_> = proxies
+            .into_iter()
+            .filter_map(|(name, proxy)| Some((name, proxy.as_ref()?.text.clone())))
+            .collect();
+        if !variables.is_empty() && !self.no_proxy.text.is_empty() {
+            variables.push(("NO_PROXY", Secret::new(self.no_proxy.text.as_str())));
+        }
+        variables
+    }
+
+    /// Both, as far as they are set.
+    pub fn proxies(&self) -> impl Iterator<Item = &ProxyUrl> {
+        self.https.iter().chain(&self.http)
+    }
+
     /// The proxy for a target, `None` to go direct. Loopback targets always go direct.
     pub fn select(&self, target: &Target) -> Option<&ProxyUrl> {
         let proxy = if target.https { self.https.as_ref() } else { self.http.as_ref() };
@@ -113,8 +144,13 @@ impl Target {
     }
 
     fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.ip().is_some_and(|ip| ip.to_canonical().is_loopback())
+        is_loopback(&self.host)
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// The targets that go direct, read from a comma- or blank-separated list. Entries: `*`, an IP address, a CIDR
@@ -122,6 +158,7 @@ impl Target {
 /// optional `:port`. Names are not resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoProxy {
+    text: String,
     entries: Vec<Entry>,
 }
 
@@ -148,7 +185,7 @@ impl NoProxy {
     /// Reads the list; what is no pattern is skipped, as every other tool does.
     pub fn parse(list: &str) -> NoProxy {
         let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter_map(Entry::parse).collect();
-        NoProxy { entries }
+        NoProxy { text: list.trim().to_owned(), entries }
     }
 
     /// Whether the target goes direct.

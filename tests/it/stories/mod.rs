@@ -6,13 +6,14 @@
 mod coverage;
 mod crashes;
 mod failures;
+mod network;
 mod outages;
 mod runs;
 mod zones;
 
 use std::time::Duration;
 
-use plz_agent::core::Row;
+use plz_agent::core::{Row, Settings};
 use serde_json::{Value, json};
 use sim::api::{DeleteOptions, Key, Kind};
 use sim::cloud::Run;
@@ -41,7 +42,12 @@ struct Story {
 impl Story {
     /// Nothing but the namespace.
     fn empty() -> Self {
-        let mut drive = Drive::new(Options::default(), settings(7));
+        Self::empty_with(settings(7))
+    }
+
+    /// The same, for an agent with other settings.
+    fn empty_with(settings: Settings) -> Self {
+        let mut drive = Drive::new(Options::default(), settings);
         let namespace = json!({"metadata": {"name": NAMESPACE}});
         drive.world.api.create(Duration::ZERO, Kind::Namespace, "", namespace).unwrap();
         Self { drive, killed: false }

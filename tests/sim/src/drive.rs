@@ -16,6 +16,7 @@ use plz_agent::event::{Call, Event, Now, Reply, Report, Seen, Task, TaskId};
 use plz_agent::runner;
 use plz_agent::testrun::api::{LABEL_TEST_RUN, TestRun};
 use plz_agent::zone::api::PrivateLoadZone;
+use plz_agent::zone::network::RunnerNetwork;
 use plz_agent::zone::template;
 use serde::de::DeserializeOwned;
 
@@ -45,7 +46,7 @@ pub fn settings(seed: u64) -> Settings {
         template: template::Settings {
             fetch_image: "plz-agent:sim".to_owned(),
             ingest: "https://ingest.sim.invalid".to_owned(),
-            archive_env: Vec::new(),
+            network: RunnerNetwork::default(),
         },
         seed,
     }
