@@ -153,7 +153,8 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
         ureq::Error::HostNotFound => NetError::Dns { target, cause: "the name has no address".to_owned() },
         ureq::Error::Timeout(phase) => NetError::Timeout { target, cause: phase_name(phase, proxy) },
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-            NetError::Proxy { target, cause: format!("{}: {cause}", proxy.unwrap_or("proxy")) }
+            let mend = proxy_mend(&cause);
+            NetError::Proxy { target, cause: format!("{}: {cause}{mend}", proxy.unwrap_or("proxy")) }
         }
         ureq::Error::Tls(_) | ureq::Error::TlsRequired => NetError::Tls { target, cause },
         ureq::Error::ConnectionFailed => NetError::Connect { target, cause },
@@ -164,6 +165,17 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
             NetError::Invalid { target, cause }
         }
         _ => NetError::Io { target, cause },
+    }
+}
+
+/// What to do about a proxy that answers, by the status in the library's words.
+fn proxy_mend(cause: &str) -> &'static str {
+    if cause.contains("407") {
+        "; it asks for a user and a password: http://user:password@host:port in HTTPS_PROXY"
+    } else if cause.contains("403") {
+        "; it does not allow connections there: have the host allowed, or name it in NO_PROXY"
+    } else {
+        ""
     }
 }
 

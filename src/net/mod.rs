@@ -6,12 +6,13 @@
 //!
 //! Invariant: no message of this module contains the query of a URL, a userinfo or a header's value.
 //!
-//! Reading order: [`client`] (the [`HttpClient`]), [`error`], [`reply`], [`proxy`], [`tls`].
+//! Reading order: [`client`] (the [`HttpClient`]), [`error`], [`reply`], [`proxy`], [`tls`], `resolve`.
 
 pub mod client;
 pub mod error;
 pub mod proxy;
 pub mod reply;
+mod resolve;
 pub mod tls;
 
 #[cfg(test)]
