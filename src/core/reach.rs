@@ -20,8 +20,10 @@ use crate::lesson::text;
 
 /// How long answers have to come without a gap before an outage counts as over for good.
 pub const STEADY: Duration = Duration::from_secs(60);
-/// Answers that come so soon after an outage began were on their way before it.
-const IN_FLIGHT: Duration = Duration::from_secs(1);
+/// Answers that come so soon after an outage began were on their way before it; nothing is tried again that soon.
+const IN_FLIGHT: Duration = Duration::from_millis(500);
+/// After this long without a try nothing is known any more; whoever waits tries more often.
+const FORGOTTEN: Duration = Duration::from_secs(15 * 60);
 /// How many causes of one outage are told.
 const CAUSES_MAX: usize = 4;
 
@@ -112,6 +114,8 @@ pub fn is_outage(error: &k8s::Error) -> bool {
 #[derive(Debug, Default)]
 pub struct Reach {
     phase: Phase,
+    /// When a call had no answer last.
+    last_missed: Duration,
     /// Since when it has not been steady.
     since: Duration,
     /// How many calls had no answer since then, and how many outages they make.
@@ -156,8 +160,9 @@ impl Reach {
 
     fn missed(&mut self, now: Duration, target: Target, cause: String) -> Option<Line> {
         let name = target.name();
+        let last_missed = std::mem::replace(&mut self.last_missed, now);
         match self.phase {
-            Phase::Away(_) => {
+            Phase::Away(_) if now < last_missed + FORGOTTEN => {
                 self.failed += 1;
                 let line = || warning(format!("{name} is still out of reach, for another cause: {cause}"));
                 self.is_new(&cause).then(line)
@@ -169,10 +174,11 @@ impl Reach {
                 self.is_new(&cause);
                 (self.outages == 2).then(|| warning(format!("{name} comes and goes: {cause}")))
             }
-            Phase::Back(_) | Phase::Steady => {
+            Phase::Away(_) | Phase::Back(_) | Phase::Steady => {
                 let line = warning(format!("{name} is out of reach and is tried again: {cause}"));
                 let causes = vec![cause];
-                *self = Self { phase: Phase::Away(now), since: now, failed: 1, outages: 1, causes };
+                let (phase, last_missed) = (Phase::Away(now), now);
+                *self = Self { phase, last_missed, since: now, failed: 1, outages: 1, causes };
                 Some(line)
             }
         }
@@ -284,6 +290,12 @@ mod tests {
                 "GCk6 answers steadily again; it was away 15 times in 10m 40s, calls without an answer: 15",
             ],
         );
+    }
+
+    #[test]
+    fn an_outage_that_nobody_waits_for_is_not_for_ever() {
+        let told = "GCk6 is out of reach and is tried again: a";
+        check(&[(0, "a"), (60, "a"), (1000, "a"), (1010, "a")], &[told, told]);
     }
 
     #[test]
