@@ -311,6 +311,22 @@ mod tests {
         check("[fd00::1]:6565", "http://[fd00::1]:6565", true);
         check("[fd00::1]:6565", "http://[fd00::1]:80", false);
         check("10.0.0.0/33,10.0.0.0/x,:", "http://10.0.0.0", false);
+        check("x,\t*", "https://example.com", true);
+        check("*:8080", "https://example.com", false);
+        check("*.example.com", "https://example.com", false);
+        check("example.com.", "https://example.com", true);
+        check(".Example.COM:443", "https://a.example.com", true);
+        check(".example.com:80", "https://a.example.com", false);
+        check("com", "https://example.com", true);
+        check("http://example.com", "http://example.com", false);
+        check("10.0.0.0/8", "https://[::ffff:10.1.2.3]", true);
+        check("10.1.2.0/31", "https://10.1.2.1", true);
+        check("10.1.2.0/31", "https://10.1.2.2", false);
+        check("fd00::/8", "https://10.1.2.3", false);
+        check("::/0", "https://[2001:db8::1]", true);
+        check("[fd00::1]", "https://[fd00::1]:6443", true);
+        check("fd00:0:0::1", "https://[fd00::1]", true);
+        check("localhost.localdomain", "https://localhost", false);
     }
 
     #[test]
@@ -335,6 +351,16 @@ mod tests {
         assert_eq!(ProxyUrl::parse("socks5://u:p@h:1").unwrap_err(), ProxyError::Scheme("socks5".into()));
         assert_eq!(ProxyUrl::parse("http://").unwrap_err(), ProxyError::Malformed);
         assert_eq!(ProxyUrl::parse("http://a b").unwrap_err(), ProxyError::Malformed);
+        for scheme in ["socks4", "socks4a", "SOCKS5h", "ftp", "unix"] {
+            let error = ProxyUrl::parse(&format!("{scheme}://u:p@h:1")).unwrap_err();
+            assert_eq!(error, ProxyError::Scheme(scheme.into()));
+            assert!(!error.to_string().contains("u:p"), "{error}");
+        }
+        let loopback = |url| ProxyUrl::parse(url).unwrap().is_loopback();
+        assert!(loopback("http://[::1]:3128") && loopback("LOCALHOST:1") && loopback("http://127.9.9.9"));
+        assert!(!loopback("http://[fd00::1]:3128") && !loopback("localhost.example:1"));
+        let credentials = |url| ProxyUrl::parse(url).unwrap().has_credentials();
+        assert!(credentials("http://user@h:1") && credentials("u:p@h:1") && !credentials("h:1"));
         let proxy = ProxyUrl::parse("http://user:pass@proxy:3128").unwrap();
         assert_eq!(format!("{proxy} {proxy:?}"), "proxy:3128 ProxyUrl(proxy:3128)");
     }
