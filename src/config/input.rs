@@ -36,6 +36,7 @@ impl Input<'_> {
             kubeconfig: self.flags.one("kubeconfig", self.env).map(|setting| setting.value.into()),
             context,
             namespaces: self.namespaces()?,
+            lease: self.optional("lease", values::lease)?,
             cloud_api: self.value("cloud-api", values::base_url)?,
             cloud_ingest: self.value("cloud-ingest", values::base_url)?,
             extra_ca: self.extra_ca()?,
@@ -203,6 +204,7 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err("is not one of text and json".to_owned()),
+        "journal" => Ok(LogFormat::Journal),
+        _ => Err("is not one of text, json and journal".to_owned()),
     }
 }

@@ -55,7 +55,13 @@ const LOGGING: Group = Group {
             "info",
             "error, warn, info or debug; or a list such as info,k8s=debug.",
         ),
-        opt("log-format", "FORMAT", &[], "text", "text, or json for one JSON object a line."),
+        opt(
+            "log-format",
+            "FORMAT",
+            &[],
+            "text",
+            "text, json for one JSON object a line, or journal for a service of systemd.",
+        ),
     ],
 };
 
@@ -81,6 +87,14 @@ pub(super) const RUN: &[Group] = &[
                 default: "all namespaces",
                 help: "Namespaces to work in; may be given several times.",
             },
+            opt(
+                "lease",
+                "[NAMESPACE/]NAME",
+                &["PLZ_LEASE"],
+                "",
+                "Lease by which one of several agents is elected; the others stand by. The\n\
+                 namespace is that of the agent's pod or of the context unless given here.",
+            ),
         ],
     },
     Group {

@@ -46,7 +46,7 @@ impl Target {
     #[must_use]
     pub fn of(action: Action) -> Option<Self> {
         match (action.class(), action) {
-            (Class::Kubernetes, _) => Some(Self::Kubernetes),
+            (Class::Kubernetes | Class::Lease | Class::Operator, _) => Some(Self::Kubernetes),
             (_, Action::Refuse(_) | Action::TellCloud | Action::Finish) => Some(Self::Ingest),
             (Class::Cloud | Class::CloudNews, _) => Some(Self::Cloud),
             (Class::Runner | Class::UserCode, _) => None,

@@ -83,14 +83,14 @@ impl Story {
     #[track_caller]
     fn without_wan(&mut self, time: Duration, askers: u64) {
         self.wan_goes();
-        let (requests, turns) = (self.drive.world.cloud.requests(), self.drive.turns);
+        let (requests, turns) = (self.drive.world.cloud.requests(), self.drive.agents[0].turns);
         self.drive.run_for(time);
         let requests = self.drive.world.cloud.requests() - requests;
         let minutes = time.as_secs() / 60;
         // Up to a quarter sooner than each minute, and the first few tries of a growing pause.
         assert!(requests <= askers * (minutes * 4 / 3 + 8), "{requests} requests in {minutes} min");
         assert!(requests >= askers * minutes / 2, "{requests} requests in {minutes} min: it is hardly tried");
-        let turns = self.drive.turns - turns;
+        let turns = self.drive.agents[0].turns - turns;
         assert!(turns <= time.as_secs() * TURNS_PER_SECOND_MAX * askers, "{turns} turns in {time:?}");
         self.wan_comes();
     }
@@ -248,10 +248,10 @@ fn the_api_server_is_gone_for_ten_minutes_in_mid_run() {
     let until = story.drive.now + s(600);
     story.drive.world.api.faults =
         Some(Box::new(move |now, _, _| if now < until { Fault::DropBefore } else { Fault::None }));
-    let (requests, turns) = (story.drive.world.api.requests(), story.drive.turns);
+    let (requests, turns) = (story.drive.world.api.requests(), story.drive.agents[0].turns);
     story.drive.cut_watches();
     story.drive.run_for(s(600));
-    assert!(story.drive.turns - turns <= 600 * TURNS_PER_SECOND_MAX * 3);
+    assert!(story.drive.agents[0].turns - turns <= 600 * TURNS_PER_SECOND_MAX * 3);
     // Three watches, each tried once a second by this driver; the zone, its token and the run a few times a minute.
     let requests = story.drive.world.api.requests() - requests;
     assert!(requests <= 3 * 602 + 10 * 10, "{requests} requests");
