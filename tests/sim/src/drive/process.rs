@@ -5,6 +5,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use plz_agent::cloud::Host;
+use plz_agent::core::reach::Target;
 use plz_agent::core::{Core, Settings};
 use plz_agent::event::{Call, Class, Event, Now, Reply, Report, Task};
 
@@ -172,6 +174,11 @@ impl Process {
                 (answer, |response| Reply::Kubernetes(wire::from_api(response)))
             }
             Call::Cloud { request, token } => {
+                let target = match request.host {
+                    Host::Api => Target::Cloud,
+                    Host::Ingest => Target::Ingest,
+                };
+                assert_eq!(Target::of(id.action), Some(target), "whose outage {:?} feels", id.action);
                 let sent = wire::to_cloud(request, token.expose());
                 (world.serve_cloud(now, &sent), |response| Reply::Cloud(wire::from_cloud(response)))
             }
