@@ -151,7 +151,7 @@ impl Launch {
     }
 }
 
-/// A signal that ends a process.
+/// A signal to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM: what a kubelet or systemd sends.
@@ -160,6 +160,10 @@ pub enum Signal {
     Interrupt,
     /// SIGKILL: no chance to do anything.
     Kill,
+    /// SIGSTOP: it hangs until told to go on.
+    Stop,
+    /// SIGCONT: it goes on where it was stopped.
+    Continue,
 }
 
 /// A running process; it is killed when this is dropped.
@@ -192,6 +196,8 @@ impl Agent {
         let name = match signal {
             Signal::Term => "TERM",
             Signal::Interrupt => "INT",
+            Signal::Stop => "STOP",
+            Signal::Continue => "CONT",
             Signal::Kill => return self.child.kill(),
         };
         // The standard library knows no other signal than SIGKILL, and every shell has this built in.
