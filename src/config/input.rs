@@ -46,6 +46,7 @@ impl Input<'_> {
             runner_access: self.value("runner-access", runner_access)?,
             fetch_image: self.optional("fetch-image", values::image)?,
             workers: self.value("workers", |text| values::number(text, WORKERS_MIN, WORKERS_MAX))?,
+            listen: self.optional("listen", values::listen_address)?,
             log: self.log()?,
             kube_env: KubeEnv {
                 kubeconfig: self.env.os("KUBECONFIG").map(Into::into),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   signals ──────────────────────────────┐
+//!   connections (if any) ── asks (bounded) ┤
 //!   watch threads ── seen (bounded) ────► loop ── jobs (bounded, one per class) ──► workers of that class
 //!                                           ▲                                          │
 //!                                           └──────────── done (bounded) ──────────────┘
@@ -10,12 +11,15 @@
 //! worker ever waits to send. Watch threads do wait on `seen`; the loop never sends to them, so there is no cycle. What
 //! they do not read meanwhile stays in the sockets, and TCP slows the API server down.
 //!
+//! Whoever asks for health or metrics waits for the loop, and the loop for nobody: see `listen`.
+//!
 //! Owns threads, clocks and sockets. Leaves every decision to `core`. Invariant: a call has a limit on its time, so that
 //! every worker comes back.
 
 mod calls;
 mod clock;
 mod image;
+mod listen;
 mod notify;
 mod pool;
 mod watches;
@@ -28,14 +32,17 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded, never, select};
 use k8s::config::{Environment, Source};
 
-use crate::config::{Namespaces, RunConfig, RunnerAccess};
+use crate::config::{ListenAddress, Namespaces, RunConfig, RunnerAccess};
 use crate::core::{Core, Settings};
-use crate::event::{Event, Report};
+use crate::event::Event;
+use crate::health::{Duty, Watches};
+use crate::metrics::{self, Calls};
 use crate::net::HttpClient;
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
+use crate::shell::listen::{Answer, Ask, Server, Topic};
 use crate::shell::notify::Notifier;
-use crate::shell::pool::Pool;
+use crate::shell::pool::{Done, Pool};
 use crate::zone::template;
 
 /// How many reports and sightings are taken in before the core decides: enough to decide once on many, few enough to
@@ -43,6 +50,8 @@ use crate::zone::template;
 const ABSORBED_PER_TURN_MAX: usize = 256;
 /// How many sightings may wait for the loop.
 const SEEN_MAX: usize = 64;
+/// How many questions are answered in one turn; the rest waits for the next.
+const ANSWERS_PER_TURN_MAX: usize = 4;
 /// How long the writes in hand may take after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
 /// Threads do little and recurse little; untouched stack costs nothing.
@@ -62,6 +71,14 @@ pub enum StartError {
         "the image of the agent's own pod cannot be read: {0}; name it with --fetch-image or PLZ_FETCH_IMAGE"
     )]
     OwnImage(String),
+    /// Occurs when another process has the port, or the machine does not have the address.
+    #[error("cannot listen on {address}: {cause}; free it, or name another with --listen or PLZ_LISTEN")]
+    Listen {
+        /// What was to be listened on.
+        address: ListenAddress,
+        /// What the system says.
+        cause: std::io::Error,
+    },
     /// The system refuses a thread or a signal handler.
     #[error("the system refuses {what}: {cause}")]
     System {
@@ -88,6 +105,8 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         return Err(StartError::NoFetchImage);
     }
     let in_cluster = kube.is_in_cluster();
+    let clock = Clock::start();
+    let server = config.listen.map(|address| Server::start(address, clock.started())).transpose()?;
     let stop = k8s::Stop::new();
     let signals = signals(&stop)?;
     log::info!("plz-agent {} for the API server at {}", env!("CARGO_PKG_VERSION"), kube.server);
@@ -95,7 +114,6 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     let Some(fetch_image) = image::fetch_image(config, &client, &stop)? else { return Ok(()) };
     log::info!("runners download their archive with the image {fetch_image}");
 
-    let clock = Clock::start();
     let scopes = scopes(&config.namespaces);
     let core = Core::new(Settings {
         scopes: scopes.clone(),
@@ -119,13 +137,19 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
             (RunnerAccess::Proxy, _) | (RunnerAccess::Auto, false) => None,
         },
     };
-    let (pool, done) = Pool::new(config.workers, caller);
+    let (pool, done) = Pool::new(config.workers, caller, clock);
     let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
     watches::start(&client, &scopes, &seen_in, &stop)?;
     drop(seen_in);
 
     let notifier = Notifier::open(&config.notify_env);
-    let mut shell = Loop { core, clock, pool, done, seen, signals, notifier, in_hand: 0 };
+    let asks = server.as_ref().map_or_else(never, |server| server.asks.clone());
+    let (calls, watches) = (Calls::default(), Watches::new(&scopes));
+    let mut shell =
+        Loop { core, clock, pool, done, seen, asks, signals, notifier, calls, watches, in_hand: 0 };
+    if let Some(server) = &server {
+        server.open();
+    }
     shell.turn_until_signal()?;
     shell.notifier.stopping();
     log::info!(
@@ -143,10 +167,13 @@ struct Loop {
     core: Core,
     clock: Clock,
     pool: Pool,
-    done: Receiver<Report>,
+    done: Receiver<Done>,
     seen: Receiver<Event>,
+    asks: Receiver<Ask>,
     signals: Receiver<i32>,
     notifier: Notifier,
+    calls: Calls,
+    watches: Watches,
     in_hand: usize,
 }
 
@@ -159,13 +186,18 @@ impl Loop {
             let wait = next.map(|at| at.saturating_sub(self.clock.now().mono));
             let deadline = wait.map_or_else(never, crossbeam_channel::after);
             select! {
-                recv(self.done) -> report => {
-                    let Ok(report) = report else { return Ok(()) };
-                    self.done(report);
+                recv(self.done) -> done => {
+                    let Ok(done) = done else { return Ok(()) };
+                    self.done(done);
                 }
                 recv(self.seen) -> event => {
                     let Ok(event) = event else { return Ok(()) };
-                    self.core.absorb(self.clock.now(), event);
+                    self.seen(event);
+                }
+                recv(self.asks) -> ask => {
+                    if let Ok(ask) = ask {
+                        self.answer(ask);
+                    }
                 }
                 recv(self.signals) -> signal => {
                     log::info!("signal {}", signal.unwrap_or_default());
@@ -174,10 +206,10 @@ impl Loop {
                 recv(deadline) -> _ => {}
             }
             for _ in 0..ABSORBED_PER_TURN_MAX {
-                if let Ok(report) = self.done.try_recv() {
-                    self.done(report);
+                if let Ok(done) = self.done.try_recv() {
+                    self.done(done);
                 } else if let Ok(event) = self.seen.try_recv() {
-                    self.core.absorb(self.clock.now(), event);
+                    self.seen(event);
                 } else {
                     break;
                 }
@@ -186,12 +218,41 @@ impl Loop {
                 self.in_hand += 1;
                 self.pool.hand(task)?;
             }
+            for ask in self.asks.try_iter().take(ANSWERS_PER_TURN_MAX) {
+                self.answer(ask);
+            }
         }
     }
 
-    fn done(&mut self, report: Report) {
+    fn done(&mut self, done: Done) {
         self.in_hand = self.in_hand.saturating_sub(1);
-        self.core.absorb(self.clock.now(), Event::Done(report));
+        self.calls.done(done.call);
+        self.core.absorb(self.clock.now(), Event::Done(done.report));
+    }
+
+    fn seen(&mut self, event: Event) {
+        if let Event::Seen { scope, what } = &event {
+            self.watches.note(scope.as_deref(), what);
+        }
+        self.core.absorb(self.clock.now(), event);
+    }
+
+    fn answer(&self, ask: Ask) {
+        let duty = Duty::of(&self.core);
+        let answer = match ask.topic {
+            Topic::Health => Answer { is_ok: true, text: "ok".to_owned() },
+            Topic::Ready => match self.watches.readiness(duty) {
+                Ok(text) => Answer { is_ok: true, text },
+                Err(text) => Answer { is_ok: false, text },
+            },
+            Topic::Metrics => {
+                let census = self.core.census(self.clock.now());
+                let (calls, watches) = (&self.calls, &self.watches);
+                let page = metrics::render(&metrics::Status { census: &census, calls, watches, duty });
+                Answer { is_ok: true, text: page.into_text() }
+            }
+        };
+        ask.answer(answer);
     }
 
     /// Lets the calls in hand come to their end, for a while.

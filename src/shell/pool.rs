@@ -10,17 +10,26 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::calls::Caller;
+use super::calls::{Caller, target_and_verb};
+use super::clock::Clock;
 use super::{StartError, spawn};
 use crate::event::{Class, Report, Task};
+use crate::metrics::CallDone;
 use crate::queue;
+
+/// What comes back from a worker: the report for the core, and what is counted of the call.
+pub(super) struct Done {
+    pub(super) report: Report,
+    pub(super) call: CallDone,
+}
 
 /// See the module.
 pub(super) struct Pool {
     caller: Arc<Caller>,
+    clock: Clock,
     workers: usize,
     groups: BTreeMap<Class, Group>,
-    done: Sender<Report>,
+    done: Sender<Done>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -36,7 +45,7 @@ struct Group {
 impl Pool {
     /// A pool of up to `workers` for each class. The reports come out of the channel, which holds as many as can ever be
     /// under way.
-    pub(super) fn new(workers: usize, caller: Caller) -> (Self, Receiver<Report>) {
+    pub(super) fn new(workers: usize, caller: Caller, clock: Clock) -> (Self, Receiver<Done>) {
         let most: usize = Class::ALL.into_iter().map(|class| queue::capacity(class, workers)).sum();
         let (done, reports) = bounded(most);
         let mut groups = BTreeMap::new();
@@ -45,7 +54,7 @@ impl Pool {
             groups.insert(class, Group { jobs, waiting, spawned: 0, open: Arc::default() });
         }
         let (caller, stopping) = (Arc::new(caller), Arc::new(AtomicBool::new(false)));
-        (Self { caller, workers, groups, done, stopping }, reports)
+        (Self { caller, clock, workers, groups, done, stopping }, reports)
     }
 
     /// Has the call made. Never blocks: the core hands out no more than the channels hold.
@@ -53,7 +62,7 @@ impl Pool {
         let class = task.id.action.class();
         let (caller, done, stopping) = (self.caller.clone(), self.done.clone(), self.stopping.clone());
         let group = self.groups.get_mut(&class).expect("every class has a group");
-        let worker = Worker { caller, done, stopping, open: group.open.clone() };
+        let worker = Worker { caller, clock: self.clock, done, stopping, open: group.open.clone() };
         let open = group.open.fetch_add(1, Ordering::Relaxed) + 1;
         if class == Class::UserCode {
             return spawn("user-code", move || worker.work(task));
@@ -78,7 +87,8 @@ impl Pool {
 
 struct Worker {
     caller: Arc<Caller>,
-    done: Sender<Report>,
+    clock: Clock,
+    done: Sender<Done>,
     stopping: Arc<AtomicBool>,
     open: Arc<AtomicUsize>,
 }
@@ -89,8 +99,12 @@ impl Worker {
         if self.stopping.load(Ordering::Relaxed) {
             return false;
         }
-        let reply = self.caller.call(&task.call);
+        let begin = self.clock.now().mono;
+        let mut code = None;
+        let reply = self.caller.call(&task.call, &mut code);
+        let (target, verb) = target_and_verb(&task.call);
+        let call = CallDone { target, verb, code, took: self.clock.now().mono.saturating_sub(begin) };
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.done.send(Report { id: task.id, reply }).is_ok()
+        self.done.send(Done { report: Report { id: task.id, reply }, call }).is_ok()
     }
 }
