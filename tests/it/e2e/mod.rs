@@ -6,6 +6,7 @@
 //! request.
 
 mod fetch;
+mod listen;
 mod notify;
 mod outages;
 mod restarts;

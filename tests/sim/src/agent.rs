@@ -9,6 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -167,6 +168,13 @@ impl Agent {
     /// What it has logged and printed so far, with that of its predecessors in the same file.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Where it serves health and metrics, as the last that started has logged it.
+    pub fn listens(&self) -> Option<SocketAddr> {
+        let log = self.log();
+        let (_, rest) = log.rsplit_once("health and metrics are on http://")?;
+        rest.lines().next()?.trim().parse().ok()
     }
 
     /// The last lines of the log.
