@@ -137,7 +137,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
             (RunnerAccess::Proxy, _) | (RunnerAccess::Auto, false) => None,
         },
     };
-    let (pool, done) = Pool::new(config.workers, caller, clock);
+    let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
     let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
     watches::start(&client, &scopes, &seen_in, &stop)?;
     drop(seen_in);
