@@ -5,49 +5,21 @@
 
 use k8s::WatchEvent;
 
-use crate::core::Core;
 use crate::event::Seen;
+use crate::lease::Duty;
 use crate::{testrun, zone};
 
-/// What the agent is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duty {
-    /// It serves the zones.
-    Active,
-    /// Another agent does; this one takes over when that one stops.
-    Standby,
-    /// A k6-operator does; the agent takes over when it stops.
-    WaitsForOperator,
-}
+/// What an agent can be there for, as the labels of a metric.
+pub const DUTIES: [&str; 4] = ["starting", "active", "standby", "waits_for_operator"];
 
-impl Duty {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Standby, Self::WaitsForOperator];
-
-    /// What the core does now. Nothing else asks for it, for health or for metrics.
-    #[must_use]
-    pub fn of(_core: &Core) -> Self {
-        Self::Active
-    }
-
-    /// For the label of a metric.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Standby => "standby",
-            Self::WaitsForOperator => "waits_for_operator",
-        }
-    }
-
-    /// For a person.
-    #[must_use]
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::Active => "ready: this agent serves the zones",
-            Self::Standby => "ready: on standby, another agent serves the zones",
-            Self::WaitsForOperator => "ready: waiting, a k6-operator serves the zones",
-        }
+/// Which of [`DUTIES`] it is.
+#[must_use]
+pub fn duty_label(duty: &Duty) -> &'static str {
+    match duty {
+        Duty::Starting => DUTIES[0],
+        Duty::Active => DUTIES[1],
+        Duty::Standby { .. } => DUTIES[2],
+        Duty::WaitsForOperator { .. } => DUTIES[3],
     }
 }
 
@@ -105,15 +77,18 @@ impl Watches {
         self.watches.iter().filter(|watch| watch.is_failing && watch.resource == resource).count()
     }
 
-    /// Whether the agent is ready, and what there is to say.
-    pub fn readiness(&self, duty: Duty) -> Result<String, String> {
+    /// Whether the agent is ready, and what there is to say. One that is ready to take over is as ready as one that acts.
+    pub fn readiness(&self, duty: &Duty) -> Result<String, String> {
         let failing = self.names(|watch| watch.is_failing);
         let failing = match failing.as_str() {
             "" => String::new(),
             names => format!("; blind for now, see the log: the watch on {names}"),
         };
         match self.names(|watch| !watch.has_listed).as_str() {
-            "" => Ok(format!("{}{failing}", duty.sentence())),
+            "" if *duty == Duty::Starting => {
+                Err(format!("waiting for the API server to answer for the leases{failing}"))
+            }
+            "" => Ok(format!("ready: {duty}{failing}")),
             names => Err(format!("waiting for the API server to list {names}{failing}")),
         }
     }
@@ -159,18 +134,23 @@ mod tests {
     fn ready_with_the_first_list_of_every_watch() {
         let mut watches = Watches::new(&[Some("a".to_owned()), Some("b".to_owned())]);
         let waiting = |names: &str| Err(format!("waiting for the API server to list {names}"));
-        assert_eq!(watches.readiness(Duty::Active), waiting("privateloadzones, testruns, pods"));
+        assert_eq!(watches.readiness(&Duty::Active), waiting("privateloadzones, testruns, pods"));
         for scope in ["a", "b"] {
             watches.note(Some(scope), &Seen::Zone(empty()));
             watches.note(Some(scope), &Seen::Pod(empty()));
         }
         watches.note(Some("a"), &Seen::Run(empty()));
         watches.note(None, &Seen::Run(empty()));
-        assert_eq!(watches.readiness(Duty::Active), waiting("testruns"));
+        assert_eq!(watches.readiness(&Duty::Active), waiting("testruns"));
         watches.note(Some("b"), &Seen::Run(empty()));
-        for duty in Duty::ALL {
-            assert_eq!(watches.readiness(duty), Ok(duty.sentence().to_owned()));
+        let holder = "b".to_owned();
+        let standby = Duty::Standby { holder: holder.clone() };
+        let waits = Duty::WaitsForOperator { namespace: "ops".to_owned(), holder };
+        for duty in [Duty::Active, standby, waits] {
+            assert_eq!(watches.readiness(&duty), Ok(format!("ready: {duty}")));
         }
+        let waiting = "waiting for the API server to answer for the leases".to_owned();
+        assert_eq!(watches.readiness(&Duty::Starting), Err(waiting));
     }
 
     #[test]
@@ -179,14 +159,14 @@ mod tests {
         watches.note(None, &Seen::Zone(empty()));
         watches.note(None, &Seen::Run(empty()));
         watches.note(None, &Seen::Pod(failing()));
-        let said = watches.readiness(Duty::Active).unwrap_err();
+        let said = watches.readiness(&Duty::Active).unwrap_err();
         assert!(said.ends_with("list pods; blind for now, see the log: the watch on pods"), "{said}");
         watches.note(None, &Seen::Pod(empty()));
         watches.note(None, &Seen::Run(failing()));
-        let said = watches.readiness(Duty::Standby).unwrap();
-        assert!(said.starts_with("ready: on standby") && said.ends_with("watch on testruns"), "{said}");
+        let said = watches.readiness(&Duty::Active).unwrap();
+        assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
         assert_eq!(Watches::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0]);
         watches.note(None, &Seen::Run(WatchEvent::Recovered));
-        assert_eq!(watches.readiness(Duty::Active), Ok(Duty::Active.sentence().to_owned()));
+        assert_eq!(watches.readiness(&Duty::Active), Ok("ready: active".to_owned()));
     }
 }

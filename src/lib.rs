@@ -16,8 +16,9 @@
 //! - No token and no presigned URL reaches a log line, an Event, a condition or an error text.
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
-//! [`queue`], [`store`], [`token`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`],
-//! [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`], [`metrics`]; the edges, [`config`], [`net`], [`logging`], with [`redact`] for
+//! [`queue`], [`store`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`],
+//! [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`], [`metrics`]; the edges,
+//! [`config`], [`net`], [`logging`], with [`redact`] for
 //! whatever leaves the process; and the other program in here, [`fetch`].
 
 pub mod announce;
@@ -32,6 +33,7 @@ pub mod fetch;
 #[cfg(test)]
 mod golden;
 pub mod health;
+pub mod lease;
 pub mod lesson;
 pub mod logging;
 mod maps;

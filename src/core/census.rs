@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::Core;
-use crate::event::{Key, Now, ObjectKey};
+use crate::event::{Class, Key, Now, ObjectKey};
 use crate::metrics::{Census, Load, StageCount, ZoneLine, ZoneState};
 use crate::testrun::stage::Block;
 use crate::zone::api::PrivateLoadZone;
@@ -12,12 +12,14 @@ impl Core {
     /// What there is now.
     #[must_use]
     pub fn census(&self, now: Now) -> Census<'_> {
+        let zones = self.store.zones.iter().filter(|_| self.duty().is_active());
         Census {
-            zones: self.store.zones.iter().map(|(key, zone)| self.zone_line(key, zone)).collect(),
+            zones: zones.map(|(key, zone)| self.zone_line(key, zone)).collect(),
             stages: Block::ALL.map(|block| self.stage_count(now, block)).to_vec(),
             loads: self
                 .queue
                 .loads()
+                .filter(|(class, ..)| !matches!(class, Class::Lease | Class::Operator))
                 .map(|(class, waiting, in_flight)| Load { class, waiting, in_flight })
                 .collect(),
             tally: &self.tally,

@@ -9,7 +9,8 @@ use super::counts::{Calls, Tally};
 use super::families::Metric;
 use super::text::{Page, Value};
 use crate::event::Class;
-use crate::health::{Duty, Watches};
+use crate::health::{DUTIES, Watches, duty_label};
+use crate::lease::Duty;
 use crate::testrun::stage::Block;
 
 /// The state of a zone, as the metrics tell it: the first of these that fits.
@@ -82,11 +83,11 @@ pub struct Load {
 /// What is there now.
 #[derive(Clone, Debug)]
 pub struct Census<'a> {
-    /// The zones.
+    /// The zones; none unless the agent acts, since only then it knows of them.
     pub zones: Vec<ZoneLine<'a>>,
     /// The test runs, one row for every block.
     pub stages: Vec<StageCount>,
-    /// The calls, one row for every class.
+    /// The calls, one row for every class that goes through the queue.
     pub loads: Vec<Load>,
     /// What the core has counted so far.
     pub tally: &'a Tally,
@@ -102,7 +103,7 @@ pub struct Status<'a> {
     /// The watches.
     pub watches: &'a Watches,
     /// What the agent does.
-    pub duty: Duty,
+    pub duty: &'a Duty,
 }
 
 /// Writes the page but for the process.
@@ -112,7 +113,7 @@ pub fn render(status: &Status<'_>) -> Page {
     let Status { census, calls, watches, duty } = *status;
     page.family(Metric::BuildInfo).sample(&[env!("CARGO_PKG_VERSION")], Value::Whole(1));
     let mut duties = page.family(Metric::Duty);
-    Duty::ALL.into_iter().for_each(|each| duties.sample(&[each.label()], Value::from(each == duty)));
+    DUTIES.into_iter().for_each(|label| duties.sample(&[label], Value::from(label == duty_label(duty))));
     let mut failing = page.family(Metric::WatchFailing);
     for resource in Watches::RESOURCES {
         failing.sample(&[resource], Value::from(watches.failing(resource)));
@@ -208,6 +209,8 @@ fn class_label(class: Class) -> &'static str {
         Class::CloudNews => "gck6_news",
         Class::Runner => "runner",
         Class::UserCode => "user_code",
+        Class::Lease => "lease",
+        Class::Operator => "operator",
     }
 }
 
@@ -246,7 +249,7 @@ mod tests {
                     StageCount { block, count, oldest: Duration::from_millis(61_500) * count as u32 }
                 })
                 .to_vec(),
-            loads: Class::ALL.map(|class| Load { class, waiting: 0, in_flight: 1 }).to_vec(),
+            loads: Class::ALL[..5].iter().map(|&class| Load { class, waiting: 0, in_flight: 1 }).collect(),
             tally: &tally,
         };
         let mut calls = Calls::default();
@@ -254,7 +257,7 @@ mod tests {
         calls.done(CallDone { target: "kubernetes", verb: "create", code: Some(201), took });
         calls.done(CallDone { target: "gck6", verb: "get", code: None, took });
         let watches = Watches::new(&[None]);
-        let status = Status { census: &census, calls: &calls, watches: &watches, duty: Duty::Standby };
+        let status = Status { census: &census, calls: &calls, watches: &watches, duty: &Duty::Active };
         render(&status).into_text()
     }
 

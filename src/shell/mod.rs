@@ -18,6 +18,7 @@
 
 mod calls;
 mod clock;
+mod identity;
 mod image;
 mod listen;
 mod notify;
@@ -34,8 +35,8 @@ use k8s::config::{Environment, Source};
 
 use crate::config::{ListenAddress, Namespaces, RunConfig, RunnerAccess};
 use crate::core::{Core, Settings};
-use crate::event::Event;
-use crate::health::{Duty, Watches};
+use crate::event::{Class, Event, Reply, Task, TaskId};
+use crate::health::Watches;
 use crate::metrics::{self, Calls};
 use crate::net::HttpClient;
 use crate::shell::calls::Caller;
@@ -54,6 +55,8 @@ const SEEN_MAX: usize = 64;
 const ANSWERS_PER_TURN_MAX: usize = 4;
 /// How long the writes in hand may take after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
+/// How long giving up the Lease may take after that.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Threads do little and recurse little; untouched stack costs nothing.
 const STACK_BYTES: usize = 512 * 1024;
 
@@ -79,6 +82,9 @@ pub enum StartError {
         /// What the system says.
         cause: std::io::Error,
     },
+    /// Occurs when an election is asked for and nothing tells in which namespace.
+    #[error("--lease {0}: no namespace is known; name it, as in --lease NAMESPACE/{0}")]
+    NoLeaseNamespace(String),
     /// The system refuses a thread or a signal handler.
     #[error("the system refuses {what}: {cause}")]
     System {
@@ -93,7 +99,7 @@ impl StartError {
     /// Whether the way the agent was called is to blame, rather than the world.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Kubernetes(_) | Self::NoFetchImage)
+        matches!(self, Self::Kubernetes(_) | Self::NoFetchImage | Self::NoLeaseNamespace(_))
     }
 }
 
@@ -104,8 +110,9 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     if config.fetch_image.is_none() && !kube.is_in_cluster() {
         return Err(StartError::NoFetchImage);
     }
-    let in_cluster = kube.is_in_cluster();
     let clock = Clock::start();
+    let candidacy = identity::candidacy(config, &kube, &clock)?;
+    let in_cluster = kube.is_in_cluster();
     let server = config.listen.map(|address| Server::start(address, clock.started())).transpose()?;
     let stop = k8s::Stop::new();
     let signals = signals(&stop)?;
@@ -117,6 +124,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     let scopes = scopes(&config.namespaces);
     let core = Core::new(Settings {
         scopes: scopes.clone(),
+        candidacy,
         workers: config.workers,
         poll_interval: config.poll_interval,
         start_deadline: config.start_deadline,
@@ -145,8 +153,8 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     let notifier = Notifier::open(&config.notify_env);
     let asks = server.as_ref().map_or_else(never, |server| server.asks.clone());
     let (calls, watches) = (Calls::default(), Watches::new(&scopes));
-    let mut shell =
-        Loop { core, clock, pool, done, seen, asks, signals, notifier, calls, watches, in_hand: 0 };
+    let in_hand = InHand::default();
+    let mut shell = Loop { core, clock, pool, done, seen, asks, signals, notifier, calls, watches, in_hand };
     if let Some(server) = &server {
         server.open();
     }
@@ -154,12 +162,31 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     shell.notifier.stopping();
     log::info!(
         "stopping: {} calls are in hand; test runs go on and are taken over by the next agent",
-        shell.in_hand
+        shell.in_hand.all
     );
     shell.pool.stop();
     stop.stop();
     shell.finish();
+    shell.leave();
     Ok(())
+}
+
+/// How many calls are under way.
+#[derive(Default)]
+struct InHand {
+    all: usize,
+    /// Those that may have an effect after this process has ended, and that the next agent does not expect: it does expect
+    /// the user's code to be running, and a question changes nothing.
+    writes: usize,
+}
+
+impl InHand {
+    fn count(&mut self, id: &TaskId, step: fn(usize, usize) -> usize) {
+        self.all = step(self.all, 1);
+        if matches!(id.action.class(), Class::Kubernetes | Class::Cloud | Class::Runner) {
+            self.writes = step(self.writes, 1);
+        }
+    }
 }
 
 /// The loop's ends of all channels.
@@ -174,7 +201,7 @@ struct Loop {
     notifier: Notifier,
     calls: Calls,
     watches: Watches,
-    in_hand: usize,
+    in_hand: InHand,
 }
 
 impl Loop {
@@ -214,8 +241,10 @@ impl Loop {
                     break;
                 }
             }
-            for task in self.core.turn(self.clock.now()) {
-                self.in_hand += 1;
+            let tasks = self.core.turn(self.clock.now());
+            self.pool.allow_until(self.core.acts_until());
+            for task in tasks {
+                self.in_hand.count(&task.id, usize::saturating_add);
                 self.pool.hand(task)?;
             }
             for ask in self.asks.try_iter().take(ANSWERS_PER_TURN_MAX) {
@@ -225,8 +254,10 @@ impl Loop {
     }
 
     fn done(&mut self, done: Done) {
-        self.in_hand = self.in_hand.saturating_sub(1);
-        self.calls.done(done.call);
+        self.in_hand.count(&done.report.id, usize::saturating_sub);
+        if let Some(call) = done.call {
+            self.calls.done(call);
+        }
         self.core.absorb(self.clock.now(), Event::Done(done.report));
     }
 
@@ -238,7 +269,7 @@ impl Loop {
     }
 
     fn answer(&self, ask: Ask) {
-        let duty = Duty::of(&self.core);
+        let duty = self.core.duty();
         let answer = match ask.topic {
             Topic::Health => Answer { is_ok: true, text: "ok".to_owned() },
             Topic::Ready => match self.watches.readiness(duty) {
@@ -255,18 +286,36 @@ impl Loop {
         ask.answer(answer);
     }
 
-    /// Lets the calls in hand come to their end, for a while.
+    /// Lets the calls in hand come to their end, for a while. What they bring is of use for the Lease alone.
     fn finish(&mut self) {
         let end = self.clock.now().mono + GRACE;
-        while self.in_hand > 0 {
+        while self.in_hand.all > 0 {
             let left = end.saturating_sub(self.clock.now().mono);
             match self.done.recv_timeout(left) {
-                Ok(_) => self.in_hand -= 1,
+                Ok(done) if done.report.id.action.class() == Class::Lease => self.done(done),
+                Ok(done) => self.in_hand.count(&done.report.id, usize::saturating_sub),
                 Err(_) => break,
             }
         }
-        if self.in_hand > 0 {
-            log::info!("{} calls were cut off; they are repeated by the next agent", self.in_hand);
+        if self.in_hand.all > 0 {
+            log::info!("{} calls were cut off; they are repeated by the next agent", self.in_hand.all);
+        }
+    }
+
+    /// Gives up the Lease, so that the next agent need not wait for its end. Not when a write was cut off: it may still have
+    /// its effect, and the time of the Lease is there for that.
+    fn leave(&mut self) {
+        if self.in_hand.writes > 0 {
+            return;
+        }
+        let Some(Task { call, .. }) = self.core.leave(self.clock.now()) else { return };
+        let caller = self.pool.caller();
+        let (sender, answer) = bounded(1);
+        let spawned = spawn("leave", move || sender.send(caller.call(&call, &mut None)));
+        match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
+            Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),
+            Ok(Ok(Reply::Kubernetes(Err(error)))) => log::info!("the lease is left to run out: {error}"),
+            _ => log::info!("the lease is left to run out: the API server does not answer"),
         }
     }
 }

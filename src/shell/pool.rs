@@ -6,7 +6,7 @@
 //! makes none of those that wait; a call that waits has a worker that will look for it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,9 +15,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::calls::{Caller, target_and_verb};
 use super::clock::Clock;
 use super::{StartError, spawn};
-use crate::event::{Class, Report, Task};
+use crate::cloud;
+use crate::event::{Call, Class, Reply, Report, Task};
 use crate::metrics::CallDone;
 use crate::queue;
+use crate::runner;
 
 /// How long a worker waits for the next call before its thread ends; longer than a zone's polls are apart as users have
 /// them, so that these keep one.
@@ -26,18 +28,34 @@ pub(super) const IDLE_MAX: Duration = Duration::from_secs(20);
 /// What comes back from a worker: the report for the core, and what is counted of the call.
 pub(super) struct Done {
     pub(super) report: Report,
-    pub(super) call: CallDone,
+    /// None if the call was not made.
+    pub(super) call: Option<CallDone>,
 }
 
 /// See the module.
 pub(super) struct Pool {
     caller: Arc<Caller>,
-    clock: Clock,
     workers: usize,
     idle_max: Duration,
     groups: BTreeMap<Class, Group>,
     done: Sender<Done>,
     stopping: Arc<AtomicBool>,
+    license: License,
+}
+
+/// Until when calls may be begun, on the clock of the process. A call that has waited for a worker, or a loop that hangs, does
+/// not outlast the lead that it was handed out under.
+#[derive(Clone)]
+struct License {
+    clock: Clock,
+    until_ms: Arc<AtomicU64>,
+}
+
+impl License {
+    fn permits(&self, class: Class) -> bool {
+        let is_free = matches!(class, Class::Lease | Class::Operator);
+        is_free || self.clock.now().mono < Duration::from_millis(self.until_ms.load(Ordering::Relaxed))
+    }
 }
 
 /// The workers of one class, and the calls that wait for them.
@@ -61,8 +79,8 @@ impl Spawned {
 }
 
 impl Pool {
-    /// A pool of up to `workers` for each class, whose threads end after `idle_max` without a call. The reports come out of the channel, which holds as many as can ever be
-    /// under way.
+    /// A pool of up to `workers` for each class, whose threads end after `idle_max` without a call. The reports come out of
+    /// the channel, which holds as many as can ever be under way.
     pub(super) fn new(
         workers: usize,
         idle_max: Duration,
@@ -77,7 +95,19 @@ impl Pool {
             groups.insert(class, Group { jobs, waiting, spawned: Spawned::default(), open: Arc::default() });
         }
         let (caller, stopping) = (Arc::new(caller), Arc::new(AtomicBool::new(false)));
-        (Self { caller, clock, workers, idle_max, groups, done, stopping }, reports)
+        let license = License { clock, until_ms: Arc::default() };
+        (Self { caller, workers, idle_max, groups, done, stopping, license }, reports)
+    }
+
+    /// What makes the calls.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        self.caller.clone()
+    }
+
+    /// Calls, those for Leases excepted, may be begun before this time and not after.
+    pub(super) fn allow_until(&self, end: Duration) {
+        let end = u64::try_from(end.as_millis()).unwrap_or(u64::MAX);
+        self.license.until_ms.store(end, Ordering::Relaxed);
     }
 
     /// Has the call made. Never blocks: the core hands out no more than the channels hold.
@@ -85,7 +115,8 @@ impl Pool {
         let class = task.id.action.class();
         let (caller, done, stopping) = (self.caller.clone(), self.done.clone(), self.stopping.clone());
         let group = self.groups.get_mut(&class).expect("every class has a group");
-        let worker = Worker { caller, clock: self.clock, done, stopping, open: group.open.clone() };
+        let license = self.license.clone();
+        let worker = Worker { caller, done, stopping, license, open: group.open.clone() };
         let open = group.open.fetch_add(1, Ordering::Relaxed) + 1;
         if class == Class::UserCode {
             return spawn("user-code", move || worker.work(task));
@@ -109,9 +140,9 @@ impl Pool {
 
 struct Worker {
     caller: Arc<Caller>,
-    clock: Clock,
     done: Sender<Done>,
     stopping: Arc<AtomicBool>,
+    license: License,
     open: Arc<AtomicUsize>,
 }
 
@@ -141,13 +172,34 @@ impl Worker {
         if self.stopping.load(Ordering::Relaxed) {
             return false;
         }
-        let begin = self.clock.now().mono;
+        let (reply, call) = self.make(&task);
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.done.send(Done { report: Report { id: task.id, reply }, call }).is_ok()
+    }
+
+    fn make(&self, task: &Task) -> (Reply, Option<CallDone>) {
+        if !self.license.permits(task.id.action.class()) {
+            return (unsent(&task.call), None);
+        }
+        let now = || self.license.clock.now().mono;
+        let begin = now();
         let mut code = None;
         let reply = self.caller.call(&task.call, &mut code);
         let (target, verb) = target_and_verb(&task.call);
-        let call = CallDone { target, verb, code, took: self.clock.now().mono.saturating_sub(begin) };
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.done.send(Done { report: Report { id: task.id, reply }, call }).is_ok()
+        (reply, Some(CallDone { target, verb, code, took: now().saturating_sub(begin) }))
+    }
+}
+
+/// For a call that was not made: it is tried again, if this agent acts again.
+fn unsent(call: &Call) -> Reply {
+    const WHY: &str = "not sent: the lease was lost while the call waited";
+    match call {
+        Call::Kubernetes(_) => Reply::Kubernetes(Err(k8s::Error::Transport {
+            server: "the API server".to_owned(),
+            cause: WHY.to_owned(),
+        })),
+        Call::Cloud { .. } => Reply::Cloud(Err(cloud::Error::Transport(WHY.to_owned()))),
+        Call::Runner { .. } => Reply::Runner(Err(runner::Error::Unreachable(WHY.to_owned()))),
     }
 }
 
@@ -172,6 +224,7 @@ mod tests {
             runners: None,
         };
         let (mut pool, done) = Pool::new(2, Duration::ZERO, caller, Clock::start());
+        pool.allow_until(Duration::MAX);
         for n in 0..500 {
             let key = Key::Run(ObjectKey::new("ns".to_owned(), format!("run-{n}")));
             let id = TaskId { key, action: Action::CreateJob(1) };

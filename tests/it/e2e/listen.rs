@@ -34,7 +34,7 @@ fn check(address: SocketAddr, path: &str, code: u16, body: &str) {
     assert_eq!((answer.0, answer.1.trim_end()), (code, body), "{path}");
 }
 
-const READY: &str = "ready: this agent serves the zones";
+const READY: &str = "ready: active";
 
 #[test]
 fn ready_with_the_first_lists_and_healthy_all_along() {
