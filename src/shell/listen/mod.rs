@@ -154,6 +154,7 @@ fn accept(listener: &TcpListener, desk: &Desk) {
     let mut is_failing = false;
     loop {
         let served = listener.accept().and_then(|(stream, _)| serve(stream, desk, &slots));
+        let served = served.or_else(|error| if is_the_clients(&error) { Ok(()) } else { Err(error) });
         let failed = served.is_err();
         if let Err(error) = served {
             if !is_failing {
@@ -164,6 +165,11 @@ fn accept(listener: &TcpListener, desk: &Desk) {
         }
         is_failing = failed;
     }
+}
+
+/// Whether only this one connection is lost, because its client has given it up.
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
 fn serve(stream: TcpStream, desk: &Desk, slots: &Arc<Slots>) -> io::Result<()> {

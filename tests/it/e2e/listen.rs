@@ -192,3 +192,36 @@ fn an_agent_whose_port_is_taken_does_not_start() {
     let log = place.agent().log();
     assert!(log.contains(&format!("cannot listen on {address}: ")), "{log}");
 }
+
+#[test]
+fn a_standby_is_ready_and_says_who_is_active() {
+    const HOME: &str = "plz-agent-system";
+    let lease = format!("{HOME}/plz-agent");
+    let args = [&ARGS[..], &["--lease", &lease]].concat();
+    let mut place = Place::new(Scheme::Http, &args);
+    place.sim.with(|world, now| {
+        world.api.create(now, Kind::Namespace, "", json!({"metadata": {"name": HOME}})).unwrap();
+    });
+    place.start();
+    let active = address(&mut place);
+    place.until("the first agent acts", |_| scrape::get(active, "/readyz").unwrap().1.trim_end() == READY);
+
+    let log = place.scratch.file("standby.log");
+    let launch = Launch::new(Path::new(AGENT), &log).against(&place.sim, &place.scratch).unwrap().args(&args);
+    let standby = launch.spawn().unwrap();
+    place.until("the second agent is ready", |_| {
+        standby.listens().is_some_and(|address| scrape::get(address, "/readyz").unwrap().0 == 200)
+    });
+    let address = standby.listens().unwrap();
+    let (_, said) = scrape::get(address, "/readyz").unwrap();
+    assert!(said.starts_with("ready: standby, ") && said.trim_end().ends_with(" is active"), "{said}");
+    place.until("the zone is registered", |world| registered(world).0 == "True");
+    let (first, second) = (Samples::fetch(active).unwrap(), Samples::fetch(address).unwrap());
+    let zones = "plz_agent_zone_registered";
+    assert_eq!((first.sum(zones, ""), second.sum(zones, "")), (1.0, 0.0));
+    for (samples, duty) in [(&first, "active"), (&second, "standby")] {
+        assert_eq!(samples.sum("plz_agent_duty", ""), 1.0);
+        assert_eq!(samples.sum("plz_agent_duty", &format!("duty=\"{duty}\"")), 1.0);
+    }
+    check(address, "/healthz", 200, "ok");
+}
