@@ -11,6 +11,7 @@
 //! Invariant: decisions read the store and the memories, never an event; before every watch has delivered its first list
 //! none is made, since what is missing would mean nothing.
 
+mod census;
 mod duty;
 pub mod reach;
 mod runs;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use crate::event::{Action, Call, Class, Event, Key, Now, ObjectKey, Report, Task, TaskId};
 use crate::lease::Candidacy;
 use crate::lesson::Lesson;
+use crate::metrics::Tally;
 use crate::queue::{Pace, Queue};
 use crate::rng::Rng;
 use crate::store::Store;
@@ -84,6 +86,7 @@ pub struct Core {
     rng: Rng,
     synced: bool,
     rows: BTreeMap<Row, u64>,
+    tally: Tally,
 }
 
 impl Core {
@@ -104,6 +107,7 @@ impl Core {
             rng,
             synced: false,
             rows: BTreeMap::new(),
+            tally: Tally::default(),
         }
     }
 

@@ -8,11 +8,16 @@ use std::{env, fs};
 /// file is written instead.
 #[track_caller]
 pub(crate) fn check(name: &str, actual: &impl serde::Serialize) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).with_extension("json");
-    let actual = serde_json::to_string_pretty(actual).unwrap() + "\n";
+    check_text(&format!("{name}.json"), &(serde_json::to_string_pretty(actual).unwrap() + "\n"));
+}
+
+/// The same for a text; the name has its ending.
+#[track_caller]
+pub(crate) fn check_text(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, &actual).unwrap();
+        fs::write(&path, actual).unwrap();
     }
     let wanted = fs::read_to_string(&path).unwrap_or_default();
     assert!(

@@ -17,7 +17,8 @@
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
 //! [`queue`], [`store`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`],
-//! [`cloud`], [`runner`], [`conditions`], [`announce`]; the edges, [`config`], [`net`], [`logging`], with [`redact`] for
+//! [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`], [`metrics`]; the edges,
+//! [`config`], [`net`], [`logging`], with [`redact`] for
 //! whatever leaves the process; and the other program in here, [`fetch`].
 
 pub mod announce;
@@ -31,10 +32,12 @@ pub mod excerpt;
 pub mod fetch;
 #[cfg(test)]
 mod golden;
+pub mod health;
 pub mod lease;
 pub mod lesson;
 pub mod logging;
 mod maps;
+pub mod metrics;
 pub mod net;
 pub mod passthrough;
 pub mod queue;

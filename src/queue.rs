@@ -247,6 +247,11 @@ impl Queue {
         }
     }
 
+    /// How many tasks of each class wait, and how many are with its workers.
+    pub fn loads(&self) -> impl Iterator<Item = (Class, usize, usize)> + '_ {
+        self.shares.iter().map(|(class, share)| (*class, share.waiting.len(), share.with_workers))
+    }
+
     /// Drops all that is known of a key that is gone. Tasks that wait are dropped too; those with a worker run out.
     pub fn forget(&mut self, key: &Key) {
         self.backoffs.retain(|id, _| id.key != *key);
@@ -361,6 +366,11 @@ mod tests {
             queue.push(task(&format!("run-{n}"), Action::RunSetup(1)));
         }
         queue.hand_out();
+        let news = queue.loads().find(|(class, ..)| *class == Class::CloudNews);
+        assert_eq!(
+            news,
+            Some((Class::CloudNews, 50 - capacity(Class::CloudNews, 2), capacity(Class::CloudNews, 2)))
+        );
         queue.push(task("a", Action::AskRunner(1)));
         queue.push(task("a", Action::CreateJob(1)));
         let out: Vec<Action> = queue.hand_out().iter().map(|task| task.id.action).collect();

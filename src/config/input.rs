@@ -50,6 +50,7 @@ impl Input<'_> {
             share_proxy: self.share_proxy()?,
             runner_ca: self.optional("runner-ca", values::runner_ca)?,
             workers: self.value("workers", |text| values::number(text, WORKERS_MIN, WORKERS_MAX))?,
+            listen: self.optional("listen", values::listen_address)?,
             log: self.log()?,
             kube_env: KubeEnv {
                 kubeconfig: self.env.os("KUBECONFIG").map(Into::into),

@@ -18,6 +18,8 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -107,6 +109,8 @@ pub struct RunConfig {
     pub runner_ca: Option<RunnerCa>,
     /// Threads of the pool.
     pub workers: usize,
+    /// Where health and metrics are served, if at all.
+    pub listen: Option<ListenAddress>,
     /// The log.
     pub log: LogConfig,
     /// What the Kubernetes configuration needs of the environment.
@@ -142,6 +146,24 @@ pub enum RunnerAccess {
     Direct,
     /// Through the API server's pod proxy.
     Proxy,
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// On every address of the machine, of both families where it has both. A port of 0 lets the system choose.
+    Any(u16),
+    /// On this one.
+    At(SocketAddr),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any(port) => write!(f, ":{port}"),
+            Self::At(address) => address.fmt(f),
+        }
+    }
 }
 
 /// Variables that lead to the API server, each as it was set.

@@ -164,6 +164,16 @@ pub(super) const RUN: &[Group] = &[
             ),
         ],
     },
+    Group {
+        title: "Health and metrics",
+        options: &[opt(
+            "listen",
+            "[ADDRESS]:PORT",
+            &["PLZ_LISTEN"],
+            "",
+            "Serve /healthz, /readyz and /metrics here; without it nowhere.",
+        )],
+    },
     LOGGING,
 ];
 

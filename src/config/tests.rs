@@ -36,6 +36,7 @@ fn defaults() {
     );
     assert_eq!((config.poll_interval, config.start_deadline), (10 * SECOND, 300 * SECOND));
     assert_eq!((config.runner_access, config.workers), (RunnerAccess::Auto, 4));
+    assert_eq!(config.listen, None);
     assert_eq!(
         (config.fetch_image, config.extra_ca, config.context, config.kubeconfig),
         (None, None, None, None)
@@ -87,6 +88,8 @@ fn flags_win_over_the_environment() {
     assert_eq!(run(&[], &[("PLZ_LEASE", "a")]).lease, lease(None, "a"));
     assert_eq!(run(&["--lease=n/b"], &[("PLZ_LEASE", "a")]).lease, lease(Some("n"), "b"));
     assert_eq!(run(&["--workers", "2", "--workers=8"], &[]).workers, 8);
+    assert_eq!(run(&["--listen=:8080"], &[("PLZ_LISTEN", "[::1]:1")]).listen, Some(ListenAddress::Any(8080)));
+    assert_eq!(run(&[], &[("PLZ_LISTEN", ":0")]).listen, Some(ListenAddress::Any(0)));
 }
 
 #[test]

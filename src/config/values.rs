@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::LeaseName;
+use super::{LeaseName, ListenAddress};
 use crate::redact::{one_line, scrub};
 use crate::zone::network::RunnerCa;
 
@@ -78,6 +78,16 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
         return Err(format!("holds a query or a fragment; {accepted}"));
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// `:8080`, `127.0.0.1:8080`, `[::1]:8080`.
+pub(super) fn listen_address(text: &str) -> Result<ListenAddress, String> {
+    let any = text.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let address = match any {
+        Some(port) => port.parse().ok().map(ListenAddress::Any),
+        None => text.parse().ok().map(ListenAddress::At),
+    };
+    address.ok_or_else(|| "is no address to listen on; give :PORT, ADDRESS:PORT or [ADDRESS]:PORT".to_owned())
 }
 
 /// A presigned URL: `http` or `https` with a host. The fragment does not repeat it.
@@ -284,6 +294,19 @@ mod tests {
         check(runner_ca("kube-root-ca.crt/x_1.pem"), Ok(ca("kube-root-ca.crt", "x_1.pem")));
         for bad in ["", "/", "a/", "/k", "A", "a/b/c", "a/..", "a..b", "a/k y"] {
             check(runner_ca(bad), Err("names no ConfigMap"));
+        }
+    }
+
+    #[test]
+    fn listen_addresses() {
+        check(listen_address(":8080"), Ok(ListenAddress::Any(8080)));
+        for good in ["127.0.0.1:0", "[::1]:8080", "[::]:9"] {
+            check(listen_address(good).map(|address| address.to_string()), Ok(good.to_owned()));
+        }
+        for bad in
+            ["", "8080", ":", ":x", ":+1", ":65536", "localhost:80", "1.2.3.4", "::1:80", "http://1.2.3.4:80"]
+        {
+            check(listen_address(bad), Err("is no address to listen on"));
         }
     }
 

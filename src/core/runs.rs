@@ -25,6 +25,9 @@ impl Core {
     pub(super) fn run_gone(&mut self, now: Now, key: &ObjectKey, run: TestRun) {
         let Some(memory) = self.runs.get_mut(key).filter(|memory| memory.uid == run.uid()) else { return };
         if memory.block == Block::Done || memory.finish.is_some() || memory.deletion_sent {
+            if memory.block != Block::Done {
+                self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
+            }
             self.runs.remove(key);
             self.queue.forget(&Key::Run(key.clone()));
             return;
@@ -97,6 +100,7 @@ impl Core {
         }
         if decision.forget {
             log::info!("TestRun {key} is forgotten: it was deleted, and GCk6 knows");
+            self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
             self.queue.forget(&id);
         } else {
             self.runs.insert(key.clone(), memory);
@@ -132,6 +136,9 @@ impl Core {
             learn::recorded(memory, now.mono, RunStatusWrite::Stage(run.status.stage));
             memory.block = block;
             memory.since = now.mono;
+            if block == Block::Done {
+                self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
+            }
         }
         for pod in self.store.pods(key) {
             if let Some(runner) = memory.runners.get_mut(&pod.runner) {
@@ -153,6 +160,12 @@ impl Core {
     pub(super) fn run_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
         let Some(memory) = self.runs.get_mut(key) else { return };
         let lesson = learn::learn(memory, now.mono, id.action, reply);
+        if let Action::ResumeRunner(_) = id.action
+            && memory.runners.values().all(|runner| runner.resumed)
+            && let Some(first) = memory.first_resumed.take()
+        {
+            self.tally.started(now.mono.saturating_sub(first));
+        }
         self.apply(now, id, lesson);
     }
 }

@@ -4,6 +4,8 @@ use super::{Core, Row};
 use crate::announce::Announcement;
 use crate::cloud::RunId;
 use crate::event::{Action, Key, Now, ObjectKey, Reply, Task, TaskId};
+use crate::lesson::Lesson;
+use crate::metrics::Poll;
 use crate::testrun;
 use crate::zone::api::{PLZ_REGISTERED, PrivateLoadZone};
 use crate::zone::facts::Facts;
@@ -161,6 +163,17 @@ impl Core {
             settings: &self.settings.template,
         };
         let lesson = learn::learn(memory, &context, &mut self.rng, id.action, reply);
+        if id.action == Action::Poll {
+            let poll = match lesson {
+                Lesson::TokenRefused(_) => Poll::Refused,
+                _ if memory.poll_error.is_some() => Poll::Error,
+                _ => Poll::Ok,
+            };
+            if poll == Poll::Ok {
+                memory.polled_at = Some(now.wall);
+            }
+            self.tally.polled(poll);
+        }
         self.apply(now, id, lesson);
     }
 }

@@ -37,20 +37,31 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Makes the call and waits for the answer.
-    pub(super) fn call(&self, call: &Call) -> Reply {
+    /// Makes the call and waits for the answer; `code` becomes its HTTP status, if one comes.
+    pub(super) fn call(&self, call: &Call, code: &mut Option<u16>) -> Reply {
         match call {
-            Call::Kubernetes(request) if request.attributes.resource == k8s::LEASES.plural => {
-                let response = self.kubernetes.send_within(request, LEASE_TIMEOUT);
-                Reply::Kubernetes(response.and_then(k8s::Response::into_body))
-            }
-            Call::Kubernetes(request) => Reply::Kubernetes(self.kubernetes.call(request)),
-            Call::Cloud { request, token } => Reply::Cloud(self.cloud(request, token)),
-            Call::Runner { target, request } => Reply::Runner(self.runner(target, request)),
+            Call::Kubernetes(request) => Reply::Kubernetes(self.kubernetes(request, code)),
+            Call::Cloud { request, token } => Reply::Cloud(self.cloud(request, token, code)),
+            Call::Runner { target, request } => Reply::Runner(self.runner(target, request, code)),
         }
     }
 
-    fn cloud(&self, request: &cloud::Request, token: &Secret) -> Result<Vec<u8>, cloud::Error> {
+    fn kubernetes(&self, request: &k8s::Request, code: &mut Option<u16>) -> Result<Vec<u8>, k8s::Error> {
+        let response = if request.attributes.resource == k8s::LEASES.plural {
+            self.kubernetes.send_within(request, LEASE_TIMEOUT)?
+        } else {
+            self.kubernetes.send(request)?
+        };
+        *code = Some(response.code);
+        response.into_body()
+    }
+
+    fn cloud(
+        &self,
+        request: &cloud::Request,
+        token: &Secret,
+        code: &mut Option<u16>,
+    ) -> Result<Vec<u8>, cloud::Error> {
         let base = match request.host {
             Host::Api => &self.cloud_api,
             Host::Ingest => &self.cloud_ingest,
@@ -68,17 +79,24 @@ impl Caller {
         let reply = once_more_if_cut(send);
         // One cause is one text, whatever was asked for.
         let reply = reply.map_err(|error| cloud::Error::Transport(error.at_host().to_string()))?;
+        *code = Some(reply.status);
         cloud::reply::interpret(reply.status, reply.retry_after, &reply.body)?;
         Ok(reply.body)
     }
 
-    fn runner(&self, target: &RunnerTarget, request: &runner::Request) -> Result<Vec<u8>, runner::Error> {
+    fn runner(
+        &self,
+        target: &RunnerTarget,
+        request: &runner::Request,
+        code: &mut Option<u16>,
+    ) -> Result<Vec<u8>, runner::Error> {
         let runs_user_code = request.method == "POST";
         let timeout = if runs_user_code { USER_CODE_TIMEOUT } else { RUNNER_TIMEOUT };
         let (status, body) = match &self.runners {
             Some(client) => direct(client, target, request, timeout)?,
             None => self.proxied(target, request, timeout)?,
         };
+        *code = Some(status);
         runner::interpret(status, &body)?;
         Ok(body)
     }
@@ -104,6 +122,23 @@ impl Caller {
             Some(why) => Err(runner::Error::Unreachable(why)),
             None => Ok((response.code, response.body)),
         }
+    }
+}
+
+/// Whom a call goes to and what it does there, as the metrics have it.
+pub(super) fn target_and_verb(call: &Call) -> (&'static str, &'static str) {
+    let small = |method: &'static str| match method {
+        "GET" => "get",
+        "POST" => "post",
+        "PUT" => "put",
+        "PATCH" => "patch",
+        "DELETE" => "delete",
+        _ => "other",
+    };
+    match call {
+        Call::Kubernetes(request) => ("kubernetes", request.attributes.verb),
+        Call::Cloud { request, .. } => ("gck6", small(request.method)),
+        Call::Runner { request, .. } => ("runner", small(request.method)),
     }
 }
 

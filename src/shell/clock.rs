@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the clock")]
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::event::Now;
 
@@ -20,6 +20,12 @@ impl Clock {
 
     pub(super) fn now(&self) -> Now {
         Now { mono: self.start.elapsed(), wall: SystemTime::now() }
+    }
+
+    /// When the clock was started, as the time since 1970.
+    pub(super) fn started(&self) -> Duration {
+        let now = self.now();
+        now.wall.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(now.mono)
     }
 
     /// A name for this process that no other one has had: `host` and a number of the system's own randomness.

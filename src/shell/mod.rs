@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   signals ──────────────────────────────┐
+//!   connections (if any) ── asks (bounded) ┤
 //!   watch threads ── seen (bounded) ────► loop ── jobs (bounded, one per class) ──► workers of that class
 //!                                           ▲                                          │
 //!                                           └──────────── done (bounded) ──────────────┘
@@ -10,6 +11,8 @@
 //! worker ever waits to send. Watch threads do wait on `seen`; the loop never sends to them, so there is no cycle. What
 //! they do not read meanwhile stays in the sockets, and TCP slows the API server down.
 //!
+//! Whoever asks for health or metrics waits for the loop, and the loop for nobody: see `listen`.
+//!
 //! Owns threads, clocks and sockets. Leaves every decision to `core`. Invariant: a call has a limit on its time, so that
 //! every worker comes back.
 
@@ -17,6 +20,7 @@ mod calls;
 mod clock;
 mod identity;
 mod image;
+mod listen;
 mod notify;
 mod pool;
 mod watches;
@@ -29,14 +33,17 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded, never, select};
 use k8s::config::{Environment, Source};
 
-use crate::config::{Namespaces, RunConfig, RunnerAccess};
+use crate::config::{ListenAddress, Namespaces, RunConfig, RunnerAccess};
 use crate::core::{Core, Settings};
-use crate::event::{Class, Event, Reply, Report, Task, TaskId};
+use crate::event::{Class, Event, Reply, Task, TaskId};
+use crate::health::Watches;
+use crate::metrics::{self, Calls};
 use crate::net::{HttpClient, ProxyUrl};
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
+use crate::shell::listen::{Answer, Ask, Server, Topic};
 use crate::shell::notify::Notifier;
-use crate::shell::pool::Pool;
+use crate::shell::pool::{Done, Pool};
 use crate::zone::network::{RunnerNetwork, ShareProxy};
 use crate::zone::template;
 
@@ -45,6 +52,8 @@ use crate::zone::template;
 const ABSORBED_PER_TURN_MAX: usize = 256;
 /// How many sightings may wait for the loop.
 const SEEN_MAX: usize = 64;
+/// How many questions are answered in one turn; the rest waits for the next.
+const ANSWERS_PER_TURN_MAX: usize = 4;
 /// How long the writes in hand may take after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
 /// How long giving up the Lease may take after that.
@@ -66,6 +75,14 @@ pub enum StartError {
         "the image of the agent's own pod cannot be read: {0}; name it with --fetch-image or PLZ_FETCH_IMAGE"
     )]
     OwnImage(String),
+    /// Occurs when another process has the port, or the machine does not have the address.
+    #[error("cannot listen on {address}: {cause}; free it, or name another with --listen or PLZ_LISTEN")]
+    Listen {
+        /// What was to be listened on.
+        address: ListenAddress,
+        /// What the system says.
+        cause: std::io::Error,
+    },
     /// Occurs when an election is asked for and nothing tells in which namespace.
     #[error("--lease {0}: no namespace is known; name it, as in --lease NAMESPACE/{0}")]
     NoLeaseNamespace(String),
@@ -97,6 +114,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     let clock = Clock::start();
     let candidacy = identity::candidacy(config, &kube, &clock)?;
     let in_cluster = kube.is_in_cluster();
+    let server = config.listen.map(|address| Server::start(address, clock.started())).transpose()?;
     let stop = k8s::Stop::new();
     let signals = signals(&stop)?;
     log::info!("plz-agent {} for the API server at {}", env!("CARGO_PKG_VERSION"), kube.server);
@@ -134,7 +152,13 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     drop(seen_in);
 
     let notifier = Notifier::open(&config.notify_env);
-    let mut shell = Loop { core, clock, pool, done, seen, signals, notifier, in_hand: InHand::default() };
+    let asks = server.as_ref().map_or_else(never, |server| server.asks.clone());
+    let (calls, watches) = (Calls::default(), Watches::new(&scopes));
+    let in_hand = InHand::default();
+    let mut shell = Loop { core, clock, pool, done, seen, asks, signals, notifier, calls, watches, in_hand };
+    if let Some(server) = &server {
+        server.open();
+    }
     shell.turn_until_signal()?;
     shell.notifier.stopping();
     log::info!(
@@ -171,10 +195,13 @@ struct Loop {
     core: Core,
     clock: Clock,
     pool: Pool,
-    done: Receiver<Report>,
+    done: Receiver<Done>,
     seen: Receiver<Event>,
+    asks: Receiver<Ask>,
     signals: Receiver<i32>,
     notifier: Notifier,
+    calls: Calls,
+    watches: Watches,
     in_hand: InHand,
 }
 
@@ -187,13 +214,18 @@ impl Loop {
             let wait = next.map(|at| at.saturating_sub(self.clock.now().mono));
             let deadline = wait.map_or_else(never, crossbeam_channel::after);
             select! {
-                recv(self.done) -> report => {
-                    let Ok(report) = report else { return Ok(()) };
-                    self.done(report);
+                recv(self.done) -> done => {
+                    let Ok(done) = done else { return Ok(()) };
+                    self.done(done);
                 }
                 recv(self.seen) -> event => {
                     let Ok(event) = event else { return Ok(()) };
-                    self.core.absorb(self.clock.now(), event);
+                    self.seen(event);
+                }
+                recv(self.asks) -> ask => {
+                    if let Ok(ask) = ask {
+                        self.answer(ask);
+                    }
                 }
                 recv(self.signals) -> signal => {
                     log::info!("signal {}", signal.unwrap_or_default());
@@ -202,10 +234,10 @@ impl Loop {
                 recv(deadline) -> _ => {}
             }
             for _ in 0..ABSORBED_PER_TURN_MAX {
-                if let Ok(report) = self.done.try_recv() {
-                    self.done(report);
+                if let Ok(done) = self.done.try_recv() {
+                    self.done(done);
                 } else if let Ok(event) = self.seen.try_recv() {
-                    self.core.absorb(self.clock.now(), event);
+                    self.seen(event);
                 } else {
                     break;
                 }
@@ -216,12 +248,43 @@ impl Loop {
                 self.in_hand.count(&task.id, usize::saturating_add);
                 self.pool.hand(task)?;
             }
+            for ask in self.asks.try_iter().take(ANSWERS_PER_TURN_MAX) {
+                self.answer(ask);
+            }
         }
     }
 
-    fn done(&mut self, report: Report) {
-        self.in_hand.count(&report.id, usize::saturating_sub);
-        self.core.absorb(self.clock.now(), Event::Done(report));
+    fn done(&mut self, done: Done) {
+        self.in_hand.count(&done.report.id, usize::saturating_sub);
+        if let Some(call) = done.call {
+            self.calls.done(call);
+        }
+        self.core.absorb(self.clock.now(), Event::Done(done.report));
+    }
+
+    fn seen(&mut self, event: Event) {
+        if let Event::Seen { scope, what } = &event {
+            self.watches.note(scope.as_deref(), what);
+        }
+        self.core.absorb(self.clock.now(), event);
+    }
+
+    fn answer(&self, ask: Ask) {
+        let duty = self.core.duty();
+        let answer = match ask.topic {
+            Topic::Health => Answer { is_ok: true, text: "ok".to_owned() },
+            Topic::Ready => match self.watches.readiness(duty) {
+                Ok(text) => Answer { is_ok: true, text },
+                Err(text) => Answer { is_ok: false, text },
+            },
+            Topic::Metrics => {
+                let census = self.core.census(self.clock.now());
+                let (calls, watches) = (&self.calls, &self.watches);
+                let page = metrics::render(&metrics::Status { census: &census, calls, watches, duty });
+                Answer { is_ok: true, text: page.into_text() }
+            }
+        };
+        ask.answer(answer);
     }
 
     /// Lets the calls in hand come to their end, for a while. What they bring is of use for the Lease alone.
@@ -230,8 +293,8 @@ impl Loop {
         while self.in_hand.all > 0 {
             let left = end.saturating_sub(self.clock.now().mono);
             match self.done.recv_timeout(left) {
-                Ok(report) if report.id.action.class() == Class::Lease => self.done(report),
-                Ok(report) => self.in_hand.count(&report.id, usize::saturating_sub),
+                Ok(done) if done.report.id.action.class() == Class::Lease => self.done(done),
+                Ok(done) => self.in_hand.count(&done.report.id, usize::saturating_sub),
                 Err(_) => break,
             }
         }
@@ -249,7 +312,7 @@ impl Loop {
         let Some(Task { call, .. }) = self.core.leave(self.clock.now()) else { return };
         let caller = self.pool.caller();
         let (sender, answer) = bounded(1);
-        let spawned = spawn("leave", move || sender.send(caller.call(&call)));
+        let spawned = spawn("leave", move || sender.send(caller.call(&call, &mut None)));
         match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
             Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),
             Ok(Ok(Reply::Kubernetes(Err(error)))) => log::info!("the lease is left to run out: {error}"),

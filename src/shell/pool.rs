@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::calls::Caller;
+use super::calls::{Caller, target_and_verb};
 use super::clock::Clock;
 use super::{StartError, spawn};
 use crate::cloud;
 use crate::event::{Call, Class, Reply, Report, Task};
+use crate::metrics::CallDone;
 use crate::queue;
 use crate::runner;
 
@@ -24,13 +25,20 @@ use crate::runner;
 /// them, so that these keep one.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(20);
 
+/// What comes back from a worker: the report for the core, and what is counted of the call.
+pub(super) struct Done {
+    pub(super) report: Report,
+    /// None if the call was not made.
+    pub(super) call: Option<CallDone>,
+}
+
 /// See the module.
 pub(super) struct Pool {
     caller: Arc<Caller>,
     workers: usize,
     idle_max: Duration,
     groups: BTreeMap<Class, Group>,
-    done: Sender<Report>,
+    done: Sender<Done>,
     stopping: Arc<AtomicBool>,
     license: License,
 }
@@ -78,7 +86,7 @@ impl Pool {
         idle_max: Duration,
         caller: Caller,
         clock: Clock,
-    ) -> (Self, Receiver<Report>) {
+    ) -> (Self, Receiver<Done>) {
         let most: usize = Class::ALL.into_iter().map(|class| queue::capacity(class, workers)).sum();
         let (done, reports) = bounded(most);
         let mut groups = BTreeMap::new();
@@ -132,7 +140,7 @@ impl Pool {
 
 struct Worker {
     caller: Arc<Caller>,
-    done: Sender<Report>,
+    done: Sender<Done>,
     stopping: Arc<AtomicBool>,
     license: License,
     open: Arc<AtomicUsize>,
@@ -161,10 +169,21 @@ impl Worker {
 
     /// Makes one call, or reports that it was not made; false when nobody listens any more.
     fn work(&self, task: Task) -> bool {
-        let may_call = !self.stopping.load(Ordering::Relaxed) && self.license.permits(task.id.action.class());
-        let reply = if may_call { self.caller.call(&task.call) } else { unsent(&task.call) };
+        let (reply, call) = self.make(&task);
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.done.send(Report { id: task.id, reply }).is_ok()
+        self.done.send(Done { report: Report { id: task.id, reply }, call }).is_ok()
+    }
+
+    fn make(&self, task: &Task) -> (Reply, Option<CallDone>) {
+        if self.stopping.load(Ordering::Relaxed) || !self.license.permits(task.id.action.class()) {
+            return (unsent(&task.call), None);
+        }
+        let now = || self.license.clock.now().mono;
+        let begin = now();
+        let mut code = None;
+        let reply = self.caller.call(&task.call, &mut code);
+        let (target, verb) = target_and_verb(&task.call);
+        (reply, Some(CallDone { target, verb, code, took: now().saturating_sub(begin) }))
     }
 }
 
@@ -208,7 +227,7 @@ mod tests {
             let id = TaskId { key, action: Action::CreateJob(1) };
             let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
             pool.hand(Task { id: id.clone(), call }).unwrap();
-            assert_eq!(done.recv_timeout(TIMEOUT).map(|report| report.id), Ok(id));
+            assert_eq!(done.recv_timeout(TIMEOUT).map(|done| done.report.id), Ok(id));
         }
     }
 

@@ -83,6 +83,11 @@ const CAUSES: &[(Cause, Tell, RunStatus)] = &[
 ];
 
 impl Cause {
+    /// All causes.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CAUSES.iter().map(|row| row.0)
+    }
+
     /// The reason written into the condition `CloudTestRunAborted`.
     #[must_use]
     pub fn reason(self) -> String {
@@ -92,7 +97,7 @@ impl Cause {
     /// The cause behind a condition's reason.
     #[must_use]
     pub fn from_reason(reason: &str) -> Option<Self> {
-        CAUSES.iter().map(|row| row.0).find(|cause| cause.reason() == reason)
+        Self::all().find(|cause| cause.reason() == reason)
     }
 
     /// The cause that a status reported by GCk6 stands for. `None` if that status does not end the run.

@@ -210,7 +210,10 @@ fn status(
             known.status = Some(status);
             known.trouble = None;
             known.silent_since = None;
-            known.resumed |= matches!(action, Action::ResumeRunner(_));
+            if let Action::ResumeRunner(_) = action {
+                known.resumed = true;
+                memory.first_resumed.get_or_insert(now);
+            }
             known.stopped |= matches!(action, Action::StopRunner(_));
             Lesson::Done
         }

@@ -31,6 +31,8 @@ pub struct RunMemory {
     pub parallelism: u32,
     /// The runners, by number from 1.
     pub runners: BTreeMap<u32, RunnerMemory>,
+    /// When the first runner took "resume".
+    pub first_resumed: Option<Duration>,
     /// When a runner was last seen to have ended.
     pub last_end: Option<Duration>,
     /// How far setup is.
@@ -184,6 +186,7 @@ impl RunMemory {
             known_since: now,
             parallelism,
             runners: map_of((1..=parallelism).map(|n| (n, RunnerMemory::default()))),
+            first_resumed: None,
             last_end: None,
             setup: Setup::default(),
             teardown: Teardown::default(),

@@ -3,7 +3,7 @@
 //! Invariant: all of it can be lost. What GCk6 was told is written in the zone's status, what it lists is asked again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::announce::Announcement;
 use crate::cloud::{Registration, RunId, TestRunData};
@@ -36,6 +36,8 @@ pub struct ZoneMemory {
     pub poll_unanswered: bool,
     /// Why, in words.
     pub poll_error: Option<String>,
+    /// When it last answered, by the calendar.
+    pub polled_at: Option<SystemTime>,
     /// Whether it ever answered this process.
     pub polled: bool,
     /// The test runs that it lists and that are not known to be dealt with.
@@ -104,6 +106,7 @@ impl ZoneMemory {
             polls_failed: 0,
             poll_unanswered: false,
             poll_error: None,
+            polled_at: None,
             polled: false,
             listed: BTreeMap::new(),
             settled: BTreeSet::new(),

@@ -105,6 +105,7 @@ fn the_printed_tables_are_those_of_the_code() {
         ("table of runs", testrun::stage::markdown()),
         ("table of zones", zone::table::markdown()),
         ("exit codes", exit_codes()),
+        ("metrics", plz_agent::metrics::markdown()),
     ];
     if env::var_os("UPDATE_GOLDEN").is_some() {
         for (name, text) in &printed {

@@ -7,6 +7,7 @@
 
 mod fetch;
 mod leases;
+mod listen;
 mod network;
 mod notify;
 mod outages;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{document, object, read};
+use super::{document, object, read, strings};
 
 fn deployment() -> Value {
     document("manifests/base/deployment.yaml")
@@ -65,6 +65,27 @@ fn the_pod_gets_its_account_and_knows_its_name() {
             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         ])
     );
+}
+
+#[test]
+fn the_kubelet_probes_where_the_agent_listens() {
+    let container = container();
+    let ports = json!([{"name": "http", "containerPort": 8080, "protocol": "TCP"}]);
+    assert_eq!(container["ports"], ports);
+    let listen = strings(&container["args"]).into_iter().find_map(|arg| arg.strip_prefix("--listen="));
+    assert_eq!(listen, Some(":8080"));
+    let probe = |path: &str, period: u64| json!({"httpGet": {"path": path, "port": "http"}, "periodSeconds": period, "timeoutSeconds": 2, "failureThreshold": 3});
+    assert_eq!(container["livenessProbe"], probe("/healthz", 20));
+    assert_eq!(container["readinessProbe"], probe("/readyz", 10));
+    assert_eq!(container.get("startupProbe"), None, "it listens before it waits for anything");
+}
+
+#[test]
+fn the_arguments_are_options_of_the_agent() {
+    let container = container();
+    let args = strings(&container["args"]).into_iter().map(std::ffi::OsString::from);
+    let env = plz_agent::config::Env::default();
+    assert!(plz_agent::config::parse(args, &env).is_ok());
 }
 
 #[test]

@@ -12,12 +12,13 @@ mod outages;
 mod runs;
 mod zones;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use plz_agent::core::{Row, Settings};
+use plz_agent::event::Now;
 use serde_json::{Value, json};
 use sim::api::{DeleteOptions, Key, Kind};
-use sim::cloud::Run;
+use sim::cloud::{FINISHED, Run};
 use sim::drive::{Drive, USER_AGENT, settings};
 use sim::kube::plan::PodPlan;
 use sim::world::Options;
@@ -130,7 +131,27 @@ impl Story {
         let statuses: Vec<_> =
             run.finishes.iter().map(|(_, body)| body["run_status"].as_i64().unwrap()).collect();
         assert_eq!(statuses, [finish_status], "finish calls");
+        self.is_counted();
         run
+    }
+
+    /// Checks the agent's own account: each test run that is over was counted once, by its outcome. An agent that was killed,
+    /// or is one of several, has not seen all of them.
+    #[track_caller]
+    fn is_counted(&self) {
+        if self.killed || self.drive.agents.len() > 1 {
+            return;
+        }
+        let runs = self.drive.world.cloud.runs.values();
+        let finished: Vec<_> = runs.filter_map(|run| run.finishes.last()).collect();
+        let census = self.drive.core().census(Now { mono: self.drive.now, wall: SystemTime::UNIX_EPOCH });
+        let ends = census.tally.ends();
+        let counted: u64 = ends.iter().map(|(_, count)| count).sum();
+        assert_eq!(counted, finished.len() as u64, "{ends:?}");
+        let well = finished.iter().filter(|(_, body)| body["run_status"] == FINISHED).count();
+        assert_eq!(ends.iter().find(|(cause, _)| cause.is_none()), Some(&(None, well as u64)), "{ends:?}");
+        let under_way: usize = census.stages.iter().map(|stage| stage.count).sum();
+        assert_eq!(under_way, self.drive.core().runs_under_way(), "{:?}", census.stages);
     }
 
     /// Kills the agent and starts it anew.

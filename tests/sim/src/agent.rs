@@ -10,6 +10,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -138,6 +139,7 @@ impl Launch {
     /// Starts the process.
     pub fn spawn(&self) -> io::Result<Agent> {
         let out = File::options().create(true).append(true).open(&self.log)?;
+        let log_begin = usize::try_from(out.metadata()?.len()).map_err(io::Error::other)?;
         let mut command = self.command();
         let child = command
             .args(&self.args)
@@ -147,7 +149,7 @@ impl Launch {
             .stdout(out.try_clone()?)
             .stderr(out)
             .spawn()?;
-        Ok(Agent { child, log: self.log.clone() })
+        Ok(Agent { child, log: self.log.clone(), log_begin })
     }
 }
 
@@ -171,6 +173,8 @@ pub enum Signal {
 pub struct Agent {
     child: Child,
     log: PathBuf,
+    /// How long the log was when it started: others may write to the same.
+    log_begin: usize,
 }
 
 impl Agent {
@@ -209,6 +213,13 @@ impl Agent {
     /// What it has logged and printed so far, with that of its predecessors in the same file.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Where it serves health and metrics, as it has logged it.
+    pub fn listens(&self) -> Option<SocketAddr> {
+        let log = self.log();
+        let (_, rest) = log.get(self.log_begin..)?.split_once("health and metrics are on http://")?;
+        rest.lines().next()?.trim().parse().ok()
     }
 
     /// The last lines of the log.

@@ -6,6 +6,7 @@
 mod checks;
 mod observer;
 mod options;
+mod scrapes;
 mod summary;
 mod terminal;
 mod words;
@@ -26,6 +27,7 @@ use sim::world::{self, World};
 
 use self::observer::{Actor, Observer};
 use self::options::Options;
+use self::scrapes::Scrapes;
 use self::summary::Figures;
 use self::terminal::Terminal;
 use super::Error;
@@ -83,7 +85,7 @@ pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
     std::fs::write(&log, "").map_err(io(&format!("writing {}", log.display())))?;
     let launch = options.launch(&log).map_err(io("the agent's program"))?;
     let launch = launch.against(&sim, &scratch).map_err(io("the agent's files"))?;
-    let launch = launch.args(["--runner-access", options.access.name()]);
+    let launch = launch.args(["--runner-access", options.access.name(), "--listen", "127.0.0.1:0"]);
     let launch = launch.args([format!("--lease={LEASE_NAMESPACE}/{LEASE}")]);
 
     let terminal = Terminal::new();
@@ -94,7 +96,8 @@ pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
     let observer = sim.with(|world, _| Observer::new(world));
     let second = launch.clone().env("POD_NAME", "agent-2");
     let agent = launch.env("POD_NAME", "agent-1").spawn().map_err(io("starting the agent"))?;
-    let mut demo = Demo { sim, rules, agent, second, observer, terminal, stop, figures: Figures::default() };
+    let (figures, scrapes) = (Figures::default(), Scrapes::new(options.metrics));
+    let mut demo = Demo { sim, rules, agent, second, observer, terminal, stop, figures, scrapes };
     let ended = demo.story();
     Ok(demo.over(ended))
 }
@@ -133,6 +136,7 @@ struct Demo {
     terminal: Terminal,
     stop: Arc<AtomicBool>,
     figures: Figures,
+    scrapes: Scrapes,
 }
 
 impl Demo {
@@ -150,6 +154,7 @@ impl Demo {
             is_registered && world.cloud.zones.get(ZONE).is_some_and(|zone| zone.polls > 0)
         })?;
 
+        self.scrapes.take(&self.agent, "idle");
         let first =
             self.queue(&format!("start a test of {RUNNERS} runners in Grafana Cloud; its script takes 3 s"));
         self.until_gone(first)?;
@@ -160,6 +165,7 @@ impl Demo {
             let run = world.object(Kind::TestRun, NAMESPACE, &format!("plz-test-{second}"));
             run["status"]["stage"] == "started" && world.k6s.start_skew(&prefix).is_some()
         })?;
+        self.scrapes.take(&self.agent, "run");
         self.say(Actor::You, &format!("abort run {second}; the agent asks for its state every 10 s"));
         let aborted = self.sim.with(|world, now| {
             world.cloud.abort(second);
@@ -168,6 +174,8 @@ impl Demo {
         self.figures.aborted = Some((second, aborted));
         self.until_gone(second)?;
 
+        self.scrapes.take(&self.agent, "end");
+        self.scrapes.look(&standby, "standby");
         self.kill_in_mid_run(standby)?;
 
         self.say(Actor::You, &format!("kubectl delete plz {ZONE}"));
@@ -317,6 +325,7 @@ impl Demo {
             summary::print(terminal, world, figures, stations);
             checks::all(world, rules, figures, &log)
         });
+        checks.push(self.scrapes.check());
         if let Err(Break::Failed(why)) = ended {
             checks.push((Err(()), why));
         }

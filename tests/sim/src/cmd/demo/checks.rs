@@ -164,6 +164,7 @@ fn manners(world: &World, rules: &[Rule], log: &str) -> Vec<Check> {
     ]
 }
 
-fn check(holds: bool, text: &str) -> Check {
+/// One entry of the list.
+pub(super) fn check(holds: bool, text: &str) -> Check {
     (if holds { Ok(()) } else { Err(()) }, text.trim_end().to_owned())
 }

@@ -23,6 +23,7 @@ code 0 if everything came to pass that has to.
 
 Options:
   --log FILE            keeps the agents' log (level debug) there
+  --metrics DIR         keeps what the agent says of itself to Prometheus there: idle.txt, run.txt, …
   --runner-access HOW   how the agent reaches the runners: direct, or proxy, through the API server; default direct
   --root DIR            runs DIR/plz-agent, which sees nothing outside of DIR and may do nothing in it; takes root
   -h, --help            this text
@@ -59,6 +60,7 @@ impl Access {
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub(super) log: Option<PathBuf>,
+    pub(super) metrics: Option<PathBuf>,
     pub(super) access: Access,
     pub(super) root: Option<PathBuf>,
 }
@@ -71,6 +73,7 @@ impl Options {
         while let Some(arg) = parser.next()? {
             match arg {
                 Long("log") => options.log = Some(PathBuf::from(parser.value()?)),
+                Long("metrics") => options.metrics = Some(PathBuf::from(parser.value()?)),
                 Long("root") => options.root = Some(PathBuf::from(parser.value()?)),
                 Long("runner-access") => {
                     let value = parser.value()?;

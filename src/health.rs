@@ -1,0 +1,172 @@
+//! Whether the agent is ready, in a word and in a sentence: what the watches have seen so far, and what the agent's duty is.
+//!
+//! Owns the words of `/readyz`. Leaves alone who asks. Invariant: an agent that was ready stays so; a watch that goes blind
+//! later is said, not punished, since nobody else would see better, and restarting the agent would not mend it.
+
+use k8s::WatchEvent;
+
+use crate::event::Seen;
+use crate::lease::Duty;
+use crate::{testrun, zone};
+
+/// What an agent can be there for, as the labels of a metric.
+pub const DUTIES: [&str; 4] = ["starting", "active", "standby", "waits_for_operator"];
+
+/// Which of [`DUTIES`] it is.
+#[must_use]
+pub fn duty_label(duty: &Duty) -> &'static str {
+    match duty {
+        Duty::Starting => DUTIES[0],
+        Duty::Active => DUTIES[1],
+        Duty::Standby { .. } => DUTIES[2],
+        Duty::WaitsForOperator { .. } => DUTIES[3],
+    }
+}
+
+/// One watch, as far as it has come.
+#[derive(Clone, Debug)]
+struct Watch {
+    resource: &'static str,
+    scope: Option<String>,
+    has_listed: bool,
+    is_failing: bool,
+}
+
+/// All watches.
+#[derive(Clone, Debug)]
+pub struct Watches {
+    watches: Vec<Watch>,
+}
+
+impl Watches {
+    /// The resources that are watched.
+    pub const RESOURCES: [&'static str; 3] =
+        [zone::api::RESOURCE.plural, testrun::api::RESOURCE.plural, k8s::PODS.plural];
+
+    /// The watches over these namespaces, `None` for all of them, before they have seen anything.
+    #[must_use]
+    pub fn new(scopes: &[Option<String>]) -> Self {
+        let mut watches = Vec::new();
+        for scope in scopes {
+            for resource in Self::RESOURCES {
+                let scope = scope.clone();
+                watches.push(Watch { resource, scope, has_listed: false, is_failing: false });
+            }
+        }
+        Self { watches }
+    }
+
+    /// Notes what a watch has seen.
+    pub fn note(&mut self, scope: Option<&str>, seen: &Seen) {
+        let (resource, news) = match seen {
+            Seen::Zone(event) => (Self::RESOURCES[0], news(event)),
+            Seen::Run(event) => (Self::RESOURCES[1], news(event)),
+            Seen::Pod(event) => (Self::RESOURCES[2], news(event)),
+        };
+        let known = self.watches.iter_mut();
+        let mut these = known.filter(|watch| watch.resource == resource && watch.scope.as_deref() == scope);
+        if let (Some(news), Some(watch)) = (news, these.next()) {
+            watch.is_failing = news == News::Failing;
+            watch.has_listed |= news == News::Listed;
+        }
+    }
+
+    /// How many watches on a resource are blind for now.
+    #[must_use]
+    pub fn failing(&self, resource: &str) -> usize {
+        self.watches.iter().filter(|watch| watch.is_failing && watch.resource == resource).count()
+    }
+
+    /// Whether the agent is ready, and what there is to say. One that is ready to take over is as ready as one that acts.
+    pub fn readiness(&self, duty: &Duty) -> Result<String, String> {
+        let failing = self.names(|watch| watch.is_failing);
+        let failing = match failing.as_str() {
+            "" => String::new(),
+            names => format!("; blind for now, see the log: the watch on {names}"),
+        };
+        match self.names(|watch| !watch.has_listed).as_str() {
+            "" if *duty == Duty::Starting => {
+                Err(format!("waiting for the API server to answer for the leases{failing}"))
+            }
+            "" => Ok(format!("ready: {duty}{failing}")),
+            names => Err(format!("waiting for the API server to list {names}{failing}")),
+        }
+    }
+
+    /// `testruns, pods`: the resources of the watches that are meant, each once.
+    fn names(&self, is_meant: impl Fn(&Watch) -> bool) -> String {
+        let of_resource =
+            |resource: &&str| self.watches.iter().any(|w| w.resource == *resource && is_meant(w));
+        Self::RESOURCES.into_iter().filter(of_resource).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What is news for the state of a watch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    Listed,
+    Failing,
+    Sees,
+}
+
+fn news<T>(event: &WatchEvent<T>) -> Option<News> {
+    match event {
+        WatchEvent::Snapshot { .. } => Some(News::Listed),
+        WatchEvent::Failing(_) => Some(News::Failing),
+        WatchEvent::Recovered => Some(News::Sees),
+        WatchEvent::Applied(_) | WatchEvent::Deleted(_) | WatchEvent::Malformed { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty<T>() -> WatchEvent<T> {
+        WatchEvent::Snapshot { items: Vec::new(), resource_version: "1".to_owned() }
+    }
+
+    fn failing<T>() -> WatchEvent<T> {
+        WatchEvent::Failing(k8s::Error::Stopped)
+    }
+
+    #[test]
+    fn ready_with_the_first_list_of_every_watch() {
+        let mut watches = Watches::new(&[Some("a".to_owned()), Some("b".to_owned())]);
+        let waiting = |names: &str| Err(format!("waiting for the API server to list {names}"));
+        assert_eq!(watches.readiness(&Duty::Active), waiting("privateloadzones, testruns, pods"));
+        for scope in ["a", "b"] {
+            watches.note(Some(scope), &Seen::Zone(empty()));
+            watches.note(Some(scope), &Seen::Pod(empty()));
+        }
+        watches.note(Some("a"), &Seen::Run(empty()));
+        watches.note(None, &Seen::Run(empty()));
+        assert_eq!(watches.readiness(&Duty::Active), waiting("testruns"));
+        watches.note(Some("b"), &Seen::Run(empty()));
+        let holder = "b".to_owned();
+        let standby = Duty::Standby { holder: holder.clone() };
+        let waits = Duty::WaitsForOperator { namespace: "ops".to_owned(), holder };
+        for duty in [Duty::Active, standby, waits] {
+            assert_eq!(watches.readiness(&duty), Ok(format!("ready: {duty}")));
+        }
+        let waiting = "waiting for the API server to answer for the leases".to_owned();
+        assert_eq!(watches.readiness(&Duty::Starting), Err(waiting));
+    }
+
+    #[test]
+    fn a_watch_that_goes_blind_is_said_until_it_sees_again() {
+        let mut watches = Watches::new(&[None]);
+        watches.note(None, &Seen::Zone(empty()));
+        watches.note(None, &Seen::Run(empty()));
+        watches.note(None, &Seen::Pod(failing()));
+        let said = watches.readiness(&Duty::Active).unwrap_err();
+        assert!(said.ends_with("list pods; blind for now, see the log: the watch on pods"), "{said}");
+        watches.note(None, &Seen::Pod(empty()));
+        watches.note(None, &Seen::Run(failing()));
+        let said = watches.readiness(&Duty::Active).unwrap();
+        assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
+        assert_eq!(Watches::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0]);
+        watches.note(None, &Seen::Run(WatchEvent::Recovered));
+        assert_eq!(watches.readiness(&Duty::Active), Ok("ready: active".to_owned()));
+    }
+}

@@ -1,0 +1,22 @@
+//! What Prometheus is told: the table of families, the numbers behind them, and the page.
+//!
+//! Pure, and nothing of it runs unless somebody asks: the numbers are plain structs that their owners keep, the core its
+//! [`Tally`], the loop its [`Calls`]; what can be counted when it is asked for is counted then, as a [`Census`]. Leaves
+//! sockets and `/proc` to the shell.
+//!
+//! Invariant: labels are words of the code, HTTP statuses, and the names of zones, which are few; never the names of test
+//! runs, of which there is no end.
+
+mod counts;
+mod families;
+mod histogram;
+mod page;
+mod process;
+mod text;
+
+pub use counts::{CallDone, Calls, Poll, Tally};
+pub use families::{FAMILIES, Family, Kind, Metric, markdown};
+pub use histogram::{Bound, CALL_BOUNDS, Histogram, SKEW_BOUNDS};
+pub use page::{Census, Load, StageCount, Status, ZoneLine, ZoneState, render};
+pub use process::ProcessFiles;
+pub use text::{CONTENT_TYPE, Page, Samples, Value};
