@@ -10,7 +10,7 @@ const RBAC: &str = "manifests/rbac/rbac.yaml";
 const PROXY: &str = "manifests/outside/proxy.yaml";
 
 /// Every right of a role as `group/resource verb`.
-fn rights(role: &Value) -> BTreeSet<String> {
+pub(super) fn rights(role: &Value) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
     for rule in role["rules"].as_array().expect("a role has rules") {
         for group in strings(&rule["apiGroups"]) {
@@ -50,7 +50,7 @@ fn the_agent_may_do_what_it_does_and_no_more() {
             "/events create",
         ],
     );
-    check(&object(RBAC, "Role", "plz-agent"), &["/pods get"]);
+    check(&object(RBAC, "Role", "plz-agent-self"), &["/pods get"]);
     check(&object(PROXY, "ClusterRole", "plz-agent-proxy"), &["/pods/proxy get create update patch"]);
 }
 
@@ -75,7 +75,7 @@ fn the_table_in_the_file_is_the_rules() {
         table.extend(verbs.split_whitespace().map(|verb| format!("{right} {verb}")));
     }
     let mut rules = rights(&object(RBAC, "ClusterRole", "plz-agent"));
-    rules.extend(rights(&object(RBAC, "Role", "plz-agent")));
+    rules.extend(rights(&object(RBAC, "Role", "plz-agent-self")));
     assert_eq!(table, rules);
 }
 
