@@ -221,14 +221,21 @@ fn table() -> String {
     text
 }
 
-#[test]
-fn every_value_is_described() {
+/// The README up to the table, the table, and what comes after it.
+fn readme() -> [String; 3] {
     let page = read(README);
     let [begin, end] = TABLE;
     let (before, rest) = page.split_once(begin).expect("the table begins");
     let (shown, after) = rest.split_once(end).expect("the table ends");
+    [format!("{before}{begin}"), shown.to_owned(), format!("{end}{after}")]
+}
+
+#[test]
+fn every_value_is_described() {
     let table = table();
-    update(README, &format!("{before}{begin}{table}{end}{after}"));
+    let [before, _, after] = readme();
+    update(README, &format!("{before}{table}{after}"));
+    let [_, shown, _] = readme();
     assert!(shown == table, "{README} differs; run with UPDATE_GOLDEN=1 and read the diff. Now:\n{table}");
     for path in leaves_of(VALUES).keys() {
         assert!(table.contains(&format!("| `{path}` |")), "{VALUES} does not say what {path} is for");
