@@ -47,7 +47,7 @@ const OUTPUTS: [Output; 7] = [
 const WATCHED: &str = "tests/golden/rendered/watched.yaml";
 
 /// Options that the manifests use and the parser does not have yet; left out until it has.
-const AWAITED: [&str; 4] = ["--lease=", "--listen=", "--share-proxy=", "--runner-ca="];
+const AWAITED: [&str; 3] = ["--listen=", "--share-proxy=", "--runner-ca="];
 
 const NAMESPACED_KINDS: [&str; 8] = [
     "ConfigMap",

@@ -34,6 +34,7 @@ fn builders(resource: Resource) -> BTreeMap<&'static str, Attributes> {
     let (place, name, empty) = (Some("n"), "x", json!({}));
     BTreeMap::from([
         ("get", resource.get(place, name).attributes),
+        ("find", resource.find(place, name).attributes),
         ("list", resource.list(place, &ListOptions::default()).attributes),
         ("watch", resource.watch(place, &WatchOptions::default()).attributes),
         ("create", resource.create(place, &empty).attributes),
