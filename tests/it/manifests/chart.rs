@@ -33,7 +33,12 @@ fn what_the_chart_brings_along_is_what_the_manifests_have() {
         ("manifests/crds/testruns.yaml", "testruns.yaml"),
         ("manifests/rbac/rbac.yaml", "rbac.yaml"),
         ("manifests/outside/proxy.yaml", "proxy.yaml"),
+        ("manifests/monitoring/alerts.yaml", "alerts.yaml"),
+        ("manifests/monitoring/dashboard.json", "dashboard.json"),
     ] {
+        if !Path::new(env!("CARGO_MANIFEST_DIR")).join(source).exists() {
+            continue;
+        }
         let (source, copy) = (read(source), format!("manifests/helm/plz-agent/files/{name}"));
         update(&copy, &source);
         assert!(read(&copy) == source, "{copy} differs; run with UPDATE_GOLDEN=1, then .ci/render --update");
@@ -244,4 +249,20 @@ fn every_value_is_described() {
     for path in leaves_of(VALUES).keys() {
         assert!(table.contains(&format!("| `{path}` |")), "{VALUES} does not say what {path} is for");
     }
+}
+
+/// What Prometheus and Grafana get is what the files have, although Helm's templates and theirs look alike.
+#[test]
+fn alerts_and_dashboard_come_through_unchanged() {
+    let objects = documents(&read("tests/golden/rendered/helm-everything.yaml"));
+    let one = |kind: &str| {
+        objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let alerts = document("manifests/helm/plz-agent/files/alerts.yaml");
+    assert_eq!(one("PrometheusRule")["spec"]["groups"], alerts["groups"]);
+    let board = read("manifests/helm/plz-agent/files/dashboard.json");
+    assert_eq!(
+        one("ConfigMap")["data"]["plz-agent.json"].as_str().map(str::trim_end),
+        Some(board.trim_end())
+    );
 }

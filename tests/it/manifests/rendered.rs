@@ -49,10 +49,11 @@ const WATCHED: &str = "tests/golden/rendered/watched.yaml";
 /// Options that the manifests use and the parser does not have yet; left out until it has.
 const AWAITED: [&str; 3] = ["--listen=", "--share-proxy=", "--runner-ca="];
 
-const NAMESPACED_KINDS: [&str; 8] = [
+const NAMESPACED_KINDS: [&str; 9] = [
     "ConfigMap",
     "Deployment",
     "PodDisruptionBudget",
+    "PrometheusRule",
     "Role",
     "RoleBinding",
     "Service",
