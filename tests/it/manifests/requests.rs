@@ -89,18 +89,43 @@ fn resource_before(path: &str, text: &str) -> Option<Resource> {
     RESOURCES.iter().find(|(known, _)| *known == name).map(|(_, resource)| *resource)
 }
 
+/// A source as one line, without comments and imports.
+fn statements(text: &str) -> String {
+    // rustfmt may put a builder on a line of its own.
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let joined = lines.collect::<Vec<_>>().join("").replace(", ", ",");
+    joined
+        .split_inclusive(';')
+        .filter(|statement| !statement.starts_with("use ") && !statement.starts_with("pub use "))
+        .collect()
+}
+
 /// Every right that some line of the agent needs.
 fn needed() -> BTreeSet<String> {
     let mut needed = BTreeSet::new();
-    for (path, text) in sources() {
-        // rustfmt may put a builder on a line of its own.
-        let text = text.lines().map(str::trim).collect::<Vec<_>>().join("").replace(", ", ",");
-        for (name, _) in RESOURCES {
-            let name = name.split(' ').next_back().unwrap();
-            for (at, _) in text.match_indices(&format!("{name}.")) {
-                let Some(resource) = resource_before(&path, &text[..at + name.len()]) else { continue };
-                let after = &text[at + name.len() + 1..];
-                let method = &after[..after.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap()];
+    // The table of what `check` asks about holds resources, and sends nothing.
+    for (path, text) in sources().into_iter().filter(|(path, _)| !path.ends_with("src/check/rights.rs")) {
+        let text = statements(&text);
+        let names: BTreeSet<&str> =
+            RESOURCES.iter().filter_map(|(name, _)| name.split(' ').next_back()).collect();
+        for name in names {
+            for (at, _) in text.match_indices(name) {
+                let (before, after) = (&text[..at], &text[at + name.len()..]);
+                let is_word = |c: char| c.is_alphanumeric() || c == '_';
+                if before.ends_with(is_word) || after.starts_with(is_word) {
+                    continue;
+                }
+                let is_definition = before.ends_with("const ");
+                let is_text = text.contains(&format!("const {name}: &str"));
+                let is_watched =
+                    before.rsplit_once('(').is_some_and(|(head, _)| head.ends_with("WatchSpec::new"));
+                if is_definition || is_text || is_watched {
+                    continue;
+                }
+                let resource = resource_before(&path, &text[..at + name.len()]).expect("a known name");
+                let method =
+                    after.strip_prefix('.').unwrap_or_else(|| panic!("{path} uses {name} in a new way"));
+                let method = &method[..method.find(|c: char| !is_word(c)).expect("something follows")];
                 if matches!(method, "plural" | "group" | "version" | "api_version") {
                     continue;
                 }
