@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::raw::{Flags, Setting};
 use super::{
-    ARCHIVE_URL_VAR, Env, FetchConfig, KubeEnv, Namespaces, NotifyEnv, RunConfig, RunnerAccess, UsageError,
-    values,
+    ARCHIVE_URL_VAR, CheckConfig, Env, FetchConfig, KubeEnv, Namespaces, NotifyEnv, Output, RunConfig,
+    RunnerAccess, UsageError, values,
 };
 use crate::logging::{LogConfig, LogFormat};
 use crate::net::{ExtraCa, NoProxy, ProxySettings, ProxyUrl};
@@ -29,6 +29,14 @@ pub(super) struct Input<'a> {
 }
 
 impl Input<'_> {
+    pub(super) fn check(self) -> Result<CheckConfig, UsageError> {
+        Ok(CheckConfig {
+            output: self.value("output", output)?,
+            termination_log: super::termination_log(self.env),
+            run: self.run()?,
+        })
+    }
+
     pub(super) fn run(self) -> Result<RunConfig, UsageError> {
         let context = self.flags.one("context", self.env).map(|setting| setting.text());
         Ok(RunConfig {
@@ -170,6 +178,14 @@ fn runner_access(text: &str) -> Result<RunnerAccess, String> {
         "direct" => Ok(RunnerAccess::Direct),
         "proxy" => Ok(RunnerAccess::Proxy),
         _ => Err("is not one of auto, direct and proxy".to_owned()),
+    }
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    match text {
+        "text" => Ok(Output::Text),
+        "json" => Ok(Output::Json),
+        _ => Err("is not one of text and json".to_owned()),
     }
 }
 

@@ -49,6 +49,8 @@ pub const TERMINATION_LOG: &str = "/dev/termination-log";
 pub enum Command {
     /// Serve the zones of a cluster.
     Run(Box<RunConfig>),
+    /// Look for what would stop the agent.
+    Check(Box<CheckConfig>),
     /// Download an archive.
     Fetch(Box<FetchConfig>),
     /// Print the version.
@@ -156,6 +158,26 @@ pub struct NotifyEnv {
     pub watchdog_pid: Option<String>,
 }
 
+/// The configuration of `check`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckConfig {
+    /// What is checked.
+    pub run: RunConfig,
+    /// The form of the report.
+    pub output: Output,
+    /// Where a summary of the failures is written.
+    pub termination_log: PathBuf,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// The configuration of `fetch`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FetchConfig {
@@ -183,6 +205,7 @@ pub fn parse(args: impl Iterator<Item = OsString>, env: &Env) -> Result<Command,
         Raw::Version => Ok(Command::Version),
         Raw::Help(topic) => Ok(Command::Help(topic)),
         Raw::Run(flags) => Input { flags, env }.run().map(|config| Command::Run(Box::new(config))),
+        Raw::Check(flags) => Input { flags, env }.check().map(|config| Command::Check(Box::new(config))),
         Raw::Fetch(flags) => Input { flags, env }.fetch().map(|config| Command::Fetch(Box::new(config))),
     }
 }

@@ -6,7 +6,7 @@ use crate::cloud::RunId;
 use crate::event::{Action, Key, Now, ObjectKey, Reply, Task, TaskId};
 use crate::testrun;
 use crate::zone::api::{PLZ_REGISTERED, PrivateLoadZone};
-use crate::zone::facts::Facts;
+use crate::zone::facts::{Facts, claim};
 use crate::zone::learn::{self, Context};
 use crate::zone::memory::ZoneMemory;
 use crate::zone::table::{Block, Fact};
@@ -163,12 +163,6 @@ impl Core {
         let lesson = learn::learn(memory, &context, &mut self.rng, id.action, reply);
         self.apply(now, id, lesson);
     }
-}
-
-/// Which of two zones of the same name comes first: one that is registered, then the older.
-fn claim(zone: &PrivateLoadZone) -> (bool, Option<&str>, &str) {
-    let metadata = &zone.metadata;
-    (!zone.is_registered(), metadata.creation_timestamp.as_deref(), &metadata.namespace)
 }
 
 /// Whether the status says that GCk6 knows the zone with the spec that it has now. k6-operator does not say for which

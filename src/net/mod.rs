@@ -20,5 +20,5 @@ mod tests;
 pub use client::{Download, HttpClient};
 pub use error::NetError;
 pub use proxy::{NoProxy, ProxySettings, ProxyUrl};
-pub use reply::{Reply, parse_retry_after};
+pub use reply::{Reply, parse_http_date, parse_retry_after};
 pub use tls::ExtraCa;

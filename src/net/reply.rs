@@ -38,7 +38,7 @@ pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form of date that servers send today.
-fn parse_http_date(value: &str) -> Option<SystemTime> {
+pub fn parse_http_date(value: &str) -> Option<SystemTime> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_weekday, date) = value.split_once(", ")?;

@@ -15,7 +15,7 @@
 
 mod calls;
 mod clock;
-mod image;
+pub(crate) mod image;
 mod notify;
 mod pool;
 mod watches;
@@ -210,7 +210,7 @@ impl Loop {
     }
 }
 
-fn source(config: &RunConfig) -> Source {
+pub(crate) fn source(config: &RunConfig) -> Source {
     let env = &config.kube_env;
     Source {
         kubeconfig: config.kubeconfig.clone(),
@@ -225,7 +225,7 @@ fn source(config: &RunConfig) -> Source {
     }
 }
 
-fn scopes(namespaces: &Namespaces) -> Vec<Option<String>> {
+pub(crate) fn scopes(namespaces: &Namespaces) -> Vec<Option<String>> {
     match namespaces {
         Namespaces::All => vec![None],
         Namespaces::Named(names) => BTreeSet::clone(names).into_iter().map(Some).collect(),
