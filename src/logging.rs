@@ -1,6 +1,6 @@
 //! The log: filter, form, and the last net under credentials.
 //!
-//! Owns the set-up of the process's logger and the two forms of a line. Every record passes through
+//! Owns the set-up of the process's logger and the forms of a line. Every record passes through
 //! [`scrub`], whatever wrote it. Invariant: one record is one line.
 #![expect(clippy::disallowed_methods, reason = "a line bears the time at which it is written")]
 
@@ -30,6 +30,8 @@ pub enum LogFormat {
     Text,
     /// `{"ts":"…","level":"info","target":"plz_agent::zone","msg":"registered"}`.
     Json,
+    /// `<6>zone: registered`: systemd's journal keeps level and time itself (sd-daemon(3)).
+    Journal,
 }
 
 /// What is logged, and how.
@@ -58,6 +60,7 @@ fn builder(config: &LogConfig) -> Builder {
     match config.format {
         LogFormat::Text => builder.format(write_text),
         LogFormat::Json => builder.format(write_json),
+        LogFormat::Journal => builder.format(write_journal),
     };
     builder
 }
@@ -98,6 +101,17 @@ fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let ts = format_rfc3339_millis(SystemTime::now()).to_string();
     let line = JsonLine { ts, level, target: record.target(), msg: message(record) };
     writeln!(out, "{}", serde_json::to_string(&line)?)
+}
+
+/// The numbers are those of syslog(3).
+fn write_journal(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let priority = match record.level() {
+        log::Level::Error => 3,
+        log::Level::Warn => 4,
+        log::Level::Info => 6,
+        log::Level::Debug | log::Level::Trace => 7,
+    };
+    writeln!(out, "<{priority}>{}: {}", short_target(record.target()), message(record))
 }
 
 fn message(record: &Record<'_>) -> String {
@@ -160,6 +174,18 @@ mod tests {
         assert_eq!(value["msg"], "GET https://h/p?<redacted> Authorization: Token <redacted> \"é\\");
         assert_eq!((&value["level"], &value["target"]), (&"info".into(), &"plz_agent::zone".into()));
         assert!(humantime::parse_rfc3339(value["ts"].as_str().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn the_journal_gets_the_level_as_a_number_and_keeps_the_time_itself() {
+        let records = [
+            (Level::Error, "plz_agent::zone", SECRETS),
+            (Level::Warn, "k8s", "b"),
+            (Level::Info, "k8s", "c"),
+        ];
+        let lines = logged("info", LogFormat::Journal, &records);
+        let first = "<3>zone: GET https://h/p?<redacted> Authorization: Token <redacted> \"é\\\n";
+        assert_eq!(lines, format!("{first}<4>k8s: b\n<6>k8s: c\n"));
     }
 
     #[test]

@@ -193,6 +193,7 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err("is not one of text and json".to_owned()),
+        "journal" => Ok(LogFormat::Journal),
+        _ => Err("is not one of text, json and journal".to_owned()),
     }
 }

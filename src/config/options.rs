@@ -55,7 +55,13 @@ const LOGGING: Group = Group {
             "info",
             "error, warn, info or debug; or a list such as info,k8s=debug.",
         ),
-        opt("log-format", "FORMAT", &[], "text", "text, or json for one JSON object a line."),
+        opt(
+            "log-format",
+            "FORMAT",
+            &[],
+            "text",
+            "text, json for one JSON object a line, or journal for a service of systemd.",
+        ),
     ],
 };
 

@@ -122,7 +122,7 @@ fn input_that_cannot_be_used_is_one_clear_line() {
     refused(&["--start-deadline=1s"], &[], &["--start-deadline: \"1s\" is out of range", "10s to 1h"]);
     refused(&["--workers=65"], &[], &["--workers: \"65\"", "2 to 64"]);
     refused(&["--runner-access=x"], &[], &["--runner-access: \"x\"", "auto, direct and proxy"]);
-    refused(&["--log-format=xml"], &[], &["--log-format: \"xml\"", "text and json"]);
+    refused(&["--log-format=xml"], &[], &["--log-format: \"xml\"", "text, json and journal"]);
     refused(&["-n", "Team"], &[], &["--namespace: \"Team\" is no name of a namespace"]);
     refused(&["-n", ","], &[], &["--namespace: \",\" names no namespace"]);
     refused(&[], &[("WATCH_NAMESPACES", "a,B")], &["WATCH_NAMESPACES: \"B\""]);

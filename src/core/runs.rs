@@ -128,7 +128,7 @@ impl Core {
         }
         let Some(memory) = self.runs.get_mut(key) else { return false };
         if memory.block != block {
-            log::info!("TestRun {key}: {} → {block}", memory.block);
+            log::info!("TestRun {key}: {} → {}", memory.block, run.status.stage);
             learn::recorded(memory, now.mono, RunStatusWrite::Stage(run.status.stage));
             memory.block = block;
             memory.since = now.mono;

@@ -119,7 +119,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
             (RunnerAccess::Proxy, _) | (RunnerAccess::Auto, false) => None,
         },
     };
-    let (pool, done) = Pool::new(config.workers, caller);
+    let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller);
     let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
     watches::start(&client, &scopes, &seen_in, &stop)?;
     drop(seen_in);

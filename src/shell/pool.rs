@@ -1,12 +1,14 @@
 //! The workers: threads that make one call at a time and report, a group for each class of calls.
 //!
-//! A group grows as there is more to do at once, up to `--workers`: an agent that only polls has a thread or two. Calls that
-//! run the user's code have a thread of their own each, since they may wait for minutes. Invariant: after a signal a worker
-//! finishes the call that it is in and makes none of those that wait.
+//! A group grows as there is more to do at once, up to `--workers`, and shrinks again when its threads find nothing to do: an
+//! agent that only polls has a thread or two, whatever it had to do an hour ago. Calls that run the user's code have a thread
+//! of their own each, since they may wait for minutes. Invariants: after a signal a worker finishes the call that it is in and
+//! makes none of those that wait; a call that waits has a worker that will look for it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -15,10 +17,15 @@ use super::{StartError, spawn};
 use crate::event::{Class, Report, Task};
 use crate::queue;
 
+/// How long a worker waits for the next call before its thread ends; longer than a zone's polls are apart as users have
+/// them, so that these keep one.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(20);
+
 /// See the module.
 pub(super) struct Pool {
     caller: Arc<Caller>,
     workers: usize,
+    idle_max: Duration,
     groups: BTreeMap<Class, Group>,
     done: Sender<Report>,
     stopping: Arc<AtomicBool>,
@@ -28,24 +35,35 @@ pub(super) struct Pool {
 struct Group {
     jobs: Sender<Box<Task>>,
     waiting: Receiver<Box<Task>>,
-    spawned: usize,
+    spawned: Spawned,
     /// Calls that wait or are being made.
     open: Arc<AtomicUsize>,
 }
 
+/// How many workers of a group there are. Who holds the lock may hand over a call, or leave because none waits; hence
+/// nobody leaves a call behind.
+#[derive(Clone, Default)]
+struct Spawned(Arc<Mutex<usize>>);
+
+impl Spawned {
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Pool {
-    /// A pool of up to `workers` for each class. The reports come out of the channel, which holds as many as can ever be
+    /// A pool of up to `workers` for each class, whose threads end after `idle_max` without a call. The reports come out of the channel, which holds as many as can ever be
     /// under way.
-    pub(super) fn new(workers: usize, caller: Caller) -> (Self, Receiver<Report>) {
+    pub(super) fn new(workers: usize, idle_max: Duration, caller: Caller) -> (Self, Receiver<Report>) {
         let most: usize = Class::ALL.into_iter().map(|class| queue::capacity(class, workers)).sum();
         let (done, reports) = bounded(most);
         let mut groups = BTreeMap::new();
         for class in Class::ALL {
             let (jobs, waiting) = bounded(queue::capacity(class, workers));
-            groups.insert(class, Group { jobs, waiting, spawned: 0, open: Arc::default() });
+            groups.insert(class, Group { jobs, waiting, spawned: Spawned::default(), open: Arc::default() });
         }
         let (caller, stopping) = (Arc::new(caller), Arc::new(AtomicBool::new(false)));
-        (Self { caller, workers, groups, done, stopping }, reports)
+        (Self { caller, workers, idle_max, groups, done, stopping }, reports)
     }
 
     /// Has the call made. Never blocks: the core hands out no more than the channels hold.
@@ -58,12 +76,11 @@ impl Pool {
         if class == Class::UserCode {
             return spawn("user-code", move || worker.work(task));
         }
-        if open > group.spawned && group.spawned < self.workers {
-            group.spawned += 1;
-            let waiting = group.waiting.clone();
-            spawn(&format!("{class:?}-{}", group.spawned), move || {
-                waiting.iter().all(|task| worker.work(*task))
-            })?;
+        let mut spawned = group.spawned.lock();
+        if open > *spawned && *spawned < self.workers {
+            let (waiting, count, idle_max) = (group.waiting.clone(), group.spawned.clone(), self.idle_max);
+            spawn(&format!("{class:?}"), move || worker.serve(&waiting, &count, idle_max))?;
+            *spawned += 1;
         }
         // The pool holds the other end as well, so the channel is open.
         let _ = group.jobs.send(Box::new(task));
@@ -84,6 +101,26 @@ struct Worker {
 }
 
 impl Worker {
+    /// Makes calls as long as there are some.
+    fn serve(&self, waiting: &Receiver<Box<Task>>, spawned: &Spawned, idle_max: Duration) {
+        loop {
+            match waiting.recv_timeout(idle_max) {
+                Ok(task) => {
+                    if !self.work(*task) {
+                        return;
+                    }
+                }
+                Err(_) => {
+                    let mut spawned = spawned.lock();
+                    if waiting.is_empty() {
+                        *spawned -= 1;
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
     /// Makes one call; false when there is nothing to do any more.
     fn work(&self, task: Task) -> bool {
         if self.stopping.load(Ordering::Relaxed) {
@@ -92,5 +129,36 @@ impl Worker {
         let reply = self.caller.call(&task.call);
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.done.send(Report { id: task.id, reply }).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Action, Call, Key, ObjectKey, TaskId};
+    use crate::net::HttpClient;
+    use crate::net::ProxySettings;
+
+    /// For anything to happen.
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_worker_that_leaves_leaves_no_call_behind() {
+        let nobody = k8s::Config::plain("http://127.0.0.1:1").unwrap();
+        let caller = Caller {
+            kubernetes: k8s::Client::new(nobody),
+            cloud: HttpClient::cloud(&ProxySettings::default(), None),
+            cloud_api: String::new(),
+            cloud_ingest: String::new(),
+            runners: None,
+        };
+        let (mut pool, done) = Pool::new(2, Duration::ZERO, caller);
+        for n in 0..500 {
+            let key = Key::Run(ObjectKey::new("ns".to_owned(), format!("run-{n}")));
+            let id = TaskId { key, action: Action::CreateJob(1) };
+            let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
+            pool.hand(Task { id: id.clone(), call }).unwrap();
+            assert_eq!(done.recv_timeout(TIMEOUT).map(|report| report.id), Ok(id));
+        }
     }
 }

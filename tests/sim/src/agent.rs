@@ -2,7 +2,8 @@
 //!
 //! Owns its arguments, its files (kubeconfig, CA, log) and its end: a process that was started here does not outlive its
 //! [`Agent`], nor its files their [`Scratch`]. Leaves to the caller which program that is: the tests have the agent's own
-//! binary, the demo re-executes itself. Invariant: the process sees nothing of the caller's environment.
+//! binary, the demo re-executes itself or has one that is shut into a directory. Invariant: the process sees nothing of the
+//! caller's environment.
 
 #![expect(clippy::disallowed_methods, reason = "a driver: it has the clock and the processes")]
 
@@ -17,6 +18,10 @@ use std::time::{Duration, Instant};
 
 use crate::loopback::Loopback;
 
+/// Where systems keep it; the search path is cleared with the rest of the environment.
+const CHROOT: [&str; 2] = ["/usr/sbin/chroot", "/usr/bin/chroot"];
+/// Whom a process in a directory of its own runs as: the user of the image.
+const ROOTLESS: &str = "65532:65532";
 /// How often a process is looked at that is waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -29,8 +34,13 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     /// Makes an empty directory of a name that nobody else uses.
     pub fn new() -> io::Result<Self> {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// The same in a directory of the caller's choice.
+    pub fn within(parent: &Path) -> io::Result<Self> {
         let count = SCRATCHES.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("plz-sim-{}-{count}", std::process::id()));
+        let path = parent.join(format!("plz-sim-{}-{count}", std::process::id()));
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
@@ -57,6 +67,7 @@ impl Drop for Scratch {
 /// How a process is started: a program, its arguments, and nothing in the environment but what is said here.
 #[derive(Clone, Debug)]
 pub struct Launch {
+    root: Option<PathBuf>,
     program: PathBuf,
     args: Vec<OsString>,
     env: Vec<(String, OsString)>,
@@ -66,7 +77,16 @@ pub struct Launch {
 impl Launch {
     /// A program without arguments, whose output and log go to `log`.
     pub fn new(program: &Path, log: &Path) -> Self {
-        Self { program: program.to_owned(), args: Vec::new(), env: Vec::new(), log: log.to_owned() }
+        let (program, log) = (program.to_owned(), log.to_owned());
+        Self { root: None, program, args: Vec::new(), env: Vec::new(), log }
+    }
+
+    /// The same for a program that sees nothing but the directory `root`, in which its own path begins, and runs as the user
+    /// of the image. Its files have to be there too; takes root.
+    #[must_use]
+    pub fn rooted(mut self, root: &Path) -> Self {
+        self.root = Some(root.to_owned());
+        self
     }
 
     /// The same with arguments.
@@ -85,25 +105,41 @@ impl Launch {
 
     /// The same with all that an agent outside of the cluster has to be told of a world: kubeconfig, CA, GCk6's hosts and an
     /// image. It asks GCk6 each second and logs what it does.
-    pub fn against(self, sim: &Loopback, scratch: &Scratch) -> io::Result<Self> {
+    pub fn against(&self, sim: &Loopback, scratch: &Scratch) -> io::Result<Self> {
         let kubeconfig = scratch.file("kubeconfig");
         sim.write_kubeconfig(&kubeconfig)?;
         let (api, ingest) = (sim.cloud_api_url(), sim.cloud_ingest_url());
         let mut launch = self
+            .clone()
             .args(["run", "--kubeconfig"])
-            .args([kubeconfig])
+            .args([self.path(&kubeconfig)])
             .args(["--cloud-api", &api, "--cloud-ingest", &ingest, "--fetch-image", "plz-agent:sim"])
             .args(["--poll-interval", "1s", "--log", "debug"]);
         if let Some(pem) = sim.ca_pem() {
-            launch = launch.args(["--ca-file"]).args([scratch.write("ca.pem", pem)?]);
+            launch = launch.args(["--ca-file"]).args([self.path(&scratch.write("ca.pem", pem)?)]);
         }
         Ok(launch)
+    }
+
+    /// A file as the process sees it.
+    fn path(&self, file: &Path) -> PathBuf {
+        let inside = self.root.as_ref().and_then(|root| file.strip_prefix(root).ok());
+        inside.map_or_else(|| file.to_owned(), |inside| Path::new("/").join(inside))
+    }
+
+    fn command(&self) -> Command {
+        let Some(root) = &self.root else { return Command::new(&self.program) };
+        let is_there = |path: &&&str| Path::new(path).exists();
+        let mut command = Command::new(CHROOT.iter().find(is_there).unwrap_or(&CHROOT[0]));
+        command.args(["--userspec", ROOTLESS]).arg(root).arg(&self.program);
+        command
     }
 
     /// Starts the process.
     pub fn spawn(&self) -> io::Result<Agent> {
         let out = File::options().create(true).append(true).open(&self.log)?;
-        let child = Command::new(&self.program)
+        let mut command = self.command();
+        let child = command
             .args(&self.args)
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (name, value)))

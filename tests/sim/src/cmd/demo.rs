@@ -5,46 +5,30 @@
 
 mod checks;
 mod observer;
+mod options;
 mod summary;
 mod terminal;
 mod words;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use sim::agent::{Agent, Launch, Scratch, Signal};
+use sim::agent::{Agent, Signal};
 use sim::api::{DeleteOptions, Key, Kind, Rule};
 use sim::json;
 use sim::k6::Script;
 use sim::kube::PodPlan;
 use sim::loopback::{Loopback, Scheme};
-use sim::world::{Options, World};
+use sim::world::{self, World};
 
 use self::observer::{Actor, Observer};
+use self::options::Options;
 use self::summary::Figures;
 use self::terminal::Terminal;
 use super::Error;
-
-const HELP: &str = "\
-sim demo – the agent at work, on this machine and in under 30 s
-
-Usage: sim demo [--log FILE]
-
-Starts plz-agent as a process of its own, over HTTPS on loopback, against stand-ins for the Kubernetes API server, the
-kubelet, k6, Grafana Cloud k6 and its bucket: a zone, a test of three runners, a second one that its user aborts, and the
-end of the zone. Exit code 0 if everything came to pass that has to.
-
-Options:
-  --log FILE   keeps the agent's log (level debug) there
-  -h, --help   this text
-";
-
-/// The rights that the agent has in the demo: those that it is shipped with.
-const RBAC: &str = include_str!("../../../../manifests/rbac/rbac.yaml");
 
 const NAMESPACE: &str = "load";
 const ZONE: &str = "edge";
@@ -75,15 +59,10 @@ enum Break {
 
 /// Plays the demo.
 pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
-    use lexopt::Arg::{Long, Short};
-    let mut log = None;
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("log") => log = Some(PathBuf::from(parser.value()?)),
-            Long("help") | Short('h') => return Ok(super::help(HELP)),
-            other => return Err(other.unexpected().into()),
-        }
-    }
+    let options = match Options::read(parser)? {
+        Ok(options) => options,
+        Err(code) => return Ok(code),
+    };
     let io = |what: &str| {
         let what = what.to_owned();
         move |cause| Error::Io { what, cause }
@@ -92,13 +71,14 @@ pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(io("a signal handler"))?;
     }
-    let scratch = Scratch::new().map_err(io("a directory for the agent's files"))?;
-    let sim = world().map_err(io("the stand-ins on loopback"))?;
-    let program = std::env::current_exe().map_err(io("the path of this program"))?;
-    let log = log.unwrap_or_else(|| scratch.file("agent.log"));
+    let scratch = options.scratch().map_err(io("a directory for the agent's files"))?;
+    let rules = options.rules().map_err(io("the agent's rights"))?;
+    let sim = world(&rules).map_err(io("the stand-ins on loopback"))?;
+    let log = options.log.clone().unwrap_or_else(|| scratch.file("agent.log"));
     std::fs::write(&log, "").map_err(io(&format!("writing {}", log.display())))?;
-    let launch = Launch::new(&program, &log).args(["agent"]).against(&sim, &scratch);
-    let launch = launch.map_err(io("the agent's files"))?.args(["--runner-access", "direct"]);
+    let launch = options.launch(&log).map_err(io("the agent's program"))?;
+    let launch = launch.against(&sim, &scratch).map_err(io("the agent's files"))?;
+    let launch = launch.args(["--runner-access", options.access.name()]);
 
     let terminal = Terminal::new();
     terminal.heading("plz-agent: a Private Load Zone from its beginning to its end");
@@ -107,14 +87,14 @@ pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
     );
     let observer = sim.with(|world, _| Observer::new(world));
     let agent = launch.spawn().map_err(io("starting the agent"))?;
-    let mut demo = Demo { sim, agent, observer, terminal, stop, figures: Figures::default() };
+    let mut demo = Demo { sim, rules, agent, observer, terminal, stop, figures: Figures::default() };
     let ended = demo.story();
     Ok(demo.over(ended))
 }
 
 /// A world with a namespace, the agent's rights, and two tests: one that ends and one that would go on for long.
-fn world() -> std::io::Result<Loopback> {
-    let mut options = Options { token: CLOUD_TOKEN.to_owned(), ..Options::default() };
+fn world(rules: &[Rule]) -> std::io::Result<Loopback> {
+    let mut options = world::Options { token: CLOUD_TOKEN.to_owned(), ..world::Options::default() };
     let seconds = Duration::from_secs;
     let setup_data = json!({"user": "demo"});
     let setup = Duration::from_millis(300);
@@ -124,9 +104,8 @@ fn world() -> std::io::Result<Loopback> {
     options.kube.prefer("plz-test-101-*", PodPlan::script(script));
     let sim = Loopback::start(options, Scheme::Https)?;
     sim.require_bearer(Some(BEARER_TOKEN));
-    let rules = Rule::from_yaml(RBAC).map_err(std::io::Error::other)?;
     sim.with(|world, now| {
-        world.api.rules = Some(rules);
+        world.api.rules = Some(rules.to_vec());
         let namespace = json!({"metadata": {"name": NAMESPACE}});
         world.api.create(now, Kind::Namespace, "", namespace).expect("the namespace is new");
     });
@@ -135,6 +114,7 @@ fn world() -> std::io::Result<Loopback> {
 
 struct Demo {
     sim: Loopback,
+    rules: Vec<Rule>,
     agent: Agent,
     observer: Observer,
     terminal: Terminal,
@@ -288,9 +268,10 @@ impl Demo {
         }
         let log = self.agent.log();
         let (terminal, figures, stations) = (&self.terminal, &self.figures, &self.observer.stations);
+        let rules = &self.rules;
         let mut checks = self.sim.with(|world, _| {
             summary::print(terminal, world, figures, stations);
-            checks::all(world, figures, &log)
+            checks::all(world, rules, figures, &log)
         });
         if let Err(Break::Failed(why)) = ended {
             checks.push((Err(()), why));

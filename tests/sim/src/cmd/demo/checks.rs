@@ -11,7 +11,7 @@ use sim::cloud::{ABORTED_BY_USER, FINISHED};
 use sim::world::World;
 
 use super::summary::{Figures, requests_goal};
-use super::{BEARER_TOKEN, CLOUD_TOKEN, RBAC, RUNNERS, STOP_TIMEOUT, TEST_RUN_TOKEN};
+use super::{BEARER_TOKEN, CLOUD_TOKEN, RUNNERS, STOP_TIMEOUT, TEST_RUN_TOKEN};
 
 /// The goal for the spread of a start.
 const SKEW_MAX: Duration = Duration::from_millis(50);
@@ -22,12 +22,12 @@ const ABORT_MAX: Duration = Duration::from_secs(11);
 pub(super) type Check = (Result<(), ()>, String);
 
 /// The whole list.
-pub(super) fn all(world: &World, figures: &Figures, log: &str) -> Vec<Check> {
+pub(super) fn all(world: &World, rules: &[Rule], figures: &Figures, log: &str) -> Vec<Check> {
     let mut checks = zone(world);
     for id in world.cloud.runs.keys() {
         checks.extend(run(world, figures, *id));
     }
-    checks.extend(manners(world, log));
+    checks.extend(manners(world, rules, log));
     let stopped = figures.stopped;
     let is_well = stopped.is_some_and(|(status, after)| status.success() && after <= STOP_TIMEOUT);
     checks.push(check(is_well, "SIGTERM ended the agent with exit code 0 within 2 s"));
@@ -101,15 +101,14 @@ fn run(world: &World, figures: &Figures, id: u64) -> Vec<Check> {
     checks
 }
 
-fn manners(world: &World, log: &str) -> Vec<Check> {
+fn manners(world: &World, rules: &[Rule], log: &str) -> Vec<Check> {
     let left: Vec<String> = [Kind::TestRun, Kind::Job, Kind::Pod]
         .into_iter()
         .flat_map(|kind| world.api.objects(kind, ""))
         .map(|(key, _)| key.name.clone())
         .collect();
     let complaints = &world.cloud.complaints;
-    let rules = Rule::from_yaml(RBAC).unwrap_or_default();
-    let forbidden = refused(&rules, world.api.counts.keys());
+    let forbidden = refused(rules, world.api.counts.keys());
     let mut secrets = vec![CLOUD_TOKEN, BEARER_TOKEN, TEST_RUN_TOKEN];
     let urls = world.cloud.runs.values().map(|run| run.spec.archive_url.as_str());
     secrets.extend(urls.filter_map(|url| url.split_once("X-Amz-Signature=")).map(|(_, signature)| signature));
@@ -120,7 +119,7 @@ fn manners(world: &World, log: &str) -> Vec<Check> {
         check(
             !rules.is_empty() && forbidden.is_empty(),
             &format!(
-                "manifests/rbac permits all {} requests to the API server {}",
+                "the shipped rights permit all {} requests to the API server {}",
                 world.api.requests(),
                 forbidden
                     .iter()

@@ -45,10 +45,14 @@ pub(super) fn requests_goal(runners: u64) -> u64 {
     8 + 2 * runners
 }
 
-/// Requests but lists and watches, which serve all runs together.
+/// Requests but those that serve all runs together (lists, watches, leases) and those that are the runners', which the API
+/// server only passes on.
 fn single(world: &World) -> u64 {
+    let is_single = |what: &Counted| {
+        !matches!(what.verb, "list" | "watch") && what.resource != "leases" && what.subresource != "proxy"
+    };
     let counts = world.api.counts.iter();
-    counts.filter(|(what, _)| !matches!(what.verb, "list" | "watch")).map(|(_, count)| count).sum()
+    counts.filter(|(what, _)| is_single(what)).map(|(_, count)| count).sum()
 }
 
 /// Prints all tables.
