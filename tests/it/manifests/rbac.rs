@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::{document, documents, object, read, strings};
 
-const RBAC: &str = "manifests/rbac/rbac.yaml";
-const PROXY: &str = "manifests/outside/proxy.yaml";
+pub(super) const RBAC: &str = "manifests/rbac/rbac.yaml";
+pub(super) const PROXY: &str = "manifests/outside/proxy.yaml";
 
 /// Every right of a role as `group/resource verb`.
-fn rights(role: &Value) -> BTreeSet<String> {
+pub(super) fn rights(role: &Value) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
     for rule in role["rules"].as_array().expect("a role has rules") {
         for group in strings(&rule["apiGroups"]) {
