@@ -50,7 +50,7 @@ impl Verdict {
 #[expect(missing_docs, reason = "the table below says what each one is")]
 pub enum Check {
     Configuration,
-    Certificate,
+    Expiry,
     Connection,
     Credentials,
     Version,
@@ -87,7 +87,7 @@ impl Check {
     /// All of them, in the order of the report.
     #[rustfmt::skip]
     pub const ALL: [Check; 20] = [
-        Check::Configuration, Check::Certificate, Check::Connection, Check::Credentials, Check::Version,
+        Check::Configuration, Check::Expiry, Check::Connection, Check::Credentials, Check::Version,
         Check::KubernetesClock, Check::Definitions, Check::Fields, Check::Namespace, Check::Permission, Check::Operator,
         Check::FetchImage, Check::RunnerAccess, Check::CloudApi, Check::CloudIngest, Check::CloudClock, Check::Zones,
         Check::ZoneSpec, Check::ZoneSecret, Check::ZoneToken,
@@ -99,7 +99,7 @@ impl Check {
         match self {
             //                       id                          group                needs                what it looks at
             Configuration   => row("kubernetes.configuration", "Kubernetes",        None,                "the kubeconfig, or the service account of the pod"),
-            Certificate     => row("kubernetes.certificate",   "Kubernetes",        Some(Configuration), "how long the client certificate of the kubeconfig is valid"),
+            Expiry          => row("kubernetes.expiry",        "Kubernetes",        Some(Configuration), "how long the client certificate or token of the kubeconfig is valid"),
             Connection      => row("kubernetes.connection",    "Kubernetes",        Some(Configuration), "whether the API server is reached: name, connection, TLS, proxy"),
             Credentials     => row("kubernetes.credentials",   "Kubernetes",        Some(Connection),    "whether it accepts the agent's credentials"),
             Version         => row("kubernetes.version",       "Kubernetes",        Some(Connection),    "whether Kubernetes is new enough"),

@@ -15,8 +15,7 @@ const MINOR_MIN: u32 = 30;
 /// Lost fields that are named.
 const LOST_SHOWN_MAX: usize = 5;
 
-pub(super) const CRDS: &str = "kubectl apply -k manifests/crds";
-pub(super) const RBAC: &str = "kubectl apply -k manifests/rbac";
+const CRDS: &str = "kubectl apply -k manifests/crds";
 
 /// What is served of the custom resources: each has to be there with its status.
 const SERVED: [&str; 4] = ["privateloadzones", "privateloadzones/status", "testruns", "testruns/status"];

@@ -7,7 +7,7 @@
 //!                                                   all ─► findings ─► text or JSON ─► exit code
 //! ```
 //! Owns the order of the probes and what is printed. What is looked at is the table in [`finding`], what is asked is in
-//! `probe`, what the answers mean is in `kubernetes`, `cloud`, `zones`, `operator`, `clock` and `certificate`, which do no
+//! `probe`, what the answers mean is in `kubernetes`, `cloud`, `zones`, `operator`, `clock` and `expiry`, which do no
 //! I/O. Leaves alone everything there is: nothing is written, registered or started.
 //!
 //! Invariants: it ends within [`TIME_LIMIT`] of the start of the probes, whatever answers; no token, password or presigned
@@ -15,9 +15,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the whole has a deadline")]
 
-mod certificate;
 mod clock;
 mod cloud;
+mod expiry;
 pub mod finding;
 mod kubernetes;
 mod operator;
@@ -113,7 +113,7 @@ fn inside(probes: &Arc<Probes>, cloud: &Arc<HttpClient>, findings: &[Finding]) -
 fn is_wanted(check: Check, config: &RunConfig) -> bool {
     match check {
         Check::Namespace => config.namespaces != Namespaces::All,
-        Check::Certificate => false,
+        Check::Expiry => false,
         // One word for the zones is enough.
         Check::ZoneSpec | Check::ZoneSecret | Check::ZoneToken => false,
         _ => true,

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use k8s::config::{Origin, Pem};
+use k8s::config::{Credentials, Origin, Pem};
 use k8s::resource::{LEASES, ListOptions};
 use k8s::{Client, Request, SECRETS};
 use rustls::pki_types::CertificateDer;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::finding::{Check, Finding};
 use super::rights::{Place, RIGHTS, Right, When};
 use super::side::{Task, side_by_side};
-use super::{certificate, clock, cloud, kubernetes, operator, sample, zones};
+use super::{clock, cloud, expiry, kubernetes, operator, sample, zones};
 use crate::config::{RunConfig, RunnerAccess};
 use crate::event::ObjectKey;
 use crate::net::{HttpClient, NetError, parse_http_date};
@@ -63,7 +63,7 @@ pub(super) fn configuration(config: &RunConfig) -> (Vec<Finding>, Option<Client>
     let through = if kube.proxy.is_some() { ", through its proxy-url" } else { "" };
     let message = format!("{origin}, API server {}{through}", kube.server);
     let mut findings = vec![Finding::ok(Check::Configuration, &message)];
-    findings.extend(kube.identity.as_ref().and_then(|(pem, _)| expiry(pem)));
+    findings.extend(expiries(&kube));
     kube.limits.connect = CONNECT_TIMEOUT;
     kube.limits.response = TIMEOUT;
     kube.limits.body = TIMEOUT;
@@ -76,13 +76,26 @@ pub(super) fn configuration(config: &RunConfig) -> (Vec<Finding>, Option<Client>
     (findings, Some(Client::new(kube)))
 }
 
-fn expiry(pem: &Pem) -> Option<Finding> {
-    let bytes = match pem {
-        Pem::Inline(bytes) => bytes.clone(),
-        Pem::File(file) => std::fs::read(file).ok()?,
+/// How long what the kubeconfig holds is valid. A service account's own token is renewed by the kubelet, what a plugin makes
+/// by the plugin.
+fn expiries(kube: &k8s::Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut found = |what, after: Option<SystemTime>| {
+        findings.extend(after.map(|after| expiry::judge(what, after, SystemTime::now())));
     };
-    let first = CertificateDer::from_pem_slice(&bytes).ok()?;
-    certificate::not_after(&first).map(|after| certificate::judge(after, SystemTime::now()))
+    if let Some((pem, _)) = &kube.identity {
+        let bytes = match pem {
+            Pem::Inline(bytes) => bytes.clone(),
+            // A file that cannot be read is told by the first call.
+            Pem::File(file) => std::fs::read(file).unwrap_or_default(),
+        };
+        let first = CertificateDer::from_pem_slice(&bytes).ok();
+        found("the client certificate", first.and_then(|first| expiry::not_after(&first)));
+    }
+    if let Credentials::Token(token) = &kube.credentials {
+        found("the token", expiry::expires(&token.0));
+    }
+    findings
 }
 
 /// Whether runners are reached through the API server.
@@ -289,6 +302,7 @@ impl Probes {
 
     /// All zones: what can be said of them, their Secrets, and their tokens if GCk6 can be asked.
     pub(super) fn zones(self: &Arc<Self>, cloud: &Arc<HttpClient>, is_reached: bool) -> Vec<Finding> {
+        let mut findings = Vec::new();
         let mut items = Vec::new();
         let mut is_cut = false;
         for scope in &self.scopes {
@@ -299,19 +313,17 @@ impl Probes {
                     is_cut |= !page.metadata.continue_token.is_empty();
                     items.extend(page.items);
                 }
-                Err(error) => {
-                    let message = format!("zones cannot be listed: {}", lesson::text(&error));
-                    return vec![Finding::failed(Check::Zones, &message, kubernetes::RBAC)];
-                }
+                Err(error) => findings.push(unlisted(scope.as_deref(), &error)),
             }
         }
         let (zones, judged) = zones::judge(&items);
         let count = match (items.len(), is_cut) {
+            (0, _) if findings.len() == self.scopes.len() => return findings,
             (0, _) => "there is no zone yet".to_owned(),
             (count, false) => format!("zones: {count}"),
             (count, true) => format!("zones: {count} were looked at, there are more"),
         };
-        let mut findings = vec![Finding::ok(Check::Zones, &count)];
+        findings.push(Finding::ok(Check::Zones, &count));
         findings.extend(judged);
         let named = zones.into_iter().filter(|zone| !zone.spec.token.is_empty());
         let tasks = named.map(|zone| {
@@ -360,6 +372,17 @@ impl Probes {
         gck6::reply::interpret(reply.status, reply.retry_after, &reply.body)?;
         gck6::reply::listed_runs(&reply.body).map(|runs| runs.len())
     }
+}
+
+/// The zones of a scope are not known. That a right is missing is told by another check already.
+fn unlisted(scope: Option<&str>, error: &k8s::Error) -> Finding {
+    let place = scope.map_or_else(String::new, |scope| format!(" of namespace {scope}"));
+    let message = |why: &str| format!("the zones{place} are not known: {why}");
+    if error.is_forbidden() {
+        return Finding::skipped(Check::Zones, &message("they may not be listed"));
+    }
+    let mend = "try again; if it stays, look at the API server";
+    Finding::failed(Check::Zones, &message(&lesson::text(error)), mend)
 }
 
 /// A page of zones, each read by itself, so that one that is odd does not hide the others.

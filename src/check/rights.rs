@@ -135,19 +135,20 @@ impl Right {
             return Finding::ok(Check::Permission, &format!("{} {subject} {place}", self.verbs.join(", ")))
                 .about(&subject);
         }
-        let everywhere = missing.iter().all(|(_, lacking)| lacking.len() == scopes.len());
-        let lacking: Vec<String> =
-            missing
-                .iter()
-                .map(|(verb, lacking)| {
-                    if everywhere {
-                        (*verb).to_owned()
-                    } else {
-                        format!("{verb} (in {})", lacking.join(", "))
-                    }
-                })
-                .collect();
-        let place = if everywhere { format!(" {place}") } else { String::new() };
+        let same = missing.iter().all(|(_, lacking)| *lacking == missing[0].1);
+        let lacking: Vec<String> = missing
+            .iter()
+            .map(
+                |(verb, lacking)| {
+                    if same { (*verb).to_owned() } else { format!("{verb} (in {})", lacking.join(", ")) }
+                },
+            )
+            .collect();
+        let place = match missing[0].1.len() {
+            _ if !same => String::new(),
+            count if count == scopes.len() => format!(" {place}"),
+            _ => format!(" in {}", missing[0].1.join(", ")),
+        };
         let message = format!("may not {} {subject}{place}", lacking.join(", "));
         let mend = self.mend(scopes);
         let finding = match self.without {
@@ -199,6 +200,12 @@ mod tests {
             &[("get", both), ("list", both)],
             failed,
             "may not get, list testruns.k6.io in 2 namespaces",
+        );
+        check(
+            &[Some("a"), Some("b")],
+            &[("get", &["b"]), ("list", &["b"])],
+            failed,
+            "may not get, list testruns.k6.io in b",
         );
         check(
             &[Some("a"), Some("b")],

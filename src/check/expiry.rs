@@ -1,9 +1,13 @@
-//! Until when a client certificate is valid: the one date of X.509 that is worth the reading.
+//! Until when a client certificate or a token is valid: the day on which an agent stops that nobody has touched.
 //!
-//! Pure. Owns just enough of DER to find `notAfter`. Leaves trust and signatures to rustls. Invariant: a certificate of
-//! another shape reads as `None`, never as a wrong date.
+//! Pure. Owns just enough of DER to find `notAfter`, and of a JSON web token to find `exp`. Leaves trust and signatures to
+//! others. Invariant: what is of another shape reads as `None`, never as a wrong date, and nothing else of it is kept.
 
 use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 
 use super::finding::{Check, Finding};
 
@@ -72,23 +76,28 @@ fn time(der: &[u8]) -> Option<(SystemTime, &[u8])> {
     humantime::parse_rfc3339(&stamp).ok().map(|time| (time, rest))
 }
 
-/// What follows from the date.
-pub(super) fn judge(after: SystemTime, now: SystemTime) -> Finding {
+/// `exp` of a JSON web token (RFC 7519 §4.1.4), as ServiceAccounts have them.
+pub(super) fn expires(token: &str) -> Option<SystemTime> {
+    let payload = URL_SAFE_NO_PAD.decode(token.trim().split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(claims["exp"].as_u64()?))
+}
+
+/// What follows from the date. `what` is the client certificate or the token.
+pub(super) fn judge(what: &str, after: SystemTime, now: SystemTime) -> Finding {
     let date = k8s::format_time(after);
-    let renew = "renew it and put the new one into the kubeconfig; a ServiceAccount's token does as well";
+    let renew = "put a new one into the kubeconfig";
     match after.duration_since(now) {
-        Err(_) => Finding::failed(
-            Check::Certificate,
-            &format!("the client certificate has expired on {date}"),
-            renew,
-        ),
+        Err(_) => {
+            Finding::failed(Check::Expiry, &format!("{what} of the kubeconfig has expired on {date}"), renew)
+        }
         Ok(left) => {
             let days = left.as_secs() / DAY.as_secs();
-            let message = format!("the client certificate is valid until {date}, for {days} days");
+            let message = format!("{what} of the kubeconfig is valid until {date}, for {days} days");
             if left < LEFT_MIN {
-                Finding::warning(Check::Certificate, &message, renew)
+                Finding::warning(Check::Expiry, &message, renew)
             } else {
-                Finding::ok(Check::Certificate, &message)
+                Finding::ok(Check::Expiry, &message)
             }
         }
     }
@@ -123,6 +132,19 @@ mod tests {
     }
 
     #[test]
+    fn a_token_tells_its_end() {
+        let check = |token: &str, wanted: Option<&str>| {
+            assert_eq!(expires(token).map(k8s::format_time).as_deref(), wanted, "{token}");
+        };
+        let of = |claims: &str| format!("head.{}.signature", URL_SAFE_NO_PAD.encode(claims));
+        check(&of(r#"{"exp":784111777,"sub":"ü?"}"#), Some("1994-11-06T08:49:37Z"));
+        check(&of(r#"{"exp":18446744073709551615}"#), None);
+        check(&of("{}"), None);
+        check("glc_abc", None);
+        check("a.b.c", None);
+    }
+
+    #[test]
     fn both_forms_of_time() {
         let check = |tag: u8, text: &str, wanted: Option<&str>| {
             let mut der = vec![tag, u8::try_from(text.len()).unwrap()];
@@ -140,7 +162,7 @@ mod tests {
     #[test]
     fn the_end_is_told_in_time() {
         let now = SystemTime::UNIX_EPOCH + 1000 * DAY;
-        let check = |after, verdict| assert_eq!(judge(after, now).verdict, verdict);
+        let check = |after, verdict| assert_eq!(judge("the token", after, now).verdict, verdict);
         check(now - DAY, Verdict::Failed);
         check(now + DAY, Verdict::Warning);
         check(now + 100 * DAY, Verdict::Ok);
