@@ -31,7 +31,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
         }
         Ok(Command::Check(check)) => {
             logging::init(&check.run.log).expect("the logger is installed once");
-            if check::run(&check) { 0 } else { EXIT_FAILED }
+            if check::run(*check) { 0 } else { EXIT_FAILED }
         }
         Ok(Command::Fetch(fetch)) => {
             logging::init(&fetch.log).expect("the logger is installed once");

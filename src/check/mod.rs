@@ -48,8 +48,8 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(25);
 const LAST_WORD: &str = "check";
 
 /// Looks at everything and prints the report to stdout. True if nothing has failed.
-pub fn run(config: &CheckConfig) -> bool {
-    let findings = findings(&config.run);
+pub fn run(config: CheckConfig) -> bool {
+    let findings = findings(&Arc::new(config.run));
     let report = match config.output {
         Output::Text => render::text(&findings),
         Output::Json => render::json(&findings),
@@ -64,7 +64,7 @@ pub fn run(config: &CheckConfig) -> bool {
 }
 
 /// Looks at everything.
-pub fn findings(config: &RunConfig) -> Vec<Finding> {
+pub fn findings(config: &Arc<RunConfig>) -> Vec<Finding> {
     let deadline = Instant::now() + TIME_LIMIT;
     let (mut findings, client) = probe::configuration(config);
     let cloud = Arc::new(HttpClient::cloud(&config.proxies, config.extra_ca.as_ref()));

@@ -41,7 +41,7 @@ const ZONES_MAX: u32 = 100;
 /// What all probes share.
 #[derive(Debug)]
 pub(super) struct Probes {
-    pub(super) config: RunConfig,
+    pub(super) config: Arc<RunConfig>,
     pub(super) client: Client,
     pub(super) scopes: Vec<Option<String>>,
     pub(super) deadline: Instant,

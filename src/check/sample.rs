@@ -33,8 +33,8 @@ pub(super) fn dry_run(namespace: &str, settings: &Settings) -> (Request, Value) 
     "plz-agent-check".clone_into(&mut run.metadata.name);
     run.metadata.namespace.clear();
     run.metadata.owner_references.clear();
-    let sent = serde_json::to_value(&run).expect("test runs have text for keys");
-    let mut request = testrun::api::RESOURCE.create(Some(namespace), &sent);
+    let mut request = testrun::api::RESOURCE.create(Some(namespace), &run);
+    let sent = serde_json::from_slice(&request.body).expect("what was written is JSON");
     request.target.push_str("?dryRun=All");
     (request, sent)
 }

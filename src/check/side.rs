@@ -3,11 +3,11 @@
 //! Owns the threads of a check. Invariant: it returns by the deadline, whatever the work waits for; a thread that is left
 //! behind ends with the process.
 
-use std::sync::Arc;
+#![expect(clippy::disallowed_methods, reason = "waiting has a deadline")]
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
-
-use crossbeam_channel::{bounded, unbounded};
 
 use super::finding::{Check, Finding};
 
@@ -20,7 +20,7 @@ const STACK_BYTES: usize = 512 * 1024;
 pub(super) struct Task {
     check: Check,
     subject: String,
-    work: Box<dyn FnOnce() -> Vec<Finding> + Send>,
+    work: Work,
 }
 
 impl Task {
@@ -47,38 +47,75 @@ pub(super) fn side_by_side(tasks: Vec<Task>, deadline: Instant) -> Vec<Finding> 
         ]
     };
     let mut found: Vec<Vec<Finding>> = tasks.iter().map(late).collect();
-    let (work_in, work) = unbounded();
-    let count = tasks.len();
-    for (at, task) in tasks.into_iter().enumerate() {
-        // The receiver is right below.
-        let _ = work_in.send((at, task.work));
+    let left = tasks.len();
+    let bench = Arc::new(Bench::default());
+    {
+        let mut state = bench.lock();
+        state.left = left;
+        state.waiting = tasks.into_iter().enumerate().map(|(at, task)| (at, task.work)).collect();
+        // They are taken from the end.
+        state.waiting.reverse();
     }
-    drop(work_in);
-    let (done_in, done) = bounded(count);
-    let work = Arc::new(work);
-    for _ in 0..THREADS_MAX.min(count) {
-        let (work, done_in) = (work.clone(), done_in.clone());
-        let body = move || {
-            while let Ok((at, work)) = work.recv() {
-                if done_in.send((at, work())).is_err() {
-                    return;
-                }
-            }
-        };
+    for _ in 0..THREADS_MAX.min(left) {
+        let bench = bench.clone();
         // Fewer threads than wanted do the same work; with none it shows as late.
-        let _ = thread::Builder::new().name("check".to_owned()).stack_size(STACK_BYTES).spawn(body);
+        let _ = thread::Builder::new()
+            .name("check".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || bench.work());
     }
-    drop(done_in);
-    while let Ok((at, findings)) = done.recv_deadline(deadline) {
+    let mut state = bench.lock();
+    while state.left > 0 {
+        let time = deadline.saturating_duration_since(Instant::now());
+        if time.is_zero() {
+            break;
+        }
+        state = bench.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
+    }
+    for (at, findings) in state.done.drain(..) {
         found[at] = findings;
     }
     found.into_iter().flatten().collect()
 }
 
+type Work = Box<dyn FnOnce() -> Vec<Finding> + Send>;
+
+/// Where the work lies, and what has come of it.
+#[derive(Default)]
+struct Bench {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<(usize, Work)>,
+    done: Vec<(usize, Vec<Finding>)>,
+    left: usize,
+}
+
+impl Bench {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        loop {
+            let Some((at, work)) = self.lock().waiting.pop() else { return };
+            let findings = work();
+            let mut state = self.lock();
+            state.done.push((at, findings));
+            state.left -= 1;
+            self.changed.notify_one();
+        }
+    }
+}
+
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "what hangs is waited for until a deadline")]
 mod tests {
     use std::time::Duration;
+
+    use crossbeam_channel::bounded;
 
     use super::*;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::raw::{Flags, Setting};
 use super::{
-    ARCHIVE_URL_VAR, CheckConfig, Env, FetchConfig, KubeEnv, Namespaces, NotifyEnv, Output, RunConfig,
-    RunnerAccess, UsageError, values,
+    ARCHIVE_URL_VAR, Env, FetchConfig, KubeEnv, Namespaces, NotifyEnv, Output, RunConfig, RunnerAccess,
+    UsageError, values,
 };
 use crate::logging::{LogConfig, LogFormat};
 use crate::net::{ExtraCa, NoProxy, ProxySettings, ProxyUrl};
@@ -29,15 +29,12 @@ pub(super) struct Input<'a> {
 }
 
 impl Input<'_> {
-    pub(super) fn check(self) -> Result<CheckConfig, UsageError> {
-        Ok(CheckConfig {
-            output: self.value("output", output)?,
-            termination_log: super::termination_log(self.env),
-            run: self.run()?,
-        })
+    /// The form of the report of `check`.
+    pub(super) fn output(&self) -> Result<Output, UsageError> {
+        self.value("output", output)
     }
 
-    pub(super) fn run(self) -> Result<RunConfig, UsageError> {
+    pub(super) fn run(&self) -> Result<RunConfig, UsageError> {
         let context = self.flags.one("context", self.env).map(|setting| setting.text());
         Ok(RunConfig {
             kubeconfig: self.flags.one("kubeconfig", self.env).map(|setting| setting.value.into()),

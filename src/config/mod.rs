@@ -204,8 +204,15 @@ pub fn parse(args: impl Iterator<Item = OsString>, env: &Env) -> Result<Command,
     match raw::read(args)? {
         Raw::Version => Ok(Command::Version),
         Raw::Help(topic) => Ok(Command::Help(topic)),
-        Raw::Run(flags) => Input { flags, env }.run().map(|config| Command::Run(Box::new(config))),
-        Raw::Check(flags) => Input { flags, env }.check().map(|config| Command::Check(Box::new(config))),
+        Raw::Run(flags) => {
+            let input = Input { flags, env };
+            let run = input.run()?;
+            if input.flags.topic() == Topic::Run {
+                return Ok(Command::Run(Box::new(run)));
+            }
+            let (output, termination_log) = (input.output()?, termination_log(env));
+            Ok(Command::Check(Box::new(CheckConfig { run, output, termination_log })))
+        }
         Raw::Fetch(flags) => Input { flags, env }.fetch().map(|config| Command::Fetch(Box::new(config))),
     }
 }

@@ -15,8 +15,8 @@ use super::{UsageError, values};
 /// The arguments, before any value is read.
 #[derive(Debug)]
 pub(super) enum Raw {
+    /// `run` and `check`, by the topic of the flags: the two read the same.
     Run(Flags),
-    Check(Flags),
     Fetch(Flags),
     Version,
     Help(Topic),
@@ -117,8 +117,7 @@ fn read_options(topic: Topic, args: impl Iterator<Item = OsString>) -> Result<Ra
     }
     let flags = Flags { topic, groups, values };
     Ok(match topic {
-        Topic::Run => Raw::Run(flags),
-        Topic::Check => Raw::Check(flags),
+        Topic::Run | Topic::Check => Raw::Run(flags),
         Topic::Fetch => Raw::Fetch(flags),
     })
 }
