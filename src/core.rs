@@ -11,6 +11,7 @@
 //! Invariant: decisions read the store and the memories, never an event; before every watch has delivered its first list
 //! none is made, since what is missing would mean nothing.
 
+mod duty;
 mod runs;
 mod zones;
 
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::event::{Action, Call, Class, Event, Key, Now, ObjectKey, Report, Task, TaskId};
+use crate::lease::Candidacy;
 use crate::lesson::Lesson;
 use crate::queue::{Pace, Queue};
 use crate::rng::Rng;
@@ -29,6 +31,7 @@ use crate::token::TokenMemory;
 use crate::zone;
 use crate::zone::memory::ZoneMemory;
 use crate::zone::template;
+use duty::Office;
 
 /// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
 const PASSES_PER_TURN_MAX: usize = 4;
@@ -38,6 +41,8 @@ const PASSES_PER_TURN_MAX: usize = 4;
 pub struct Settings {
     /// The namespaces that are watched; one `None` for all.
     pub scopes: Vec<Option<String>>,
+    /// How it takes part in the election of one active agent; none: it is the only one.
+    pub candidacy: Option<Candidacy>,
     /// How many workers there are.
     pub workers: usize,
     /// How often GCk6 is polled per zone.
@@ -63,6 +68,7 @@ pub enum Row {
 #[derive(Debug)]
 pub struct Core {
     settings: Settings,
+    office: Office,
     store: Store,
     queue: Queue,
     zones: BTreeMap<ObjectKey, ZoneMemory>,
@@ -80,6 +86,7 @@ impl Core {
         let mut rng = Rng::new(settings.seed);
         let queue = Queue::new(settings.workers, Rng::new(rng.next_u64()));
         Self {
+            office: Office::new(settings.candidacy.clone(), &settings.scopes),
             settings,
             store: Store::default(),
             queue,
@@ -103,11 +110,17 @@ impl Core {
                 for (key, run) in changes.runs_gone {
                     self.run_gone(now, &key, run);
                 }
-                for key in changes.dirty {
+                // Who is not at work looks at everything when it begins.
+                let dirty = if self.office.is_at_work() { changes.dirty } else { Vec::new() };
+                for key in dirty {
                     self.mark(key);
                 }
             }
-            Event::Done(report) => self.report(now, report),
+            Event::Done(report) => {
+                if let Some(report) = self.office_report(now, report) {
+                    self.report(now, report);
+                }
+            }
         }
     }
 
@@ -116,10 +129,13 @@ impl Core {
     pub fn turn(&mut self, now: Now) -> Vec<Task> {
         if !self.synced {
             self.synced = self.store.synced(&self.settings.scopes);
-            if !self.synced {
-                return Vec::new();
+            if self.synced {
+                log::info!("all watches have delivered their first list");
             }
-            log::info!("all watches have delivered their first list");
+        }
+        let mut tasks = self.attend(now);
+        if !self.duty().is_active() {
+            return tasks;
         }
         for _ in 0..PASSES_PER_TURN_MAX {
             let due = self.queue.take_due(now.mono);
@@ -131,16 +147,19 @@ impl Core {
                     Key::Token(secret) => self.token_turn(now, secret),
                     Key::Zone(zone) => self.zone_turn(now, zone),
                     Key::Run(run) => self.run_turn(now, run),
+                    Key::Lease(_) | Key::Operator(_) => {}
                 }
             }
         }
-        self.queue.hand_out()
+        tasks.extend(self.queue.hand_out());
+        tasks
     }
 
     /// When to call [`turn`](Self::turn) again although nothing happens.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        if self.synced { self.queue.next_deadline() } else { None }
+        let work = if self.duty().is_active() { self.queue.next_deadline() } else { None };
+        [work, self.office_deadline()].into_iter().flatten().min()
     }
 
     /// Whether every watch has delivered its first list, as of the last turn.
@@ -190,7 +209,7 @@ impl Core {
                     .collect();
                 leaving.into_iter().for_each(|zone| self.queue.mark(Key::Zone(zone)));
             }
-            Key::Token(_) => {}
+            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => {}
         }
         self.queue.mark(key);
     }
@@ -201,12 +220,15 @@ impl Core {
 
     /// Learns from a report, and sets the pace of the lane that it came from.
     fn report(&mut self, now: Now, Report { id, reply }: Report) {
-        self.queue.done(&id);
+        if !self.queue.done(&id) {
+            return;
+        }
         let accepted = matches!(&reply, crate::event::Reply::Cloud(Ok(_)));
         match &id.key {
             Key::Token(secret) => self.token_report(now, secret, reply),
             Key::Zone(zone) => self.zone_report(now, zone, &id, reply),
             Key::Run(run) => self.run_report(now, run, &id, reply),
+            Key::Lease(_) | Key::Operator(_) => {}
         }
         if accepted
             && let Some(secret) = self.token_of(&id.key)
@@ -282,7 +304,7 @@ impl Core {
     /// The Secret that holds the token for a zone or a run.
     fn token_of(&self, key: &Key) -> Option<ObjectKey> {
         let (object, name) = match key {
-            Key::Token(_) => return None,
+            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => return None,
             Key::Zone(zone) => (zone, &self.store.zones.find(zone)?.spec.token),
             Key::Run(run) => (run, &self.run_object(run)?.spec.token),
         };

@@ -74,6 +74,10 @@ pub enum Key {
     Zone(ObjectKey),
     /// A `TestRun`.
     Run(ObjectKey),
+    /// The Lease by which one of several agents is elected.
+    Lease(ObjectKey),
+    /// k6-operator's Lease in a watched namespace; the namespace is empty for all of them.
+    Operator(ObjectKey),
 }
 
 impl Key {
@@ -81,7 +85,9 @@ impl Key {
     #[must_use]
     pub fn object(&self) -> &ObjectKey {
         match self {
-            Self::Token(key) | Self::Zone(key) | Self::Run(key) => key,
+            Self::Token(key) | Self::Zone(key) | Self::Run(key) | Self::Lease(key) | Self::Operator(key) => {
+                key
+            }
         }
     }
 }
@@ -92,6 +98,7 @@ impl fmt::Display for Key {
             Self::Token(_) => "Secret",
             Self::Zone(_) => "PrivateLoadZone",
             Self::Run(_) => "TestRun",
+            Self::Lease(_) | Self::Operator(_) => "Lease",
         };
         write!(f, "{kind} {}", self.object())
     }
@@ -158,6 +165,15 @@ pub enum Action {
     // both
     /// Post a Kubernetes Event.
     Announce,
+    // Lease
+    /// Read the Lease.
+    ReadLease,
+    /// Create the Lease, with this agent as its holder.
+    CreateLease,
+    /// Renew the Lease, take it over or give it up.
+    WriteLease,
+    /// Look for k6-operator's Lease.
+    FindOperator,
 }
 
 /// Which of a run's status writes this is.
@@ -208,6 +224,8 @@ impl Action {
             | Self::ResumeRunner(_)
             | Self::StopRunner(_) => Class::Runner,
             Self::RunSetup(_) | Self::RunTeardown(_) => Class::UserCode,
+            Self::ReadLease | Self::CreateLease | Self::WriteLease => Class::Lease,
+            Self::FindOperator => Class::Operator,
         }
     }
 }
@@ -225,11 +243,23 @@ pub enum Class {
     Runner,
     /// A runner that runs the user's `setup()` or `teardown()`, which may take minutes.
     UserCode,
+    /// The API server, for the agent's own Lease: a renewal waits for nobody.
+    Lease,
+    /// The API server, for k6-operator's Lease.
+    Operator,
 }
 
 impl Class {
     /// All classes.
-    pub const ALL: [Self; 5] = [Self::Kubernetes, Self::Cloud, Self::CloudNews, Self::Runner, Self::UserCode];
+    pub const ALL: [Self; 7] = [
+        Self::Kubernetes,
+        Self::Cloud,
+        Self::CloudNews,
+        Self::Runner,
+        Self::UserCode,
+        Self::Lease,
+        Self::Operator,
+    ];
 }
 
 /// Where a task came from, and where its report goes.

@@ -16,7 +16,7 @@
 //! - No token and no presigned URL reaches a log line, an Event, a condition or an error text.
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
-//! [`queue`], [`store`], [`token`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`],
+//! [`queue`], [`store`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`],
 //! [`cloud`], [`runner`], [`conditions`], [`announce`]; the edges, [`config`], [`net`], [`logging`], with [`redact`] for
 //! whatever leaves the process; and the other programs in here, [`fetch`] and [`check`].
 
@@ -32,6 +32,7 @@ pub mod excerpt;
 pub mod fetch;
 #[cfg(test)]
 mod golden;
+pub mod lease;
 pub mod lesson;
 pub mod logging;
 mod maps;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::event::{Class, Key, Task, TaskId};
+use crate::lease::operator::LOOKS_MAX;
 use crate::maps::map_of;
 use crate::rng::Rng;
 
@@ -68,6 +69,8 @@ pub struct Queue {
     shares: BTreeMap<Class, Share>,
     /// Lanes whose task waits or is with a worker.
     busy: BTreeSet<TaskId>,
+    /// Those of them whose report nobody waits for any more.
+    disowned: BTreeSet<TaskId>,
     backoffs: BTreeMap<TaskId, Backoff>,
     workers: usize,
     rng: Rng,
@@ -83,6 +86,7 @@ impl Queue {
             deadlines: BTreeSet::new(),
             shares: map_of(Class::ALL.map(|class| (class, Share::default()))),
             busy: BTreeSet::new(),
+            disowned: BTreeSet::new(),
             backoffs: BTreeMap::new(),
             workers,
             rng,
@@ -161,13 +165,30 @@ impl Queue {
         tasks
     }
 
-    /// A worker is done with a task: its lane is free, its key dirty.
-    pub fn done(&mut self, id: &TaskId) {
-        if self.busy.remove(&id.lane()) {
+    /// A worker is done with a task: its lane is free, its key dirty. False if nobody waits for the report.
+    pub fn done(&mut self, id: &TaskId) -> bool {
+        let lane = id.lane();
+        if self.busy.remove(&lane) {
             let share = self.share(id.action.class());
             share.with_workers = share.with_workers.saturating_sub(1);
         }
         self.mark(id.key.clone());
+        !self.disowned.remove(&lane)
+    }
+
+    /// Drops all that is known, and the tasks that wait. A task with a worker keeps its lane until it is done, so that its
+    /// report cannot be taken for that of a later one.
+    pub fn disown(&mut self) {
+        for share in self.shares.values_mut() {
+            for task in share.waiting.drain(..) {
+                self.busy.remove(&task.id.lane());
+            }
+        }
+        self.dirty.clear();
+        self.deadlines.clear();
+        self.deadline_of.clear();
+        self.backoffs.clear();
+        self.disowned.clone_from(&self.busy);
     }
 
     fn share(&mut self, class: Class) -> &mut Share {
@@ -239,6 +260,8 @@ pub fn capacity(class: Class, workers: usize) -> usize {
             workers.max(2) * TASKS_PER_WORKER
         }
         Class::UserCode => USER_CODE_MAX,
+        Class::Lease => 1,
+        Class::Operator => LOOKS_MAX,
     }
 }
 
@@ -344,6 +367,32 @@ mod tests {
         assert!(queue.is_free(90 * SECOND, &id));
         queue.succeeded(&id);
         assert!(queue.failed(Duration::ZERO, &id, Pace::REMOTE, None) <= SECOND);
+    }
+
+    #[test]
+    fn a_report_that_nobody_waits_for_frees_its_lane_and_no_more() {
+        let mut queue = queue();
+        for n in 1..=20 {
+            queue.push(task("a", Action::AskRunner(n)));
+        }
+        queue.wake(&run("a"), SECOND);
+        let _ = queue.failed(SECOND, &task("a", Action::Finish).id, Pace::REMOTE, None);
+        let out = queue.hand_out();
+        queue.disown();
+        assert_eq!((queue.next_deadline(), queue.hand_out().len()), (None, 0));
+        assert!(queue.is_free(SECOND, &task("a", Action::Finish).id));
+        assert!(!queue.is_free(SECOND, &out[0].id), "the earlier one is still under way");
+        for task in &out {
+            assert!(!queue.done(&task.id));
+        }
+        assert!(queue.is_free(SECOND, &out[0].id));
+        queue.push(out[0].clone());
+        assert_eq!(queue.hand_out().len(), 1);
+        assert!(queue.done(&out[0].id));
+        for n in 1..=20 {
+            queue.push(task("b", Action::AskRunner(n)));
+        }
+        assert_eq!(queue.hand_out().len(), capacity(Class::Runner, 2), "no share is left taken");
     }
 
     #[test]

@@ -140,6 +140,16 @@ impl Resource {
         request
     }
 
+    /// Lists the objects of one name, of which a namespace has one at the most. RBAC takes it for a list of that name, so that
+    /// a rule for certain names permits it, and an object that is not there is an empty list and no error.
+    #[must_use]
+    pub fn find(&self, namespace: Option<&str>, name: &str) -> Request {
+        let mut request = self.request(Method::Get, "list", namespace, None, "");
+        push_query(&mut request.target, "fieldSelector", &format!("metadata.name={name}"));
+        name.clone_into(&mut request.attributes.name);
+        request
+    }
+
     /// Watches a namespace, or all of them, with bookmarks. The body is one JSON object a line.
     #[must_use]
     pub fn watch(&self, namespace: Option<&str>, options: &WatchOptions<'_>) -> Request {

@@ -23,6 +23,7 @@ fn targets() {
     check(PLANETS.watch(None, &since),                  "GET /apis/example.com/v1beta1/planets?watch=1&resourceVersion=7&allowWatchBookmarks=true&timeoutSeconds=290");
     check(EVENTS.create(Some("ns"), &none),             "POST /api/v1/namespaces/ns/events");
     check(LEASES.merge_patch(Some("ns"), "l", &none),   "PATCH /apis/coordination.k8s.io/v1/namespaces/ns/leases/l");
+    check(LEASES.find(None, "l"),                       "GET /apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name%3Dl");
     check(PLANETS.merge_patch_status(Some("ns"), "p", &none), "PATCH /apis/example.com/v1beta1/namespaces/ns/planets/p/status");
     check(JOBS.delete(Some("ns"), "j", &DeleteOptions::default()), "DELETE /apis/batch/v1/namespaces/ns/jobs/j");
     check(pod_log("ns", "web", &tail),                  "GET /api/v1/namespaces/ns/pods/web/log?container=web&tailLines=5&limitBytes=9&previous=true");
@@ -40,6 +41,7 @@ fn attributes_are_what_rbac_sees() {
     let none = json!({});
     check(PODS.list(None, &ListOptions::default()),         ["list", "", "pods", "", "", ""]);
     check(PODS.watch(Some("ns"), &WatchOptions::default()), ["watch", "", "pods", "", "ns", ""]);
+    check(LEASES.find(Some("ns"), "l"),                     ["list", "coordination.k8s.io", "leases", "", "ns", "l"]);
     check(JOBS.create(Some("ns"), &none),                   ["create", "batch", "jobs", "", "ns", ""]);
     check(JOBS.merge_patch_status(Some("ns"), "j", &none),  ["patch", "batch", "jobs", "status", "ns", "j"]);
     check(pod_log("ns", "web", &LogOptions::default()),     ["get", "", "pods", "log", "ns", "web"]);

@@ -60,6 +60,7 @@ pub enum Check {
     Namespace,
     Permission,
     Operator,
+    Lease,
     FetchImage,
     RunnerAccess,
     CloudApi,
@@ -86,10 +87,10 @@ const fn row(id: &'static str, group: &'static str, needs: Option<Check>, looks_
 impl Check {
     /// All of them, in the order of the report.
     #[rustfmt::skip]
-    pub const ALL: [Check; 20] = [
+    pub const ALL: [Check; 21] = [
         Check::Configuration, Check::Expiry, Check::Connection, Check::Credentials, Check::Version,
         Check::KubernetesClock, Check::Definitions, Check::Fields, Check::Namespace, Check::Permission, Check::Operator,
-        Check::FetchImage, Check::RunnerAccess, Check::CloudApi, Check::CloudIngest, Check::CloudClock, Check::Zones,
+        Check::Lease, Check::FetchImage, Check::RunnerAccess, Check::CloudApi, Check::CloudIngest, Check::CloudClock, Check::Zones,
         Check::ZoneSpec, Check::ZoneSecret, Check::ZoneToken,
     ];
 
@@ -108,7 +109,8 @@ impl Check {
             Fields          => row("crds.fields",              "Custom resources",  Some(Definitions),   "whether a test run as the agent writes it is taken whole, by a create that is a dry run"),
             Namespace       => row("namespaces.exist",         "Namespaces",        Some(Definitions),   "whether each namespace of `--namespace` exists, by the same dry run"),
             Permission      => row("permissions",              "Permissions",       Some(Credentials),   "every right that the agent uses, in each place where it does"),
-            Operator        => row("k6-operator",              "k6-operator",       Some(Credentials),   "whether a live k6-operator works on the same namespaces"),
+            Operator        => row("k6-operator",              "One active agent",  Some(Credentials),   "whether a live k6-operator works on the same namespaces"),
+            Lease           => row("lease",                    "One active agent",  Some(Credentials),   "the Lease of `--lease`, and who holds it"),
             FetchImage      => row("image.fetch",              "Runners",           Some(Configuration), "the image of the runners' init container"),
             RunnerAccess    => row("runners.access",           "Runners",           Some(Configuration), "how runners would be reached"),
             CloudApi        => row("cloud.api",                "Grafana Cloud k6",  None,                "whether the REST API is reached: name, connection, TLS, proxy"),

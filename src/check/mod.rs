@@ -80,7 +80,14 @@ pub fn findings(config: &Arc<RunConfig>) -> Vec<Finding> {
 
     if let Some(client) = client.filter(|_| is_well(&findings, Check::Credentials)) {
         let scopes = shell::scopes(&config.namespaces);
-        let probes = Arc::new(Probes { config: config.clone(), client, scopes, deadline });
+        let lease = match shell::identity::place(config, client.config()) {
+            Ok(lease) => lease,
+            Err(error) => {
+                findings.push(Finding::told(Check::Lease, &error.to_string(), "name its namespace"));
+                None
+            }
+        };
+        let probes = Arc::new(Probes { config: config.clone(), client, scopes, lease, deadline });
         let tasks = inside(&probes, &cloud, &findings);
         findings.extend(side_by_side(tasks, deadline));
     }
@@ -97,6 +104,7 @@ fn inside(probes: &Arc<Probes>, cloud: &Arc<HttpClient>, findings: &[Finding]) -
     };
     // The longest first.
     tasks.insert(0, one(probes, Check::Operator, Probes::operator));
+    tasks.push(one(probes, Check::Lease, Probes::election));
     if probes.client.config().is_in_cluster() && probes.config.fetch_image.is_none() {
         tasks.push(one(probes, Check::FetchImage, Probes::own_image));
     }
@@ -113,6 +121,7 @@ fn inside(probes: &Arc<Probes>, cloud: &Arc<HttpClient>, findings: &[Finding]) -
 fn is_wanted(check: Check, config: &RunConfig) -> bool {
     match check {
         Check::Namespace => config.namespaces != Namespaces::All,
+        Check::Lease => config.lease.is_some(),
         Check::Expiry => false,
         // One word for the zones is enough.
         Check::ZoneSpec | Check::ZoneSecret | Check::ZoneToken => false,

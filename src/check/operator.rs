@@ -1,59 +1,20 @@
-//! Whether a k6-operator is at work: by its Lease, and whether somebody renews it between two looks.
+//! Who else is at work: a k6-operator, if somebody renews its Lease between two looks, or another agent.
 //!
-//! Pure. Owns the comparison; times in the Lease are another machine's and are not read. Invariant: a Lease that was left
+//! Pure. Owns the comparison; times in a Lease are another machine's and are not read. Invariant: a Lease that was left
 //! behind does not count.
 
-use k8s::{Error, ObjectMeta};
+use k8s::Error;
 
 use super::finding::{Check, Finding};
+use crate::lease::record::Record;
 use crate::lesson;
 
-/// The name of k6-operator's Lease, in its own namespace.
-pub(super) const LEASE: &str = "fcdfce80.io";
-
-/// `coordination.k8s.io/v1` LeaseList.
-#[derive(Default)]
-pub(super) struct Leases {
-    items: Vec<Lease>,
-}
-k8s::readable!(Leases { items: "items" });
-
-#[derive(Default)]
-struct Lease {
-    metadata: ObjectMeta,
-    spec: Spec,
-}
-k8s::readable!(Lease { metadata: "metadata", spec: "spec" });
-
-#[derive(Default)]
-struct Spec {
-    holder: String,
-}
-k8s::readable!(Spec { holder: "holderIdentity" });
-
-/// A Lease that somebody holds, or did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held {
-    namespace: String,
-    /// It changes with each renewal.
-    resource_version: String,
-}
-
-/// Those that are held.
-pub(super) fn held(leases: Leases) -> impl Iterator<Item = Held> {
-    let held = leases.items.into_iter().filter(|lease| !lease.spec.holder.is_empty());
-    held.map(|lease| Held {
-        namespace: lease.metadata.namespace,
-        resource_version: lease.metadata.resource_version,
-    })
-}
-
 /// What two looks at it tell.
-pub(super) fn judge(first: &[Held], second: &[Held]) -> Finding {
+pub(super) fn judge(first: &[Record], second: &[Record]) -> Finding {
     let live: Vec<&str> = second
         .iter()
         .filter(|lease| first.iter().all(|before| before != *lease))
-        .map(|lease| lease.namespace.as_str())
+        .map(|lease| lease.key.namespace.as_str())
         .collect();
     match (live.first(), second.first()) {
         (Some(namespace), _) => {
@@ -69,11 +30,38 @@ pub(super) fn judge(first: &[Held], second: &[Held]) -> Finding {
         (None, Some(left)) => {
             let message = format!(
                 "the Lease of a k6-operator in namespace {} is not renewed: none is at work",
-                left.namespace
+                left.key.namespace
             );
             Finding::ok(Check::Operator, &message)
         }
         (None, None) => Finding::ok(Check::Operator, "no k6-operator is at work in the watched places"),
+    }
+}
+
+/// What the reading of the Lease `lease` of the election tells.
+pub(super) fn election(lease: &str, answer: Result<Record, Error>) -> Finding {
+    let check = Check::Lease;
+    match answer {
+        Ok(record) if !record.holder.is_empty() => {
+            let message =
+                format!("Lease {lease} is held by {}: a standby until that one stops", record.holder);
+            Finding::ok(check, &message)
+        }
+        Ok(_) => Finding::ok(check, &format!("nobody holds the Lease {lease}")),
+        Err(error) if error.is_not_found() => {
+            Finding::ok(check, &format!("nobody has held the Lease {lease} yet"))
+        }
+        Err(error) if error.is_forbidden() => {
+            Finding::skipped(check, &format!("who holds the Lease {lease}: it may not be read"))
+        }
+        Err(error) => {
+            let message = format!("Lease {lease} cannot be read: {}", lesson::text(&error));
+            Finding::failed(
+                check,
+                &message,
+                "try again; if it stays, delete the Lease, or name another with --lease",
+            )
+        }
     }
 }
 
@@ -92,14 +80,31 @@ mod tests {
     use super::super::finding::Verdict;
     use super::*;
 
-    fn looked(leases: &str) -> Vec<Held> {
-        held(serde_json::from_str(leases).unwrap()).collect()
+    fn looked(leases: &str) -> Vec<Record> {
+        let records = Record::read_list(leases.as_bytes()).unwrap();
+        records.into_iter().filter(|record| !record.holder.is_empty()).collect()
     }
 
     fn lease(holder: &str, version: u32) -> String {
         format!(
             r#"{{"items":[{{"metadata":{{"namespace":"op","resourceVersion":"{version}"}},"spec":{{"holderIdentity":{holder}}}}}]}}"#
         )
+    }
+
+    #[test]
+    fn the_lease_of_the_election_tells_its_holder() {
+        let check = |code, body: &str, verdict, says: &str| {
+            let answer = k8s::status::interpret(code, None, body.as_bytes().to_vec());
+            let finding = election("ns/l", answer.and_then(|body| Record::read(&body)));
+            assert_eq!(finding.verdict, verdict, "{finding:?}");
+            assert!(finding.message.contains(says), "{finding:?}");
+        };
+        let held = r#"{"metadata":{"resourceVersion":"1"},"spec":{"holderIdentity":"a"}}"#;
+        check(200, held, Verdict::Ok, "held by a");
+        check(200, &held.replace("\"a\"", "null"), Verdict::Ok, "nobody holds");
+        check(404, "{}", Verdict::Ok, "nobody has held");
+        check(403, "{}", Verdict::Skipped, "may not be read");
+        check(200, "{}", Verdict::Failed, "resourceVersion");
     }
 
     #[test]

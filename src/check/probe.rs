@@ -9,18 +9,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use k8s::config::{Credentials, Origin, Pem};
-use k8s::resource::{LEASES, ListOptions};
-use k8s::{Client, Request, SECRETS};
+use k8s::resource::ListOptions;
+use k8s::{Client, LEASES, Request, SECRETS};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
 use super::finding::{Check, Finding};
-use super::rights::{Place, RIGHTS, Right, When};
+use super::rights::{Named, Place, RIGHTS, Right, When};
 use super::side::{Task, side_by_side};
 use super::{clock, cloud, expiry, kubernetes, operator, sample, zones};
 use crate::config::{RunConfig, RunnerAccess};
 use crate::event::ObjectKey;
+use crate::lease::operator::NAME;
+use crate::lease::record::Record;
 use crate::net::{HttpClient, NetError, parse_http_date};
 use crate::shell::{self, image};
 use crate::zone::api::{self, PrivateLoadZone};
@@ -44,6 +46,8 @@ pub(super) struct Probes {
     pub(super) config: Arc<RunConfig>,
     pub(super) client: Client,
     pub(super) scopes: Vec<Option<String>>,
+    /// The Lease of the election.
+    pub(super) lease: Option<ObjectKey>,
     pub(super) deadline: Instant,
 }
 
@@ -182,6 +186,7 @@ impl Probes {
             When::Always => true,
             When::ProxyAccess => uses_proxy(self.config.runner_access, in_cluster),
             When::OwnImage => in_cluster && self.config.fetch_image.is_none(),
+            When::Elects => self.lease.is_some(),
         };
         let tasks = RIGHTS.iter().filter(wanted).map(|right| {
             let probes = self.clone();
@@ -192,15 +197,22 @@ impl Probes {
 
     fn permission(&self, right: &Right) -> Finding {
         let own = [self.config.kube_env.pod_namespace.clone()];
+        let elected = [self.lease.as_ref().map(|lease| lease.namespace.clone())];
         let scopes = match right.place {
             Place::Watched => self.scopes.as_slice(),
             Place::Own => own.as_slice(),
+            Place::Lease => elected.as_slice(),
+        };
+        let name = match right.named {
+            Named::Any => "",
+            Named::Operator => NAME,
+            Named::Lease => self.lease.as_ref().map_or("", |lease| &lease.name),
         };
         let mut missing = Vec::new();
         for &verb in right.verbs {
             let mut lacking = Vec::new();
             for scope in scopes {
-                match self.client.review_access(&right.attributes(verb, scope.as_deref())) {
+                match self.client.review_access(&right.attributes(verb, scope.as_deref(), name)) {
                     Ok(review) if review.allowed => {}
                     Ok(_) => lacking.push(scope.clone().unwrap_or_else(|| "all namespaces".to_owned())),
                     Err(error) => {
@@ -218,7 +230,7 @@ impl Probes {
                 missing.push((verb, lacking));
             }
         }
-        right.judge(scopes, &missing)
+        right.judge(scopes, name, &missing)
     }
 
     /// What becomes of a test run, in each namespace by name, or in the agent's own.
@@ -273,19 +285,23 @@ impl Probes {
         }
     }
 
-    fn operator_leases(&self) -> Result<Vec<operator::Held>, Finding> {
+    fn operator_leases(&self) -> Result<Vec<Record>, Finding> {
         let mut held = Vec::new();
         for scope in &self.scopes {
-            let mut request = LEASES.list(scope.as_deref(), &ListOptions::default());
-            request.target.push_str("?fieldSelector=metadata.name%3D");
-            request.target.push_str(operator::LEASE);
-            operator::LEASE.clone_into(&mut request.attributes.name);
-            match self.client.call_as::<operator::Leases>(&request) {
-                Ok(leases) => held.extend(operator::held(leases)),
+            let answer = self.client.call(&LEASES.find(scope.as_deref(), NAME));
+            match answer.and_then(|body| Record::read_list(&body)) {
+                Ok(leases) => held.extend(leases.into_iter().filter(|lease| !lease.holder.is_empty())),
                 Err(error) => return Err(operator::unseen(&error)),
             }
         }
         Ok(held)
+    }
+
+    /// The Lease of the election.
+    pub(super) fn election(&self) -> Vec<Finding> {
+        let Some(lease) = &self.lease else { return Vec::new() };
+        let answer = self.client.call(&LEASES.get(Some(&lease.namespace), &lease.name));
+        vec![operator::election(&lease.to_string(), answer.and_then(|body| Record::read(&body)))]
     }
 
     /// The image of the agent's own pod.

@@ -3,7 +3,7 @@
 //! Owns which verb is used on what, where, and when. Leaves alone the asking. Invariant: a right that is not in the table is
 //! not in the shipped rules, and the other way round; a test compares them.
 
-use k8s::{Attributes, EVENTS, JOBS, PODS, Resource, SECRETS};
+use k8s::{Attributes, EVENTS, JOBS, LEASES, PODS, Resource, SECRETS};
 
 use super::finding::{Check, Finding};
 use crate::{testrun, zone};
@@ -15,6 +15,8 @@ pub enum Place {
     Watched,
     /// In the agent's own namespace.
     Own,
+    /// Where the Lease of the election is; in the cluster that is the agent's own namespace too.
+    Lease,
 }
 
 /// When a right is needed.
@@ -26,6 +28,19 @@ pub enum When {
     ProxyAccess,
     /// Where the agent's own pod tells the image of the init container.
     OwnImage,
+    /// With `--lease`.
+    Elects,
+}
+
+/// The one object that a right is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// It is about all of them.
+    Any,
+    /// The Lease of k6-operator.
+    Operator,
+    /// The Lease of the election.
+    Lease,
 }
 
 /// What becomes of the agent without a right.
@@ -46,8 +61,8 @@ pub struct Right {
     pub subresource: &'static str,
     /// The verbs.
     pub verbs: &'static [&'static str],
-    /// The one object that it is about; empty for all.
-    pub name: &'static str,
+    /// Which object.
+    pub named: Named,
     /// Where.
     pub place: Place,
     /// When.
@@ -64,33 +79,40 @@ const SILENT: Without = Without::Lacks("there will be no Kubernetes Events about
 const ZONES: Resource = zone::api::RESOURCE;
 const RUNS: Resource = testrun::api::RESOURCE;
 
+const BLIND: Without =
+    Without::Lacks("a live k6-operator cannot be noticed, and both would start every test run");
+
 /// All of them.
 #[rustfmt::skip]
-pub const RIGHTS: [Right; 12] = [
-    //    resource  subresource   verbs                                            place           when               without
-    right(ZONES,   "",           &["list", "watch", "patch"],                     Place::Watched, When::Always,      Without::Fails),
-    right(ZONES,   "status",     &["patch"],                                      Place::Watched, When::Always,      Without::Fails),
-    right(ZONES,   "finalizers", &["update"],                                     Place::Watched, When::Always,      ENFORCED),
-    right(RUNS,    "",           &["get", "list", "watch", "create", "delete"],   Place::Watched, When::Always,      Without::Fails),
-    right(RUNS,    "status",     &["patch"],                                      Place::Watched, When::Always,      Without::Fails),
-    right(RUNS,    "finalizers", &["update"],                                     Place::Watched, When::Always,      ENFORCED),
-    right(JOBS,    "",           &["get", "create", "delete"],                    Place::Watched, When::Always,      Without::Fails),
-    right(PODS,    "",           &["list", "watch"],                              Place::Watched, When::Always,      Without::Fails),
-    right(PODS,    "proxy",      &["get", "create", "update", "patch"],           Place::Watched, When::ProxyAccess, Without::Fails),
-    right(SECRETS, "",           &["get"],                                        Place::Watched, When::Always,      Without::Fails),
-    right(EVENTS,  "",           &["create"],                                     Place::Watched, When::Always,      SILENT),
-    right(PODS,    "",           &["get"],                                        Place::Own,     When::OwnImage,    Without::Fails),
+pub const RIGHTS: [Right; 15] = [
+    //    resource  subresource   verbs                                            named            place           when               without
+    right(ZONES,   "",           &["list", "watch", "patch"],                     Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(ZONES,   "status",     &["patch"],                                      Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(ZONES,   "finalizers", &["update"],                                     Named::Any,      Place::Watched, When::Always,      ENFORCED),
+    right(RUNS,    "",           &["get", "list", "watch", "create", "delete"],   Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(RUNS,    "status",     &["patch"],                                      Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(RUNS,    "finalizers", &["update"],                                     Named::Any,      Place::Watched, When::Always,      ENFORCED),
+    right(JOBS,    "",           &["get", "create", "delete"],                    Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(PODS,    "",           &["list", "watch"],                              Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(PODS,    "proxy",      &["get", "create", "update", "patch"],           Named::Any,      Place::Watched, When::ProxyAccess, Without::Fails),
+    right(SECRETS, "",           &["get"],                                        Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(EVENTS,  "",           &["create"],                                     Named::Any,      Place::Watched, When::Always,      SILENT),
+    right(LEASES,  "",           &["list"],                                       Named::Operator, Place::Watched, When::Always,      BLIND),
+    right(PODS,    "",           &["get"],                                        Named::Any,      Place::Own,     When::OwnImage,    Without::Fails),
+    right(LEASES,  "",           &["create"],                                     Named::Any,      Place::Lease,   When::Elects,      Without::Fails),
+    right(LEASES,  "",           &["get", "patch"],                               Named::Lease,    Place::Lease,   When::Elects,      Without::Fails),
 ];
 
 const fn right(
     resource: Resource,
     subresource: &'static str,
     verbs: &'static [&'static str],
+    named: Named,
     place: Place,
     when: When,
     without: Without,
 ) -> Right {
-    Right { resource, subresource, verbs, name: "", place, when, without }
+    Right { resource, subresource, verbs, named, place, when, without }
 }
 
 impl Right {
@@ -101,8 +123,8 @@ impl Right {
         format!("{}{dot}{}{slash}{}", self.resource.plural, self.resource.group, self.subresource)
     }
 
-    /// The question for one verb in one scope.
-    pub fn attributes(&self, verb: &'static str, scope: Option<&str>) -> Attributes {
+    /// The question for one verb in one scope, about the object `name`; empty for all.
+    pub fn attributes(&self, verb: &'static str, scope: Option<&str>, name: &str) -> Attributes {
         Attributes {
             verb,
             group: self.resource.group,
@@ -110,7 +132,7 @@ impl Right {
             resource: self.resource.plural,
             subresource: self.subresource,
             namespace: scope.unwrap_or_default().to_owned(),
-            name: self.name.to_owned(),
+            name: name.to_owned(),
         }
     }
 
@@ -118,7 +140,7 @@ impl Right {
     fn mend(&self, scopes: &[Option<String>]) -> String {
         let folder = match self.when {
             When::ProxyAccess => "manifests/outside",
-            When::Always | When::OwnImage => "manifests/rbac",
+            When::Always | When::OwnImage | When::Elects => "manifests/rbac",
         };
         let narrow = if self.place == Place::Watched && scopes.contains(&None) {
             "; with rights in some namespaces only, name those with --namespace"
@@ -129,8 +151,18 @@ impl Right {
     }
 
     /// What is found if of these scopes the ones in `missing` are lacking, by verb.
-    pub fn judge(&self, scopes: &[Option<String>], missing: &[(&'static str, Vec<String>)]) -> Finding {
-        let (subject, place) = (self.subject(), self.place_words(scopes));
+    pub fn judge(
+        &self,
+        scopes: &[Option<String>],
+        name: &str,
+        missing: &[(&'static str, Vec<String>)],
+    ) -> Finding {
+        let mut subject = self.subject();
+        if !name.is_empty() {
+            subject.push('/');
+            subject.push_str(name);
+        }
+        let place = place_words(scopes);
         if missing.is_empty() {
             return Finding::ok(Check::Permission, &format!("{} {subject} {place}", self.verbs.join(", ")))
                 .about(&subject);
@@ -157,13 +189,13 @@ impl Right {
         };
         finding.about(&subject)
     }
+}
 
-    fn place_words(&self, scopes: &[Option<String>]) -> String {
-        match scopes {
-            [None] => "in all namespaces".to_owned(),
-            [Some(one)] => format!("in {one}"),
-            many => format!("in {} namespaces", many.len()),
-        }
+fn place_words(scopes: &[Option<String>]) -> String {
+    match scopes {
+        [None] => "in all namespaces".to_owned(),
+        [Some(one)] => format!("in {one}"),
+        many => format!("in {} namespaces", many.len()),
     }
 }
 
@@ -183,7 +215,7 @@ mod tests {
             .iter()
             .map(|(verb, lacking)| (*verb, lacking.iter().map(|&scope| scope.to_owned()).collect()))
             .collect();
-        let finding = runs().judge(&scopes, &missing);
+        let finding = runs().judge(&scopes, "", &missing);
         assert_eq!((finding.verdict, finding.message.as_str()), (verdict, message));
         assert_eq!(finding.mend.is_empty(), verdict == Verdict::Ok);
     }
@@ -218,7 +250,7 @@ mod tests {
     #[test]
     fn what_the_agent_can_do_without_is_a_warning() {
         for right in RIGHTS.iter().filter(|right| right.without != Without::Fails) {
-            let finding = right.judge(&[None], &[(right.verbs[0], vec!["all namespaces".to_owned()])]);
+            let finding = right.judge(&[None], "", &[(right.verbs[0], vec!["all namespaces".to_owned()])]);
             assert_eq!(finding.verdict, Verdict::Warning, "{finding:?}");
         }
     }
@@ -226,6 +258,6 @@ mod tests {
     #[test]
     fn a_question_is_that_of_the_request() {
         let request = RUNS.list(Some("a"), &k8s::resource::ListOptions::default());
-        assert_eq!(runs().attributes("list", Some("a")), request.attributes);
+        assert_eq!(runs().attributes("list", Some("a"), ""), request.attributes);
     }
 }

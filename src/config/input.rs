@@ -40,6 +40,7 @@ impl Input<'_> {
             kubeconfig: self.flags.one("kubeconfig", self.env).map(|setting| setting.value.into()),
             context,
             namespaces: self.namespaces()?,
+            lease: self.optional("lease", values::lease)?,
             cloud_api: self.value("cloud-api", values::base_url)?,
             cloud_ingest: self.value("cloud-ingest", values::base_url)?,
             extra_ca: self.extra_ca()?,

@@ -84,6 +84,8 @@ pub struct RunConfig {
     pub context: Option<String>,
     /// The namespaces to work in.
     pub namespaces: Namespaces,
+    /// The Lease by which one of several agents is elected.
+    pub lease: Option<LeaseName>,
     /// Base of GCk6's REST API, without a trailing slash.
     pub cloud_api: String,
     /// Base of GCk6's ingest, without a trailing slash; runners get it as `K6_CLOUD_HOST`.
@@ -117,6 +119,15 @@ pub enum Namespaces {
     All,
     /// These; never empty.
     Named(BTreeSet<String>),
+}
+
+/// `[NAMESPACE/]NAME` of a Lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseName {
+    /// None: that of the agent's own pod, then that of the kubeconfig's context.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
 }
 
 /// How runners are reached.

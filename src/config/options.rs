@@ -87,6 +87,14 @@ pub(super) const RUN: &[Group] = &[
                 default: "all namespaces",
                 help: "Namespaces to work in; may be given several times.",
             },
+            opt(
+                "lease",
+                "[NAMESPACE/]NAME",
+                &["PLZ_LEASE"],
+                "",
+                "Lease by which one of several agents is elected; the others stand by. The\n\
+                 namespace is that of the agent's pod or of the context unless given here.",
+            ),
         ],
     },
     Group {

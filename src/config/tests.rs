@@ -29,7 +29,7 @@ fn refused(args: &[&str], env: &[(&str, &str)], parts: &[&str]) {
 fn defaults() {
     let config = run(&[], &[]);
     assert_eq!(config, run(&["run"], &[("PLZ_LOG", ""), ("WATCH_NAMESPACE", "")]));
-    assert_eq!(config.namespaces, Namespaces::All);
+    assert_eq!((config.namespaces, config.lease), (Namespaces::All, None));
     assert_eq!(
         (config.cloud_api.as_str(), config.cloud_ingest.as_str()),
         ("https://api.k6.io", "https://ingest.k6.io")
@@ -81,6 +81,11 @@ fn flags_win_over_the_environment() {
     );
     assert_eq!((config.log.filter.as_str(), config.fetch_image.as_deref()), ("warn", Some("x")));
     assert_eq!(config.namespaces, named(&["d", "e", "f", "g"]));
+    let lease = |namespace: Option<&str>, name: &str| {
+        Some(LeaseName { namespace: namespace.map(str::to_owned), name: name.to_owned() })
+    };
+    assert_eq!(run(&[], &[("PLZ_LEASE", "a")]).lease, lease(None, "a"));
+    assert_eq!(run(&["--lease=n/b"], &[("PLZ_LEASE", "a")]).lease, lease(Some("n"), "b"));
     assert_eq!(run(&["--workers", "2", "--workers=8"], &[]).workers, 8);
 }
 
@@ -124,6 +129,7 @@ fn input_that_cannot_be_used_is_one_clear_line() {
     refused(&["--runner-access=x"], &[], &["--runner-access: \"x\"", "auto, direct and proxy"]);
     refused(&["--log-format=xml"], &[], &["--log-format: \"xml\"", "text, json and journal"]);
     refused(&["-n", "Team"], &[], &["--namespace: \"Team\" is no name of a namespace"]);
+    refused(&["--lease", "My/Lease"], &[], &["--lease: \"My/Lease\" is no [NAMESPACE/]NAME"]);
     refused(&["-n", ","], &[], &["--namespace: \",\" names no namespace"]);
     refused(&[], &[("WATCH_NAMESPACES", "a,B")], &["WATCH_NAMESPACES: \"B\""]);
     refused(&[], &[("PLZ_CLOUD_API", "http://u:s3cret@h")], &["PLZ_CLOUD_API: ", "user name or password"]);

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::LeaseName;
 use crate::redact::{one_line, scrub};
 
 /// Longest value, in bytes, that a message repeats.
@@ -11,6 +12,9 @@ const SHOWN_BYTES_MAX: usize = 120;
 
 /// RFC 1123 label, the limit of a namespace's name.
 const LABEL_BYTES_MAX: usize = 63;
+
+/// RFC 1123 subdomain, the limit of most other names.
+const SUBDOMAIN_BYTES_MAX: usize = 253;
 
 /// A value as a message shows it: quoted, cut, without credentials.
 pub(super) fn shown(value: &str) -> String {
@@ -92,6 +96,21 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
         "is no name of a namespace; lower-case letters, digits and '-' between them, at most 63 characters"
             .to_owned()
     })
+}
+
+/// `[NAMESPACE/]NAME`: a Lease, whose name is an RFC 1123 subdomain.
+pub(super) fn lease(text: &str) -> Result<LeaseName, String> {
+    let (place, name) = match text.split_once('/') {
+        Some((place, name)) => (Some(place), name),
+        None => (None, text),
+    };
+    let is_name = name.len() <= SUBDOMAIN_BYTES_MAX && name.split('.').all(|label| namespace(label).is_ok());
+    let is_placed = place.is_none_or(|place| namespace(place).is_ok());
+    (is_name && is_placed)
+        .then(|| LeaseName { namespace: place.map(str::to_owned), name: name.to_owned() })
+        .ok_or_else(|| {
+            "is no [NAMESPACE/]NAME; both of lower-case letters, digits and '-' between them".to_owned()
+        })
 }
 
 /// `[registry[:port]/]path[:tag][@algorithm:digest]`.
@@ -248,6 +267,16 @@ mod tests {
         check(namespace("team-1"), Ok("team-1".into()));
         for bad in ["", "-a", "a-", "A", "a.b", "a/b", "x".repeat(64).as_str()] {
             check(namespace(bad), Err("is no name of a namespace"));
+        }
+    }
+
+    #[test]
+    fn leases() {
+        let lease = |text: &str| lease(text).map(|lease| (lease.namespace.unwrap_or_default(), lease.name));
+        check(lease("plz-agent"), Ok((String::new(), "plz-agent".into())));
+        check(lease("load/plz.agent-1"), Ok(("load".into(), "plz.agent-1".into())));
+        for bad in ["", "/", "a/", "/a", "A", "a/b/c", "a..b", "a_b", "n.s/a"] {
+            check(lease(bad), Err("is no [NAMESPACE/]NAME"));
         }
     }
 

@@ -14,6 +14,8 @@ use crate::net::{HttpClient, NetError};
 use crate::redact::Secret;
 use crate::runner;
 
+/// A renewal that hangs has to leave time for another one.
+const LEASE_TIMEOUT: Duration = Duration::from_millis(2500);
 /// GCk6 answers within a second or two; behind LTE it may be more.
 const CLOUD_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is asked again soon anyway is not waited for that long.
@@ -38,6 +40,10 @@ impl Caller {
     /// Makes the call and waits for the answer.
     pub(super) fn call(&self, call: &Call) -> Reply {
         match call {
+            Call::Kubernetes(request) if request.attributes.resource == k8s::LEASES.plural => {
+                let response = self.kubernetes.send_within(request, LEASE_TIMEOUT);
+                Reply::Kubernetes(response.and_then(k8s::Response::into_body))
+            }
             Call::Kubernetes(request) => Reply::Kubernetes(self.kubernetes.call(request)),
             Call::Cloud { request, token } => Reply::Cloud(self.cloud(request, token)),
             Call::Runner { target, request } => Reply::Runner(self.runner(target, request)),

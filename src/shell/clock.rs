@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the clock")]
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::event::Now;
@@ -19,6 +20,13 @@ impl Clock {
 
     pub(super) fn now(&self) -> Now {
         Now { mono: self.start.elapsed(), wall: SystemTime::now() }
+    }
+
+    /// A name for this process that no other one has had: `host` and a number of the system's own randomness.
+    pub(super) fn identity(&self, host: &str) -> String {
+        // Std seeds the keys of its hash maps from the operating system.
+        let random = RandomState::new().hash_one(self.seed());
+        format!("{host}_{random:016x}")
     }
 
     /// A number that differs from process to process, so that forty agents do not keep step.

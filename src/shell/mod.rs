@@ -15,6 +15,7 @@
 
 mod calls;
 mod clock;
+pub(crate) mod identity;
 pub(crate) mod image;
 mod notify;
 mod pool;
@@ -30,7 +31,7 @@ use k8s::config::{Environment, Source};
 
 use crate::config::{Namespaces, RunConfig, RunnerAccess};
 use crate::core::{Core, Settings};
-use crate::event::{Event, Report};
+use crate::event::{Class, Event, Reply, Report, Task, TaskId};
 use crate::net::HttpClient;
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
@@ -45,6 +46,8 @@ const ABSORBED_PER_TURN_MAX: usize = 256;
 const SEEN_MAX: usize = 64;
 /// How long the writes in hand may take after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
+/// How long giving up the Lease may take after that.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Threads do little and recurse little; untouched stack costs nothing.
 const STACK_BYTES: usize = 512 * 1024;
 
@@ -62,6 +65,9 @@ pub enum StartError {
         "the image of the agent's own pod cannot be read: {0}; name it with --fetch-image or PLZ_FETCH_IMAGE"
     )]
     OwnImage(String),
+    /// Occurs when an election is asked for and nothing tells in which namespace.
+    #[error("--lease {0}: no namespace is known; name it, as in --lease NAMESPACE/{0}")]
+    NoLeaseNamespace(String),
     /// The system refuses a thread or a signal handler.
     #[error("the system refuses {what}: {cause}")]
     System {
@@ -76,7 +82,7 @@ impl StartError {
     /// Whether the way the agent was called is to blame, rather than the world.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Kubernetes(_) | Self::NoFetchImage)
+        matches!(self, Self::Kubernetes(_) | Self::NoFetchImage | Self::NoLeaseNamespace(_))
     }
 }
 
@@ -87,6 +93,8 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     if config.fetch_image.is_none() && !kube.is_in_cluster() {
         return Err(StartError::NoFetchImage);
     }
+    let clock = Clock::start();
+    let candidacy = identity::candidacy(config, &kube, &clock)?;
     let in_cluster = kube.is_in_cluster();
     let stop = k8s::Stop::new();
     let signals = signals(&stop)?;
@@ -95,10 +103,10 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     let Some(fetch_image) = image::fetch_image(config, &client, &stop)? else { return Ok(()) };
     log::info!("runners download their archive with the image {fetch_image}");
 
-    let clock = Clock::start();
     let scopes = scopes(&config.namespaces);
     let core = Core::new(Settings {
         scopes: scopes.clone(),
+        candidacy,
         workers: config.workers,
         poll_interval: config.poll_interval,
         start_deadline: config.start_deadline,
@@ -119,23 +127,42 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
             (RunnerAccess::Proxy, _) | (RunnerAccess::Auto, false) => None,
         },
     };
-    let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller);
+    let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
     let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
     watches::start(&client, &scopes, &seen_in, &stop)?;
     drop(seen_in);
 
     let notifier = Notifier::open(&config.notify_env);
-    let mut shell = Loop { core, clock, pool, done, seen, signals, notifier, in_hand: 0 };
+    let mut shell = Loop { core, clock, pool, done, seen, signals, notifier, in_hand: InHand::default() };
     shell.turn_until_signal()?;
     shell.notifier.stopping();
     log::info!(
         "stopping: {} calls are in hand; test runs go on and are taken over by the next agent",
-        shell.in_hand
+        shell.in_hand.all
     );
     shell.pool.stop();
     stop.stop();
     shell.finish();
+    shell.leave();
     Ok(())
+}
+
+/// How many calls are under way.
+#[derive(Default)]
+struct InHand {
+    all: usize,
+    /// Those that may have an effect after this process has ended, and that the next agent does not expect: it does expect
+    /// the user's code to be running, and a question changes nothing.
+    writes: usize,
+}
+
+impl InHand {
+    fn count(&mut self, id: &TaskId, step: fn(usize, usize) -> usize) {
+        self.all = step(self.all, 1);
+        if matches!(id.action.class(), Class::Kubernetes | Class::Cloud | Class::Runner) {
+            self.writes = step(self.writes, 1);
+        }
+    }
 }
 
 /// The loop's ends of all channels.
@@ -147,7 +174,7 @@ struct Loop {
     seen: Receiver<Event>,
     signals: Receiver<i32>,
     notifier: Notifier,
-    in_hand: usize,
+    in_hand: InHand,
 }
 
 impl Loop {
@@ -182,30 +209,50 @@ impl Loop {
                     break;
                 }
             }
-            for task in self.core.turn(self.clock.now()) {
-                self.in_hand += 1;
+            let tasks = self.core.turn(self.clock.now());
+            self.pool.allow_until(self.core.acts_until());
+            for task in tasks {
+                self.in_hand.count(&task.id, usize::saturating_add);
                 self.pool.hand(task)?;
             }
         }
     }
 
     fn done(&mut self, report: Report) {
-        self.in_hand = self.in_hand.saturating_sub(1);
+        self.in_hand.count(&report.id, usize::saturating_sub);
         self.core.absorb(self.clock.now(), Event::Done(report));
     }
 
-    /// Lets the calls in hand come to their end, for a while.
+    /// Lets the calls in hand come to their end, for a while. What they bring is of use for the Lease alone.
     fn finish(&mut self) {
         let end = self.clock.now().mono + GRACE;
-        while self.in_hand > 0 {
+        while self.in_hand.all > 0 {
             let left = end.saturating_sub(self.clock.now().mono);
             match self.done.recv_timeout(left) {
-                Ok(_) => self.in_hand -= 1,
+                Ok(report) if report.id.action.class() == Class::Lease => self.done(report),
+                Ok(report) => self.in_hand.count(&report.id, usize::saturating_sub),
                 Err(_) => break,
             }
         }
-        if self.in_hand > 0 {
-            log::info!("{} calls were cut off; they are repeated by the next agent", self.in_hand);
+        if self.in_hand.all > 0 {
+            log::info!("{} calls were cut off; they are repeated by the next agent", self.in_hand.all);
+        }
+    }
+
+    /// Gives up the Lease, so that the next agent need not wait for its end. Not when a write was cut off: it may still have
+    /// its effect, and the time of the Lease is there for that.
+    fn leave(&mut self) {
+        if self.in_hand.writes > 0 {
+            return;
+        }
+        let Some(Task { call, .. }) = self.core.leave(self.clock.now()) else { return };
+        let caller = self.pool.caller();
+        let (sender, answer) = bounded(1);
+        let spawned = spawn("leave", move || sender.send(caller.call(&call)));
+        match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
+            Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),
+            Ok(Ok(Reply::Kubernetes(Err(error)))) => log::info!("the lease is left to run out: {error}"),
+            _ => log::info!("the lease is left to run out: the API server does not answer"),
         }
     }
 }

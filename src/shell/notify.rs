@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::config::NotifyEnv;
 use crate::core::Core;
+use crate::lease::Duty;
 
 /// Between two signs of life at the least, however short the watchdog's time is.
 const BEAT_INTERVAL_MIN: Duration = Duration::from_millis(10);
@@ -72,31 +73,36 @@ fn beat_interval(env: &NotifyEnv, own_pid: u32) -> Option<Duration> {
 }
 
 /// How far the agent is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Progress {
-    /// Not every watch has delivered its first list.
+    /// Not everything has been answered that it has to know first.
     Waiting,
     /// At work on this many.
     Serving { zones: usize, runs: usize },
+    /// Ready, while another one acts.
+    Aside(Duty),
 }
 
 impl Progress {
     fn of(core: &Core) -> Self {
-        match core.is_synced() {
-            true => Self::Serving { zones: core.zones(), runs: core.runs_under_way() },
-            false => Self::Waiting,
+        match core.duty() {
+            _ if !core.is_synced() => Self::Waiting,
+            Duty::Starting => Self::Waiting,
+            Duty::Active => Self::Serving { zones: core.zones(), runs: core.runs_under_way() },
+            duty => Self::Aside(duty.clone()),
         }
     }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
+        match self {
             Self::Waiting => f.write_str("waiting for the API server"),
             Self::Serving { zones, runs } => {
-                let plural = |count| if count == 1 { "" } else { "s" };
+                let plural = |count: &usize| if *count == 1 { "" } else { "s" };
                 write!(f, "{zones} zone{}, {runs} test run{} under way", plural(zones), plural(runs))
             }
+            Self::Aside(duty) => write!(f, "{duty}"),
         }
     }
 }
@@ -127,13 +133,13 @@ impl Script {
         if self.retry_at.is_some_and(|at| at > now) {
             return;
         }
-        let is_ready = matches!(progress, Progress::Serving { .. });
+        let is_ready = progress != Progress::Waiting;
         let beat = self.beat_interval.filter(|_| self.next_beat <= now);
         let mut lines = Vec::new();
         if is_ready && !self.ready_said {
             lines.push("READY=1".to_owned());
         }
-        if self.progress_said != Some(progress) {
+        if self.progress_said.as_ref() != Some(&progress) {
             lines.push(format!("STATUS={progress}"));
         }
         if beat.is_some() {
@@ -225,7 +231,10 @@ mod tests {
         check(&mut script, 4 * MS, IDLE, &[]);
         let busy = Progress::Serving { zones: 2, runs: 1 };
         check(&mut script, 5 * MS, busy, &["STATUS=2 zones, 1 test run under way"]);
+        let standby = Progress::Aside(Duty::Standby { holder: "b_1".to_owned() });
+        check(&mut script, 6 * MS, standby.clone(), &["STATUS=standby, b_1 is active"]);
         assert_eq!(script.next_deadline(), None);
+        check(&mut Script::new(None), MS, standby, &["READY=1", "STATUS=standby, b_1 is active"]);
     }
 
     #[test]

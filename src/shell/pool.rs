@@ -6,16 +6,19 @@
 //! makes none of those that wait; a call that waits has a worker that will look for it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::calls::Caller;
+use super::clock::Clock;
 use super::{StartError, spawn};
-use crate::event::{Class, Report, Task};
+use crate::cloud;
+use crate::event::{Call, Class, Reply, Report, Task};
 use crate::queue;
+use crate::runner;
 
 /// How long a worker waits for the next call before its thread ends; longer than a zone's polls are apart as users have
 /// them, so that these keep one.
@@ -29,6 +32,22 @@ pub(super) struct Pool {
     groups: BTreeMap<Class, Group>,
     done: Sender<Report>,
     stopping: Arc<AtomicBool>,
+    license: License,
+}
+
+/// Until when calls may be begun, on the clock of the process. A call that has waited for a worker, or a loop that hangs, does
+/// not outlast the lead that it was handed out under.
+#[derive(Clone)]
+struct License {
+    clock: Clock,
+    until_ms: Arc<AtomicU64>,
+}
+
+impl License {
+    fn permits(&self, class: Class) -> bool {
+        let is_free = matches!(class, Class::Lease | Class::Operator);
+        is_free || self.clock.now().mono < Duration::from_millis(self.until_ms.load(Ordering::Relaxed))
+    }
 }
 
 /// The workers of one class, and the calls that wait for them.
@@ -52,9 +71,14 @@ impl Spawned {
 }
 
 impl Pool {
-    /// A pool of up to `workers` for each class, whose threads end after `idle_max` without a call. The reports come out of the channel, which holds as many as can ever be
-    /// under way.
-    pub(super) fn new(workers: usize, idle_max: Duration, caller: Caller) -> (Self, Receiver<Report>) {
+    /// A pool of up to `workers` for each class, whose threads end after `idle_max` without a call. The reports come out of
+    /// the channel, which holds as many as can ever be under way.
+    pub(super) fn new(
+        workers: usize,
+        idle_max: Duration,
+        caller: Caller,
+        clock: Clock,
+    ) -> (Self, Receiver<Report>) {
         let most: usize = Class::ALL.into_iter().map(|class| queue::capacity(class, workers)).sum();
         let (done, reports) = bounded(most);
         let mut groups = BTreeMap::new();
@@ -63,7 +87,19 @@ impl Pool {
             groups.insert(class, Group { jobs, waiting, spawned: Spawned::default(), open: Arc::default() });
         }
         let (caller, stopping) = (Arc::new(caller), Arc::new(AtomicBool::new(false)));
-        (Self { caller, workers, idle_max, groups, done, stopping }, reports)
+        let license = License { clock, until_ms: Arc::default() };
+        (Self { caller, workers, idle_max, groups, done, stopping, license }, reports)
+    }
+
+    /// What makes the calls.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        self.caller.clone()
+    }
+
+    /// Calls, those for Leases excepted, may be begun before this time and not after.
+    pub(super) fn allow_until(&self, end: Duration) {
+        let end = u64::try_from(end.as_millis()).unwrap_or(u64::MAX);
+        self.license.until_ms.store(end, Ordering::Relaxed);
     }
 
     /// Has the call made. Never blocks: the core hands out no more than the channels hold.
@@ -71,7 +107,8 @@ impl Pool {
         let class = task.id.action.class();
         let (caller, done, stopping) = (self.caller.clone(), self.done.clone(), self.stopping.clone());
         let group = self.groups.get_mut(&class).expect("every class has a group");
-        let worker = Worker { caller, done, stopping, open: group.open.clone() };
+        let license = self.license.clone();
+        let worker = Worker { caller, done, stopping, license, open: group.open.clone() };
         let open = group.open.fetch_add(1, Ordering::Relaxed) + 1;
         if class == Class::UserCode {
             return spawn("user-code", move || worker.work(task));
@@ -97,6 +134,7 @@ struct Worker {
     caller: Arc<Caller>,
     done: Sender<Report>,
     stopping: Arc<AtomicBool>,
+    license: License,
     open: Arc<AtomicUsize>,
 }
 
@@ -126,9 +164,26 @@ impl Worker {
         if self.stopping.load(Ordering::Relaxed) {
             return false;
         }
-        let reply = self.caller.call(&task.call);
+        let reply = if self.license.permits(task.id.action.class()) {
+            self.caller.call(&task.call)
+        } else {
+            unsent(&task.call)
+        };
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.done.send(Report { id: task.id, reply }).is_ok()
+    }
+}
+
+/// For a call that was not made: it is tried again, if this agent acts again.
+fn unsent(call: &Call) -> Reply {
+    const WHY: &str = "not sent: the lease was lost while the call waited";
+    match call {
+        Call::Kubernetes(_) => Reply::Kubernetes(Err(k8s::Error::Transport {
+            server: "the API server".to_owned(),
+            cause: WHY.to_owned(),
+        })),
+        Call::Cloud { .. } => Reply::Cloud(Err(cloud::Error::Transport(WHY.to_owned()))),
+        Call::Runner { .. } => Reply::Runner(Err(runner::Error::Unreachable(WHY.to_owned()))),
     }
 }
 
@@ -152,7 +207,8 @@ mod tests {
             cloud_ingest: String::new(),
             runners: None,
         };
-        let (mut pool, done) = Pool::new(2, Duration::ZERO, caller);
+        let (mut pool, done) = Pool::new(2, Duration::ZERO, caller, Clock::start());
+        pool.allow_until(Duration::MAX);
         for n in 0..500 {
             let key = Key::Run(ObjectKey::new("ns".to_owned(), format!("run-{n}")));
             let id = TaskId { key, action: Action::CreateJob(1) };

@@ -25,13 +25,12 @@ pub(super) fn config(env: &Environment) -> Result<Config, ConfigError> {
             problem,
         })?;
     let dir = dir(env);
-    let namespace = match read(&dir.join("namespace")) {
-        Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
-        _ => plain.namespace.clone(),
-    };
+    let text = read(&dir.join("namespace")).unwrap_or_default();
+    let namespace = Some(text.trim().to_owned()).filter(|namespace| !namespace.is_empty());
     Ok(Config {
         origin: Origin::InCluster,
-        namespace,
+        names_namespace: namespace.is_some(),
+        namespace: namespace.unwrap_or_else(|| plain.namespace.clone()),
         trust: Trust::Authorities(Pem::File(dir.join("ca.crt"))),
         credentials: Credentials::TokenFile(dir.join("token")),
         ..plain

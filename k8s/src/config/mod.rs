@@ -29,6 +29,8 @@ pub struct Config {
     pub origin: Origin,
     /// The context's namespace, or the pod's own; `default` where none is named.
     pub namespace: String,
+    /// Whether one is named.
+    pub names_namespace: bool,
     /// Whom to believe to be the server.
     pub trust: Trust,
     /// The name that the server's certificate is to bear, where it is not the host.
@@ -274,6 +276,7 @@ impl Config {
             server: Server::parse(url)?,
             origin: Origin::Kubeconfig { context: String::new() },
             namespace: "default".to_owned(),
+            names_namespace: false,
             trust: Trust::Public,
             tls_server_name: None,
             identity: None,

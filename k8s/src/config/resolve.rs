@@ -130,6 +130,7 @@ pub(super) fn resolve(
     let namespace = Some(context.entry.namespace.clone()).filter(|namespace| !namespace.is_empty());
     let config = Config {
         origin: Origin::Kubeconfig { context: context.name.clone() },
+        names_namespace: namespace.is_some(),
         namespace: namespace.unwrap_or_else(|| plain.namespace.clone()),
         trust,
         tls_server_name: Some(entry.tls_server_name.clone()).filter(|name| !name.is_empty()),

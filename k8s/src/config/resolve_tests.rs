@@ -82,9 +82,10 @@ users: [{name: u, user: {tokenFile: token}}]";
     let files = [("/one/config", first), ("/two/config", second)];
     let config = resolved(&files, None).unwrap();
     assert_eq!(config.server.host, "first");
-    assert_eq!(config.namespace, "web");
+    assert_eq!((config.namespace.as_str(), config.names_namespace), ("web", true));
     assert_eq!(config.credentials, Credentials::TokenFile("/two/token".into()));
     let other = resolved(&files, Some("b")).unwrap();
+    assert!(!other.names_namespace);
     assert_eq!((other.namespace.as_str(), other.credentials), ("default", Credentials::None));
 }
 

@@ -96,7 +96,7 @@ fn revoke(place: &Place, resource: &str, verb: &str) {
 fn where_all_is_well_nothing_fails_and_nothing_is_changed() {
     let place = Place::new(Scheme::Https, &[]);
     let (version, registered) = place.sim.with(|world, _| (world.api.version(), world.cloud.zones.len()));
-    let report = checked(&place, &["--namespace", NAMESPACE], &[]);
+    let report = checked(&place, &["--namespace", NAMESPACE, "--lease", "load/plz-agent"], &[]);
     assert_eq!(report.code, Some(0), "{}", report.printed);
     assert_eq!(report.report["ok"], true);
     assert_eq!(report.report["version"], env!("CARGO_PKG_VERSION"));
@@ -108,14 +108,13 @@ fn where_all_is_well_nothing_fails_and_nothing_is_changed() {
     }
     told(&report, "zones.token", "load/edge: GCk6 accepts its token");
     told(&report, "crds.fields", "keeps all");
+    told(&report, "lease", "nobody has held the Lease load/plz-agent yet");
     place.sim.with(|world, _| {
         assert_eq!(world.api.version(), version, "nothing was written");
         assert_eq!(world.cloud.zones.len(), registered);
         // Nothing else tells a good token from a bad one, and GCk6 does not mind.
         assert_eq!(world.cloud.complaints, ["Poll for \"edge\", which is not registered"]);
-        let mut refused = refused(&rules(), world.api.counts.keys());
-        refused.retain(|counted| counted.resource != "leases");
-        assert_eq!(refused, Vec::<&sim::api::Counted>::new());
+        assert_eq!(refused(&rules(), world.api.counts.keys()), Vec::<&sim::api::Counted>::new());
     });
 }
 
@@ -201,6 +200,20 @@ fn rights_and_namespaces_that_are_missing() {
     revoke(&place, "pods/proxy", "patch");
     fails(&place, &[], "permissions", "kubectl apply -k manifests/outside");
     assert_eq!(checked(&place, &["--runner-access", "direct"], &[]).code, Some(0), "then it is not needed");
+    revoke(&place, "leases", "patch");
+    fails(
+        &place,
+        &["--lease", "load/plz-agent"],
+        "permissions",
+        "may not patch leases.coordination.k8s.io/plz-agent in load",
+    );
+    fails(
+        &place,
+        &["--lease", "load/other"],
+        "permissions",
+        "may not get, patch leases.coordination.k8s.io/other in load",
+    );
+    assert_eq!(checked(&place, &[], &[]).code, Some(0), "then it is not needed");
     revoke(&place, "events", "create");
     let report = checked(&place, &[], &[]);
     assert_eq!((report.code, report.ids("warning")), (Some(0), vec!["permissions"]), "{}", report.printed);
@@ -262,7 +275,12 @@ fn a_proxy_that_refuses() {
     let serving = std::thread::Builder::new().spawn(move || {
         for stream in proxy.incoming().take(2) {
             let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 1024]).unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
             let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
             stream.write_all(answer.as_bytes()).unwrap();
         }
@@ -294,12 +312,6 @@ fn clocks_that_are_wrong() {
 #[test]
 fn a_live_k6_operator() {
     let place = Place::new(Scheme::Http, &[]);
-    let leases = Rule {
-        groups: vec!["coordination.k8s.io".to_owned()],
-        resources: vec!["leases".to_owned()],
-        names: Vec::new(),
-        verbs: vec!["list".to_owned()],
-    };
     let renew = |world: &mut World, now, time: &str| {
         let lease =
             json!({"metadata": {"name": "fcdfce80.io"}, "spec": {"holderIdentity": "op", "renewTime": time}});
@@ -308,9 +320,6 @@ fn a_live_k6_operator() {
         world.api.create(now, Kind::Lease, "default", lease).unwrap();
     };
     place.sim.with(|world, now| {
-        let mut rules = rules();
-        rules.push(leases);
-        world.api.rules = Some(rules);
         renew(world, now, "2026-01-01T00:00:00.000000Z");
     });
     // Left behind by one that is gone.

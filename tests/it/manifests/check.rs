@@ -24,7 +24,7 @@ fn asked(is_meant: impl Fn(&Right) -> bool) -> BTreeSet<String> {
 fn what_is_asked_for_is_what_is_granted() {
     let watched = asked(|right| right.place == Place::Watched && right.when != When::ProxyAccess);
     assert_eq!(watched, rights(&object(RBAC, "ClusterRole", "plz-agent")));
-    assert_eq!(asked(|right| right.place == Place::Own), rights(&object(RBAC, "Role", "plz-agent")));
+    assert_eq!(asked(|right| right.place != Place::Watched), rights(&object(RBAC, "Role", "plz-agent")));
     let proxy = asked(|right| right.when == When::ProxyAccess);
     assert_eq!(proxy, rights(&object(PROXY, "ClusterRole", "plz-agent-proxy")));
 }

@@ -48,10 +48,32 @@ fn the_agent_may_do_what_it_does_and_no_more() {
             "/pods list watch",
             "/secrets get",
             "/events create",
+            "coordination.k8s.io/leases list",
         ],
     );
-    check(&object(RBAC, "Role", "plz-agent"), &["/pods get"]);
+    check(&object(RBAC, "Role", "plz-agent"), &["/pods get", "coordination.k8s.io/leases get create patch"]);
     check(&object(PROXY, "ClusterRole", "plz-agent-proxy"), &["/pods/proxy get create update patch"]);
+}
+
+#[test]
+fn leases_are_reached_by_name() {
+    let lease = document("manifests/base/deployment.yaml");
+    let args = &lease["spec"]["template"]["spec"]["containers"][0]["args"];
+    let own = strings(args).into_iter().find_map(|arg| arg.strip_prefix("--lease=").map(str::to_owned));
+    let own = own.expect("the Deployment names its Lease");
+    for (kind, name) in [("ClusterRole", plz_agent::lease::operator::NAME), ("Role", own.as_str())] {
+        let role = object(RBAC, kind, "plz-agent");
+        let rules = role["rules"].as_array().unwrap();
+        let mut leases = 0;
+        for rule in rules.iter().filter(|rule| strings(&rule["resources"]).contains(&"leases")) {
+            leases += 1;
+            // A create has no name yet.
+            let creates = strings(&rule["verbs"]) == ["create"];
+            let names = rule.get("resourceNames").map(strings).unwrap_or_default();
+            assert_eq!(names, if creates { vec![] } else { vec![name] }, "{kind}: {rule}");
+        }
+        assert!(leases > 0, "{kind}");
+    }
 }
 
 #[test]
@@ -67,7 +89,7 @@ fn the_table_in_the_file_is_the_rules() {
         }
         // A Role's row says its namespace, the core group has no name.
         let right = resource.split(',').next().expect("split has a first part");
-        let right = if right.contains("k6.io/") || right.starts_with("batch/") {
+        let right = if right.contains(".io/") || right.starts_with("batch/") {
             right.to_owned()
         } else {
             format!("/{right}")

@@ -6,12 +6,13 @@
 mod coverage;
 mod crashes;
 mod failures;
+mod leases;
 mod runs;
 mod zones;
 
 use std::time::Duration;
 
-use plz_agent::core::Row;
+use plz_agent::core::{Row, Settings};
 use serde_json::{Value, json};
 use sim::api::{DeleteOptions, Key, Kind};
 use sim::cloud::Run;
@@ -40,7 +41,11 @@ struct Story {
 impl Story {
     /// Nothing but the namespace.
     fn empty() -> Self {
-        let mut drive = Drive::new(Options::default(), settings(7));
+        Self::empty_with(settings(7))
+    }
+
+    fn empty_with(settings: Settings) -> Self {
+        let mut drive = Drive::new(Options::default(), settings);
         let namespace = json!({"metadata": {"name": NAMESPACE}});
         drive.world.api.create(Duration::ZERO, Kind::Namespace, "", namespace).unwrap();
         Self { drive, killed: false }
@@ -48,7 +53,11 @@ impl Story {
 
     /// One zone, registered.
     fn new() -> Self {
-        let mut story = Self::empty();
+        Self::new_with(settings(7))
+    }
+
+    fn new_with(settings: Settings) -> Self {
+        let mut story = Self::empty_with(settings);
         story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
         story.until(s(5), "the zone is registered", |drive| {
             condition(&zone(drive), "PLZRegistered")["status"] == "True"
@@ -151,11 +160,14 @@ impl Story {
         self.drive.world.api.delete(self.drive.now, &key, &DeleteOptions::default()).unwrap();
     }
 
-    /// The agent's writes and reads of single objects: lists and watches do not belong to a run.
+    /// The agents' writes and reads of single objects: lists, watches and Leases do not belong to a run.
     fn api_requests(&self) -> u64 {
         let counts = &self.drive.world.api.counts;
         let of_agent = counts.iter().filter(|(what, _)| what.user_agent == USER_AGENT);
-        of_agent.filter(|(what, _)| !matches!(what.verb, "list" | "watch")).map(|(_, count)| count).sum()
+        of_agent
+            .filter(|(what, _)| !matches!(what.verb, "list" | "watch") && what.resource != "leases")
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Messages of the Events about anything.
@@ -169,7 +181,7 @@ impl Story {
     }
 
     fn rows(&self) -> BTreeMap<Row, u64> {
-        self.drive.core.rows_chosen().clone()
+        self.drive.core().rows_chosen().clone()
     }
 }
 

@@ -3,34 +3,27 @@
 //! ```text
 //!   watches ─► Core::absorb ─► Core::turn ─► tasks ─► (latency) ─► models ─► reports ─► Core::absorb
 //! ```
-//! Owns the clock, the calls under way and the watches' connections. Leaves the decisions to the core and the world to the
-//! models. Invariant: the same options give the same history; time moves only when nothing is left to do at its present.
+//! Owns the clock and the agents, of which there may be several in one world. Leaves the decisions to the core and the world
+//! to the models. Invariant: the same options give the same history; time moves only when nothing is left to do at its
+//! present; and no agent begins to act while another one could.
+
+mod follow;
+mod process;
+mod wire;
 
 use std::time::{Duration, SystemTime};
 
-use k8s::watch::{Step, Watcher};
-use k8s::{Pod, WatchEvent, WatchSpec};
-use plz_agent::cloud;
 use plz_agent::core::{Core, Settings};
-use plz_agent::event::{Call, Event, Now, Reply, Report, Seen, Task, TaskId};
-use plz_agent::runner;
-use plz_agent::testrun::api::{LABEL_TEST_RUN, TestRun};
-use plz_agent::zone::api::PrivateLoadZone;
+use plz_agent::event::ObjectKey;
+use plz_agent::lease::Candidacy;
 use plz_agent::zone::template;
-use serde::de::DeserializeOwned;
 
-use crate::api::serve::Served;
-use crate::api::watch::Watch;
-use crate::http::{Answer, Method, Request, Response};
+pub use self::process::Process;
 use crate::world::{Options, World};
 
 /// The agent as the models see it in their counts.
 pub const USER_AGENT: &str = "plz-agent/sim";
 
-/// How long a call takes unless a model makes it longer.
-const LATENCY: Duration = Duration::from_millis(2);
-/// How long a watch that failed waits.
-const WATCH_PAUSE: Duration = Duration::from_secs(1);
 /// More steps than this without the clock moving on is a loop.
 const STEPS_PER_INSTANT_MAX: u32 = 100_000;
 
@@ -39,6 +32,7 @@ const STEPS_PER_INSTANT_MAX: u32 = 100_000;
 pub fn settings(seed: u64) -> Settings {
     Settings {
         scopes: vec![None],
+        candidacy: None,
         workers: 4,
         poll_interval: Duration::from_secs(10),
         start_deadline: Duration::from_secs(300),
@@ -51,30 +45,24 @@ pub fn settings(seed: u64) -> Settings {
     }
 }
 
-/// The agent and the world that it lives in.
+/// The same for one of several agents, which are elected by the Lease `default/plz-agent`.
+#[must_use]
+pub fn candidate(seed: u64, identity: &str) -> Settings {
+    let candidacy =
+        Candidacy { lease: ObjectKey::new("default", "plz-agent"), identity: identity.to_owned() };
+    Settings { candidacy: Some(candidacy), ..settings(seed) }
+}
+
+/// The agents and the world that they live in.
 pub struct Drive {
     /// The world.
     pub world: World,
-    /// The agent.
-    pub core: Core,
+    /// The agents, those that have ended included.
+    pub agents: Vec<Process>,
     /// Virtual time since the world began.
     pub now: Duration,
-    settings: Settings,
-    watches: Vec<Box<dyn Follow>>,
-    under_way: Vec<UnderWay>,
     wall: SystemTime,
     steps_now: u32,
-}
-
-/// A call under way: first on its way to the model, then its answer on the way back.
-struct UnderWay {
-    due: Duration,
-    leg: Leg,
-}
-
-enum Leg {
-    There(Box<Task>),
-    Back(Box<Report>),
 }
 
 impl Drive {
@@ -82,24 +70,41 @@ impl Drive {
     #[must_use]
     pub fn new(options: Options, settings: Settings) -> Self {
         let wall = options.wall.0;
-        Self {
-            world: World::new(options),
-            core: Core::new(settings.clone()),
-            now: Duration::ZERO,
-            settings,
-            watches: follow_all(),
-            under_way: Vec::new(),
-            wall,
-            steps_now: 0,
-        }
+        let agents = vec![Process::new(settings)];
+        Self { world: World::new(options), agents, now: Duration::ZERO, wall, steps_now: 0 }
     }
 
-    /// Kills the agent and starts it again with an empty memory. Calls on their way there never arrive; of those on their
-    /// way back nobody hears.
+    /// The core of the first agent.
+    #[must_use]
+    pub fn core(&self) -> &Core {
+        &self.agents[0].core
+    }
+
+    /// Starts another agent; returns its place among them.
+    pub fn join(&mut self, settings: Settings) -> usize {
+        self.agents.push(Process::new(settings));
+        self.agents.len() - 1
+    }
+
+    /// Kills the first agent and starts it again with an empty memory.
     pub fn restart(&mut self) {
-        self.core = Core::new(self.settings.clone());
-        self.watches = follow_all();
-        self.under_way.clear();
+        self.agents[0] = Process::new(self.agents[0].settings.clone());
+    }
+
+    /// Sends an agent SIGTERM.
+    pub fn terminate(&mut self, agent: usize) {
+        self.agents[agent].terminate(self.now);
+    }
+
+    /// Cuts an agent off from the API server for a while.
+    pub fn cut(&mut self, agent: usize, time: Duration) {
+        self.agents[agent].cut_until = self.now + time;
+    }
+
+    /// The agent that acts.
+    #[must_use]
+    pub fn active(&self) -> Option<usize> {
+        self.agents.iter().position(|agent| agent.may_act(self.now))
     }
 
     /// Lets time pass until `holds`; false if it does not hold by `deadline`.
@@ -129,16 +134,6 @@ impl Drive {
         self.run_until(self.now + time, |_| false);
     }
 
-    /// Calls that wait for a model or are on their way back.
-    #[must_use]
-    pub fn calls_under_way(&self) -> usize {
-        self.under_way.len()
-    }
-
-    fn clock(&self) -> Now {
-        Now { mono: self.now, wall: self.wall + self.now }
-    }
-
     fn advance(&mut self, to: Duration) {
         if to > self.now {
             self.steps_now = 0;
@@ -147,213 +142,30 @@ impl Drive {
         self.world.tick(self.now);
     }
 
-    /// Does one thing that can be done at this instant; false if there is none.
+    /// Does one round of what can be done at this instant; false if there is nothing.
     fn step(&mut self) -> bool {
         self.steps_now += 1;
-        assert!(self.steps_now < STEPS_PER_INSTANT_MAX, "the agent spins at {:?}", self.now);
-        let now = self.clock();
-        let mut seen = Vec::new();
-        for watch in &mut self.watches {
-            watch.poll(self.now, &mut self.world, &mut seen);
-        }
-        let mut busy = !seen.is_empty();
-        for what in seen {
-            self.core.absorb(now, Event::Seen { scope: None, what: Box::new(what) });
-        }
-        while let Some(at) = self.under_way.iter().position(|call| call.due <= self.now) {
-            busy = true;
-            match self.under_way.remove(at).leg {
-                Leg::There(task) => self.arrive(*task),
-                Leg::Back(report) => self.core.absorb(now, Event::Done(*report)),
+        assert!(self.steps_now < STEPS_PER_INSTANT_MAX, "the agents spin at {:?}", self.now);
+        let mut is_busy = false;
+        for at in 0..self.agents.len() {
+            let (did, acts) = self.agents[at].step(self.now, self.wall, &mut self.world);
+            is_busy |= did;
+            if acts {
+                self.acts_alone(at);
             }
         }
-        for task in self.core.turn(now) {
-            busy = true;
-            self.under_way.push(UnderWay { due: self.now + LATENCY / 2, leg: Leg::There(Box::new(task)) });
-        }
-        busy
+        is_busy
+    }
+
+    fn acts_alone(&self, at: usize) {
+        let able: Vec<usize> =
+            (0..self.agents.len()).filter(|other| self.agents[*other].may_act(self.now)).collect();
+        assert_eq!(able, [at], "who may act at {:?} when agent {at} does", self.now);
     }
 
     fn next_event(&self) -> Option<Duration> {
-        let calls = self.under_way.iter().map(|call| call.due);
-        let watches = self.watches.iter().map(|watch| watch.next_wakeup());
-        let core = self.core.next_deadline();
-        let world = self.world.next_wakeup();
+        let agents = self.agents.iter().filter_map(|agent| agent.next_event(self.now));
         // What is due already has been done; asking for it again would stop the clock.
-        calls
-            .chain(watches)
-            .chain(core)
-            .chain(world)
-            .map(|at| at.max(self.now + Duration::from_micros(1)))
-            .min()
-    }
-
-    /// A call reaches its model.
-    fn arrive(&mut self, Task { id, call }: Task) {
-        let (answer, convert): (Answer, fn(Option<Response>) -> Reply) = match &call {
-            Call::Kubernetes(request) => {
-                (self.world.serve_api(self.now, &to_api(request)).answer(), |response| {
-                    Reply::Kubernetes(from_api(response))
-                })
-            }
-            Call::Cloud { request, token } => {
-                let sent = to_cloud(request, token.expose());
-                (self.world.serve_cloud(self.now, &sent), |response| Reply::Cloud(from_cloud(response)))
-            }
-            Call::Runner { target, request } => {
-                let sent = to_runner(request);
-                (self.world.serve_pod(self.now, &target.ip, &sent), |response| {
-                    Reply::Runner(from_runner(response))
-                })
-            }
-        };
-        let late = if let Answer::After(late, _) = &answer { *late } else { Duration::ZERO };
-        self.answer(id, late, convert(answer.response()));
-    }
-
-    fn answer(&mut self, id: TaskId, late: Duration, reply: Reply) {
-        let report = Box::new(Report { id, reply });
-        self.under_way.push(UnderWay { due: self.now + late + LATENCY / 2, leg: Leg::Back(report) });
-    }
-}
-
-fn to_api(request: &k8s::Request) -> Request {
-    let method = Method::parse(request.method.as_str()).expect("the models know the client's methods");
-    let mut sent = Request::new(method, &request.target).with_header("user-agent", USER_AGENT);
-    if let Some(content_type) = request.content_type {
-        sent = sent.with_header("content-type", content_type);
-    }
-    sent.body.clone_from(&request.body);
-    sent
-}
-
-fn from_api(response: Option<Response>) -> Result<Vec<u8>, k8s::Error> {
-    let Some(response) = response else {
-        return Err(k8s::Error::Transport { server: "sim".to_owned(), cause: "connection reset".to_owned() });
-    };
-    k8s::status::interpret(response.status, retry_after(&response), response.body)
-}
-
-fn to_cloud(request: &cloud::Request, token: &str) -> Request {
-    let method = Method::parse(request.method).expect("the models know the agent's methods");
-    let mut sent = Request::new(method, &request.path)
-        .with_header("authorization", &format!("Token {token}"))
-        .with_header("content-type", "application/json")
-        .with_header("user-agent", USER_AGENT);
-    if let Some(key) = &request.idempotency_key {
-        sent = sent.with_header("k6-idempotency-key", key);
-    }
-    sent.body = request.body.clone().unwrap_or_default();
-    sent
-}
-
-fn from_cloud(response: Option<Response>) -> Result<Vec<u8>, cloud::Error> {
-    let response = response.ok_or_else(|| cloud::Error::Transport("connection reset".to_owned()))?;
-    cloud::reply::interpret(response.status, retry_after(&response), &response.body)?;
-    Ok(response.body)
-}
-
-fn to_runner(request: &runner::Request) -> Request {
-    let method = Method::parse(request.method).expect("the models know the agent's methods");
-    let mut sent = Request::new(method, request.path);
-    if let Some(content_type) = request.content_type {
-        sent = sent.with_header("content-type", content_type);
-    }
-    sent.body.clone_from(&request.body);
-    sent
-}
-
-fn from_runner(response: Option<Response>) -> Result<Vec<u8>, runner::Error> {
-    let response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
-    runner::interpret(response.status, &response.body)?;
-    Ok(response.body)
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    response.header("retry-after")?.parse().ok().map(Duration::from_secs)
-}
-
-/// One watch of the agent, whatever its kind.
-trait Follow {
-    /// Takes what has come, and opens what is closed.
-    fn poll(&mut self, now: Duration, world: &mut World, seen: &mut Vec<Seen>);
-
-    /// When there may be more although nothing changes.
-    fn next_wakeup(&self) -> Duration;
-}
-
-struct Following<T> {
-    watcher: Watcher<T>,
-    stream: Option<Watch>,
-    not_before: Duration,
-    wrap: fn(WatchEvent<T>) -> Seen,
-}
-
-fn follow_all() -> Vec<Box<dyn Follow>> {
-    let zones = WatchSpec::new(plz_agent::zone::api::RESOURCE, None);
-    let runs = WatchSpec::new(plz_agent::testrun::api::RESOURCE, None);
-    let pods = WatchSpec::new(k8s::PODS, None).with_labels(LABEL_TEST_RUN);
-    vec![
-        following::<PrivateLoadZone>(zones, Seen::Zone),
-        following::<TestRun>(runs, Seen::Run),
-        following::<Pod>(pods, Seen::Pod),
-    ]
-}
-
-fn following<T: DeserializeOwned + 'static>(
-    spec: WatchSpec,
-    wrap: fn(WatchEvent<T>) -> Seen,
-) -> Box<dyn Follow> {
-    Box::new(Following { watcher: Watcher::new(spec), stream: None, not_before: Duration::ZERO, wrap })
-}
-
-impl<T: DeserializeOwned> Follow for Following<T> {
-    fn poll(&mut self, now: Duration, world: &mut World, seen: &mut Vec<Seen>) {
-        let mut out = Vec::new();
-        if let Some(stream) = &mut self.stream {
-            let polled = stream.poll(now, &world.api);
-            let mut step =
-                if polled.lines.is_empty() { Step::Read } else { self.watcher.read(&polled.lines, &mut out) };
-            if step == Step::Read && polled.is_over {
-                step = self.watcher.cut(k8s::watch::Cut::End, &mut out);
-            }
-            self.take(now, &step);
-        } else if self.not_before <= now {
-            let request = to_api(&self.watcher.request());
-            let served = world.serve_api(now, &request);
-            let step = match served {
-                Served::Watch(stream) => {
-                    self.stream = Some(stream);
-                    self.watcher.opened(Ok(()), &mut out)
-                }
-                Served::Answer(answer) => {
-                    let answer = from_api(answer.response());
-                    if self.watcher.is_watching() {
-                        self.watcher.opened(answer.map(drop), &mut out)
-                    } else {
-                        self.watcher.listed(answer, &mut out)
-                    }
-                }
-            };
-            self.take(now, &step);
-        }
-        seen.extend(out.into_iter().map(self.wrap));
-    }
-
-    fn next_wakeup(&self) -> Duration {
-        self.stream.as_ref().map_or(self.not_before, Watch::next_wakeup)
-    }
-}
-
-impl<T: DeserializeOwned> Following<T> {
-    fn take(&mut self, now: Duration, step: &Step) {
-        match step {
-            Step::Read => {}
-            Step::Send => self.stream = None,
-            Step::Wait(_) => {
-                self.stream = None;
-                self.not_before = now + WATCH_PAUSE;
-            }
-        }
+        agents.chain(self.world.next_wakeup()).map(|at| at.max(self.now + Duration::from_micros(1))).min()
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::resource::{Resource, Scope};
+use super::resource::{Kind, Resource, Scope};
 use super::status::Status;
 use crate::http::{Method, Request};
 
@@ -21,6 +21,8 @@ pub struct Call {
     pub namespace: String,
     /// The object's name; empty for collections.
     pub name: String,
+    /// The name that authorization sees: of a list or watch that is narrowed to one object by `metadata.name`, that one's.
+    pub authorized_name: String,
     /// What follows the subresource (`v1/status` of a proxied call).
     pub rest: String,
 }
@@ -57,6 +59,8 @@ pub struct Counted {
     pub subresource: String,
     /// Namespace; empty for all.
     pub namespace: String,
+    /// The name that authorization sees, of Leases alone: their rules are narrowed to names.
+    pub name: String,
     /// The `User-Agent` header.
     pub user_agent: String,
 }
@@ -94,8 +98,12 @@ impl Call {
             (Method::Delete, true) => "deletecollection",
             (Method::Delete, false) => "delete",
         };
+        let selected =
+            request.query("fieldSelector").and_then(|fields| fields.strip_prefix("metadata.name="));
+        let selected = selected.filter(|_| matches!(verb, "list" | "watch" | "deletecollection"));
         Some(Self {
             verb,
+            authorized_name: selected.filter(|_| name.is_empty()).unwrap_or(name).to_owned(),
             resource,
             subresource: subresource.to_owned(),
             namespace: namespace.to_owned(),
@@ -112,6 +120,9 @@ impl Call {
             resource: self.resource.plural,
             subresource: self.subresource.clone(),
             namespace: self.namespace.clone(),
+            name: Some(self.authorized_name.clone())
+                .filter(|_| self.resource.kind == Kind::Lease)
+                .unwrap_or_default(),
             user_agent: user_agent.to_owned(),
         }
     }

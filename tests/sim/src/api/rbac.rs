@@ -57,16 +57,19 @@ impl Rule {
 
 /// Whether `rules` permit the call. A pod's port in a proxied name (`pod:6565`) is part of the name, as on a real server.
 pub fn allowed(rules: &[Rule], call: &Call) -> bool {
-    permitted(rules, call.resource.group, &with_subresource(call), &call.name, call.verb)
+    permitted(rules, call.resource.group, &with_subresource(call), &call.authorized_name, call.verb)
 }
 
-/// The calls among those counted that `rules` do not permit; rules for certain names only permit none of them.
+/// The calls among those counted that `rules` do not permit; rules for certain names only permit none of them but those of
+/// which the name is counted.
 pub fn refused<'a>(rules: &[Rule], counts: impl Iterator<Item = &'a Counted>) -> Vec<&'a Counted> {
     let resource = |counted: &Counted| match counted.subresource.as_str() {
         "" => counted.resource.to_owned(),
         subresource => format!("{}/{subresource}", counted.resource),
     };
-    counts.filter(|counted| !permitted(rules, counted.group, &resource(counted), "", counted.verb)).collect()
+    counts
+        .filter(|counted| !permitted(rules, counted.group, &resource(counted), &counted.name, counted.verb))
+        .collect()
 }
 
 /// The same by the words of a SelfSubjectAccessReview; `resource` includes the subresource.
@@ -92,6 +95,18 @@ mod tests {
 
     #[test]
     fn rules_permit_what_they_name() {
+        let named = "kind: Role\nrules:\n- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [a], verbs: [list, patch]}\n";
+        let rules = Rule::from_yaml(named).unwrap();
+        for (target, expected) in [
+            ("", false),
+            ("?fieldSelector=metadata.name%3Da", true),
+            ("?fieldSelector=metadata.name%3Db", false),
+        ] {
+            let target = format!("/apis/coordination.k8s.io/v1/leases{target}");
+            let call = Call::parse(&Request::new(Method::Get, &target)).unwrap();
+            assert_eq!(allowed(&rules, &call), expected, "{target}");
+            assert_eq!(refused(&rules, [call.counted("agent")].iter()).is_empty(), expected, "{target}");
+        }
         let rules = Rule::from_yaml(
             "kind: Role\nrules:\n- {apiGroups: [''], resources: [secrets], resourceNames: [token], verbs: [get]}\n\
              ---\nkind: Deployment\n---\nkind: ClusterRole\nrules:\n- {apiGroups: [k6.io], resources: [testruns/status], verbs: ['*']}\n",

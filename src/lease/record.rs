@@ -1,0 +1,207 @@
+//! A Lease as far as an election reads it, and the requests that an election makes.
+//!
+//! Owns the wire format, as client-go writes it, so that `kubectl get lease` reads well. Leaves alone who holds it. Invariant:
+//! a change is written on condition of the `resourceVersion` that it is based on; of two writers, one gets 409.
+
+use std::time::{Duration, SystemTime};
+
+use k8s::{ObjectMeta, Request};
+use serde_json::json;
+
+use crate::event::ObjectKey;
+
+/// `spec.leaseDurationSeconds` of ours: how long an agent that has died keeps the others waiting.
+pub const LEASE_DURATION: Duration = Duration::from_secs(15);
+
+/// What stands in a Lease. Times in it are of its writer's clock and are not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it is.
+    pub key: ObjectKey,
+    /// Tells it from an earlier Lease of that name.
+    pub uid: String,
+    /// Changes with every write.
+    pub version: String,
+    /// `spec.holderIdentity`; empty when nobody holds it.
+    pub holder: String,
+    /// For how long it holds without being renewed.
+    pub duration: Duration,
+    /// `spec.leaseTransitions`: how often it has changed hands.
+    pub transitions: u32,
+}
+
+#[derive(Default)]
+struct Lease {
+    metadata: ObjectMeta,
+    spec: Spec,
+}
+k8s::readable!(Lease { metadata: "metadata", spec: "spec" });
+
+#[derive(Default)]
+struct Spec {
+    holder: String,
+    duration_s: i64,
+    transitions: i64,
+}
+k8s::readable!(Spec {
+    holder: "holderIdentity",
+    duration_s: "leaseDurationSeconds",
+    transitions: "leaseTransitions",
+});
+
+#[derive(Default)]
+struct List {
+    items: Vec<Lease>,
+}
+k8s::readable!(List { items: "items" });
+
+impl From<Lease> for Record {
+    fn from(Lease { metadata, spec }: Lease) -> Self {
+        let seconds = u64::try_from(spec.duration_s).ok().filter(|seconds| *seconds > 0);
+        Self {
+            key: metadata.key(),
+            uid: metadata.uid,
+            version: metadata.resource_version,
+            holder: spec.holder,
+            duration: seconds.map_or(LEASE_DURATION, Duration::from_secs),
+            transitions: u32::try_from(spec.transitions).unwrap_or_default(),
+        }
+    }
+}
+
+impl Record {
+    /// Reads a Lease; the error says what is wrong with it. One without a version is refused, since a write that is based on
+    /// it would be unconditional.
+    pub fn read(body: &[u8]) -> Result<Self, k8s::Error> {
+        let record = k8s::status::decode::<Lease>("the Lease", body).map(Self::from)?;
+        if record.version.is_empty() {
+            let cause = "it has no metadata.resourceVersion".to_owned();
+            return Err(k8s::Error::Decode { what: "the Lease".to_owned(), cause });
+        }
+        Ok(record)
+    }
+
+    /// Reads a list of Leases.
+    pub fn read_list(body: &[u8]) -> Result<Vec<Self>, k8s::Error> {
+        let list: List = k8s::status::decode("the list of Leases", body)?;
+        Ok(list.items.into_iter().map(Self::from).collect())
+    }
+
+    /// The request that extends the holder's time.
+    #[must_use]
+    pub fn renewal(&self, wall: SystemTime) -> Request {
+        let spec = json!({
+            "holderIdentity": self.holder,
+            "leaseDurationSeconds": LEASE_DURATION.as_secs(),
+            "renewTime": k8s::meta::format_micro_time(wall),
+        });
+        self.patch(&spec)
+    }
+
+    /// The request that makes `identity` the holder.
+    #[must_use]
+    pub fn takeover(&self, identity: &str, wall: SystemTime) -> Request {
+        self.patch(&spec(identity, self.transitions.saturating_add(1), wall))
+    }
+
+    /// The request that gives it up, so that the next one need not wait.
+    #[must_use]
+    pub fn release(&self, wall: SystemTime) -> Request {
+        let now = k8s::meta::format_micro_time(wall);
+        self.patch(&json!({ "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now }))
+    }
+
+    fn patch(&self, spec: &serde_json::Value) -> Request {
+        // With its uid too: the version of a Lease that was deleted and made again says nothing of this one.
+        let patch = json!({ "metadata": { "resourceVersion": self.version, "uid": self.uid }, "spec": spec });
+        k8s::LEASES.merge_patch(Some(&self.key.namespace), &self.key.name, &patch)
+    }
+}
+
+/// The request that creates a Lease with `identity` as its holder; 409 `AlreadyExists` when somebody else was faster.
+#[must_use]
+pub fn creation(lease: &ObjectKey, identity: &str, wall: SystemTime) -> Request {
+    let object = json!({
+        "apiVersion": k8s::LEASES.api_version(),
+        "kind": "Lease",
+        "metadata": { "name": lease.name, "namespace": lease.namespace },
+        "spec": spec(identity, 0, wall),
+    });
+    k8s::LEASES.create(Some(&lease.namespace), &object)
+}
+
+fn spec(identity: &str, transitions: u32, wall: SystemTime) -> serde_json::Value {
+    let now = k8s::meta::format_micro_time(wall);
+    json!({
+        "holderIdentity": identity,
+        "leaseDurationSeconds": LEASE_DURATION.as_secs(),
+        "acquireTime": now,
+        "renewTime": now,
+        "leaseTransitions": transitions,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"metadata":{"name":"plz-agent","namespace":"ns","uid":"u","resourceVersion":"7"},
+        "spec":{"holderIdentity":"a_1","leaseDurationSeconds":20,"leaseTransitions":4,"renewTime":"2099-01-01T00:00:00.000000Z"}}"#;
+
+    #[test]
+    fn a_lease_is_read_with_tolerance() {
+        let record = Record::read(BODY.as_bytes()).unwrap();
+        assert_eq!((record.holder.as_str(), record.duration.as_secs(), record.transitions), ("a_1", 20, 4));
+        for spec in
+            ["null", "{}", r#"{"leaseDurationSeconds":0,"leaseTransitions":-1,"holderIdentity":null}"#]
+        {
+            let body = format!(r#"{{"metadata":{{"resourceVersion":"1","labels":null}},"spec":{spec}}}"#);
+            let record = Record::read(body.as_bytes()).unwrap();
+            assert_eq!(
+                (record.holder.as_str(), record.duration, record.transitions),
+                ("", LEASE_DURATION, 0)
+            );
+        }
+        assert_eq!(Record::read_list(br#"{"items":null}"#), Ok(Vec::new()));
+        let error = Record::read(br#"{"spec":{"holderIdentity":["s3cret"]}}"#).unwrap_err().to_string();
+        assert!(error.contains("spec.holderIdentity is not text") && !error.contains("s3cret"), "{error}");
+        assert!(
+            Record::read(b"{}").is_err()
+                && Record::read(b"<html>").is_err()
+                && Record::read_list(b"[]").is_err()
+        );
+    }
+
+    #[track_caller]
+    fn check(request: &Request, target: &str, body: &str) {
+        assert_eq!(format!("{request:?}"), target);
+        assert_eq!(String::from_utf8_lossy(&request.body), body);
+    }
+
+    #[test]
+    fn what_is_sent() {
+        let record = Record::read(BODY.as_bytes()).unwrap();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_000_009);
+        let target = "PATCH /apis/coordination.k8s.io/v1/namespaces/ns/leases/plz-agent";
+        check(
+            &record.renewal(at),
+            target,
+            r#"{"metadata":{"resourceVersion":"7","uid":"u"},"spec":{"holderIdentity":"a_1","leaseDurationSeconds":15,"renewTime":"1970-01-01T00:00:01.000009Z"}}"#,
+        );
+        check(
+            &record.takeover("b_2", at),
+            target,
+            r#"{"metadata":{"resourceVersion":"7","uid":"u"},"spec":{"acquireTime":"1970-01-01T00:00:01.000009Z","holderIdentity":"b_2","leaseDurationSeconds":15,"leaseTransitions":5,"renewTime":"1970-01-01T00:00:01.000009Z"}}"#,
+        );
+        check(
+            &record.release(at),
+            target,
+            r#"{"metadata":{"resourceVersion":"7","uid":"u"},"spec":{"holderIdentity":"","leaseDurationSeconds":1,"renewTime":"1970-01-01T00:00:01.000009Z"}}"#,
+        );
+        check(
+            &creation(&record.key, "b_2", at),
+            "POST /apis/coordination.k8s.io/v1/namespaces/ns/leases",
+            r#"{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"plz-agent","namespace":"ns"},"spec":{"acquireTime":"1970-01-01T00:00:01.000009Z","holderIdentity":"b_2","leaseDurationSeconds":15,"leaseTransitions":0,"renewTime":"1970-01-01T00:00:01.000009Z"}}"#,
+        );
+    }
+}

@@ -1,0 +1,363 @@
+//! Both state machines on their own: what is asked when, and what follows from each answer.
+
+use std::time::{Duration, SystemTime};
+
+use k8s::status::Status;
+use serde_json::json;
+
+use super::election::{Election, LEAD_DURATION, RENEW_INTERVAL};
+use super::operator::{NAME, Operators};
+use super::{Candidacy, Duty};
+use crate::event::{Action, Now, ObjectKey};
+
+type Answer = Result<Vec<u8>, k8s::Error>;
+
+const S: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
+
+fn at(mono: Duration) -> Now {
+    Now { mono, wall: SystemTime::UNIX_EPOCH }
+}
+
+fn error(code: u16, reason: &str) -> Answer {
+    let status = Status { code, reason: reason.to_owned(), message: "no".to_owned(), retry_after: None };
+    Err(k8s::Error::Api { status })
+}
+
+fn unreachable() -> Answer {
+    Err(k8s::Error::Transport { server: "s".to_owned(), cause: "cut".to_owned() })
+}
+
+/// A Lease; its times are those of a clock that is years off.
+fn lease(holder: &str, version: u64, transitions: u32) -> Answer {
+    let renewed =
+        if version.is_multiple_of(2) { "2099-01-01T00:00:00.000000Z" } else { "1980-01-01T00:00:00.000000Z" };
+    Ok(json!({
+        "metadata": {"name": "l", "namespace": "ns", "uid": "u", "resourceVersion": version.to_string()},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15, "leaseTransitions": transitions,
+            "renewTime": renewed, "acquireTime": renewed},
+    })
+    .to_string()
+    .into_bytes())
+}
+
+/// An election of which `me` is a candidate.
+struct Round(Election);
+
+impl Round {
+    fn new() -> Self {
+        let lease = ObjectKey::new("ns", "l");
+        Self(Election::new(Candidacy { lease, identity: "me".to_owned() }))
+    }
+
+    /// The call that is due at a time, and its answer at the same time.
+    #[track_caller]
+    fn step(&mut self, now: Duration, expected: Action, answer: Answer) {
+        self.send(now, expected);
+        self.0.learn(now, expected, answer);
+    }
+
+    #[track_caller]
+    fn send(&mut self, now: Duration, expected: Action) {
+        assert_eq!(self.0.next_call().map(|at| at.max(now)), Some(now), "the next call at {now:?}");
+        let call = self.0.call(at(now));
+        assert_eq!(call.map(|(action, _)| action), Some(expected), "at {now:?}");
+        assert!(self.0.call(at(now + 100 * S)).is_none(), "one call at a time");
+    }
+
+    #[track_caller]
+    fn rests(&mut self, until: Duration) {
+        assert_eq!(self.0.next_call(), Some(until));
+        assert!(self.0.call(at(until - MS)).is_none());
+    }
+
+    /// One who leads since `now`.
+    fn leader(now: Duration) -> Self {
+        let mut round = Self::new();
+        round.step(now, Action::ReadLease, error(404, "NotFound"));
+        round.step(now, Action::CreateLease, lease("me", 1, 0));
+        assert!(round.0.leads(now));
+        round
+    }
+}
+
+#[test]
+fn the_first_one_creates_the_lease_and_renews_it() {
+    let mut round = Round::new();
+    assert!(!round.0.is_answered());
+    round.step(S, Action::ReadLease, error(404, "NotFound"));
+    assert!(round.0.is_answered() && !round.0.leads(S));
+    round.send(S, Action::CreateLease);
+    round.0.learn(3 * S, Action::CreateLease, lease("me", 1, 0));
+    // It counts from when it was sent.
+    assert_eq!(round.0.lead_end(), Some(S + LEAD_DURATION));
+    assert_eq!(round.0.term(), Some(("u".to_owned(), 0)));
+    round.rests(S + RENEW_INTERVAL);
+    round.step(S + RENEW_INTERVAL, Action::WriteLease, lease("me", 2, 0));
+    assert!(round.0.leads(S + RENEW_INTERVAL + LEAD_DURATION - MS));
+    assert!(!round.0.leads(S + RENEW_INTERVAL + LEAD_DURATION));
+}
+
+#[test]
+fn of_two_who_create_one_reads() {
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, error(404, "NotFound"));
+    round.step(S, Action::CreateLease, error(409, "AlreadyExists"));
+    assert!(!round.0.leads(S));
+    round.step(S + 500 * MS, Action::ReadLease, lease("other", 1, 0));
+    assert_eq!(round.0.other_holder(), Some("other"));
+}
+
+#[test]
+fn whoever_does_not_renew_loses_it_after_its_duration_on_our_clock() {
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, lease("other", 1, 3));
+    round.step(6 * S, Action::ReadLease, lease("other", 2, 3));
+    round.step(11 * S, Action::ReadLease, lease("other", 2, 3));
+    // An answer that does not come is no change.
+    round.step(16 * S, Action::ReadLease, unreachable());
+    round.rests(21 * S);
+    round.send(21 * S, Action::WriteLease);
+    assert!(!round.0.leads(21 * S), "it takes the answer");
+    round.0.learn(21 * S, Action::WriteLease, lease("me", 3, 4));
+    assert!(round.0.leads(21 * S));
+    assert_eq!(round.0.term(), Some(("u".to_owned(), 4)));
+}
+
+#[test]
+fn a_record_that_changes_in_any_way_is_alive() {
+    let mut round = Round::new();
+    for (second, version) in (0..40u32).zip(1..) {
+        // The transitions of another writer may even go back.
+        round.step(S * second * 5, Action::ReadLease, lease("other", version, 9 % (second + 1)));
+    }
+    assert_eq!(round.0.term(), None);
+}
+
+#[test]
+fn a_lease_that_was_given_up_is_taken_at_once() {
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, lease("other", 1, 0));
+    round.step(6 * S, Action::ReadLease, lease("", 2, 0));
+    round.send(6 * S, Action::WriteLease);
+    // And another one was faster.
+    round.0.learn(6 * S, Action::WriteLease, error(409, "Conflict"));
+    round.rests(6 * S + 500 * MS);
+    round.step(6 * S + 500 * MS, Action::ReadLease, lease("third", 3, 1));
+    assert_eq!(round.0.other_holder(), Some("third"));
+    round.rests(11 * S + 500 * MS);
+}
+
+#[test]
+fn a_renewal_that_nobody_heard_of_is_found_in_the_lease() {
+    let mut round = Round::leader(S);
+    round.send(6 * S, Action::WriteLease);
+    round.0.learn(8 * S, Action::WriteLease, unreachable());
+    round.step(8 * S + 500 * MS, Action::WriteLease, error(409, "Conflict"));
+    assert!(round.0.leads(9 * S), "nobody else can have it yet");
+    round.step(9 * S, Action::ReadLease, lease("me", 2, 0));
+    assert_eq!(round.0.lead_end(), Some(11 * S), "a look is no renewal");
+    round.step(9 * S, Action::WriteLease, lease("me", 3, 0));
+    assert_eq!((round.0.lead_end(), round.0.term()), (Some(19 * S), Some(("u".to_owned(), 0))));
+}
+
+#[test]
+fn a_lead_ends_though_the_answer_comes_late() {
+    let mut round = Round::leader(S);
+    round.send(6 * S, Action::WriteLease);
+    assert_eq!(round.0.next_call(), None);
+    assert!(!round.0.leads(11 * S));
+    round.0.learn(17 * S, Action::WriteLease, lease("me", 2, 0));
+    assert!(!round.0.leads(17 * S), "it was sent 11 s ago");
+    // Nobody has taken it meanwhile: the same term.
+    round.step(17 * S, Action::WriteLease, lease("me", 3, 0));
+    assert!(round.0.leads(17 * S));
+    assert_eq!(round.0.term(), Some(("u".to_owned(), 0)));
+}
+
+#[test]
+fn a_lease_that_others_have_taken_is_theirs() {
+    let mut round = Round::leader(S);
+    round.step(6 * S, Action::WriteLease, error(409, "Conflict"));
+    round.step(6 * S + 500 * MS, Action::ReadLease, lease("other", 5, 1));
+    assert!(!round.0.leads(6 * S + 500 * MS), "though its time is not over");
+    assert_eq!((round.0.term(), round.0.other_holder()), (None, Some("other")));
+}
+
+#[test]
+fn a_lease_that_is_deleted_ends_the_lead_and_is_made_anew() {
+    let mut round = Round::leader(S);
+    round.step(6 * S, Action::WriteLease, error(404, "NotFound"));
+    assert!(!round.0.leads(6 * S));
+    assert_eq!(round.0.term(), None);
+    round.step(6 * S, Action::CreateLease, lease("me", 9, 0));
+    assert!(round.0.leads(6 * S));
+
+    // A standby leaves the holder the time to notice.
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, lease("other", 1, 0));
+    for second in [6, 11, 16] {
+        round.step(second * S, Action::ReadLease, error(404, "NotFound"));
+    }
+    round.step(21 * S, Action::CreateLease, lease("me", 9, 0));
+}
+
+#[test]
+fn what_goes_wrong_is_kept_and_tried_again() {
+    let mut round = Round::new();
+    let broken = br#"{"metadata":{"resourceVersion":"1"},"spec":"x"}"#.to_vec();
+    let check = |round: &Round, part: &str| {
+        let problem = round.0.problem().unwrap_or_default();
+        assert!(problem.contains(part), "{problem}");
+    };
+    round.step(S, Action::ReadLease, Ok(broken));
+    check(&round, "spec is not an object");
+    round.step(3 * S, Action::ReadLease, error(403, "Forbidden"));
+    check(&round, "grant create on leases, and get and patch on leases l in namespace ns");
+    assert!(!round.0.is_answered());
+    round.step(5 * S, Action::ReadLease, error(404, "NotFound"));
+    round.step(5 * S, Action::CreateLease, error(404, "NotFound"));
+    check(&round, "create the namespace ns");
+    round.step(10 * S, Action::CreateLease, lease("me", 1, 0));
+    assert_eq!(round.0.problem(), None);
+}
+
+#[test]
+fn only_a_lease_of_ours_is_given_up() {
+    assert!(Round::new().0.release(at(S)).is_none());
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, lease("other", 1, 0));
+    assert!(round.0.release(at(S)).is_none());
+    let mut round = Round::leader(S);
+    let (action, request) = round.0.release(at(2 * S)).unwrap();
+    assert_eq!(action, Action::WriteLease);
+    assert!(String::from_utf8_lossy(&request.body).contains(r#""holderIdentity":"""#));
+    assert!(!round.0.leads(2 * S) && round.0.call(at(100 * S)).is_none());
+}
+
+/// Looks in all namespaces.
+struct Looks(Operators);
+
+impl Looks {
+    fn new() -> Self {
+        Self(Operators::new(&[None]))
+    }
+
+    /// The look that is due at a time; then whether an operator is live.
+    #[track_caller]
+    fn look(&mut self, now: Duration, answer: Answer, live: Option<&str>) {
+        assert_eq!(self.0.next_deadline().map(|at| at.max(now)), Some(now), "the next look at {now:?}");
+        let calls = self.0.calls(now);
+        assert_eq!(calls.len(), 1, "at {now:?}");
+        assert!(self.0.calls(now).is_empty(), "one look at a time");
+        self.0.learn(now, &calls[0].0, answer);
+        assert_eq!(self.0.live().map(|(_, holder)| holder), live, "at {now:?}");
+    }
+}
+
+fn operators(records: &[(&str, u64, u64)]) -> Answer {
+    let item = |(holder, version, seconds): &(&str, u64, u64)| {
+        json!({
+            "metadata": {"name": NAME, "namespace": "k6", "uid": "u", "resourceVersion": version.to_string()},
+            "spec": {"holderIdentity": holder, "leaseDurationSeconds": seconds, "renewTime": "2099-01-01T00:00:00.000000Z"},
+        })
+    };
+    let items: Vec<_> = records.iter().map(item).collect();
+    Ok(json!({ "items": items }).to_string().into_bytes())
+}
+
+#[test]
+fn no_operator_or_none_that_holds_its_lease_costs_no_time() {
+    for answer in [operators(&[]), operators(&[("", 1, 15)]), Ok(br#"{"items":null}"#.to_vec())] {
+        let mut looks = Looks::new();
+        assert!(!looks.0.is_answered());
+        looks.look(S, answer, None);
+        assert!(looks.0.is_answered());
+        assert_eq!(looks.0.next_deadline(), Some(11 * S));
+    }
+}
+
+#[test]
+fn a_lease_that_was_left_behind_costs_its_duration_once() {
+    let mut looks = Looks::new();
+    looks.look(S, operators(&[("old", 1, 15)]), Some("old"));
+    looks.look(11 * S, operators(&[("old", 1, 15)]), Some("old"));
+    assert_eq!(looks.0.next_deadline(), Some(16 * S));
+    looks.look(16 * S, operators(&[("old", 1, 15)]), None);
+    looks.look(26 * S, operators(&[("old", 1, 15)]), None);
+}
+
+#[test]
+fn an_operator_that_renews_is_live_until_an_answer_says_otherwise() {
+    let mut looks = Looks::new();
+    looks.look(S, operators(&[]), None);
+    for n in 1..10 {
+        looks.look(S + S * n * 10, operators(&[("op", n.into(), 15)]), Some("op"));
+    }
+    looks.look(101 * S, operators(&[("op", 9, 15)]), Some("op"));
+    looks.look(106 * S, unreachable(), Some("op"));
+    looks.look(116 * S, operators(&[("op", 9, 15)]), None);
+    // It comes again.
+    looks.look(126 * S, operators(&[("op2", 10, 15)]), Some("op2"));
+    // And is uninstalled.
+    looks.look(136 * S, operators(&[]), None);
+}
+
+#[test]
+fn short_and_missing_durations_do_not_make_us_blind_or_busy() {
+    let mut looks = Looks::new();
+    looks.look(S, operators(&[("op", 1, 3)]), Some("op"));
+    looks.look(4 * S, operators(&[("op", 2, 3)]), Some("op"));
+    looks.look(7 * S, operators(&[("op", 2, 3)]), None);
+    let mut looks = Looks::new();
+    looks.look(S, operators(&[("op", 1, 0)]), Some("op"));
+    assert_eq!(looks.0.next_deadline(), Some(11 * S));
+}
+
+#[test]
+fn who_may_not_look_goes_on_and_asks_rarely() {
+    let mut looks = Looks::new();
+    looks.look(S, unreachable(), None);
+    assert!(!looks.0.is_answered());
+    looks.look(3 * S, error(403, "Forbidden"), None);
+    assert!(looks.0.is_answered());
+    assert_eq!(looks.0.next_deadline(), Some(303 * S));
+}
+
+#[test]
+fn leases_of_other_names_are_not_the_operators() {
+    let mut looks = Looks::new();
+    let foreign = json!({"items": [{"metadata": {"name": "x", "resourceVersion": "1"}, "spec": {"holderIdentity": "y"}}]});
+    looks.look(S, Ok(foreign.to_string().into_bytes()), None);
+}
+
+#[test]
+fn many_places_are_looked_at_a_few_at_a_time() {
+    let scopes: Vec<_> = (0..10).map(|n| Some(format!("ns-{n}"))).collect();
+    let mut operators = Operators::new(&scopes);
+    let mut asked = 0;
+    while !operators.is_answered() {
+        assert!(operators.next_deadline().is_some());
+        let calls = operators.calls(S);
+        assert!((1..=super::operator::LOOKS_MAX).contains(&calls.len()));
+        assert_eq!((calls.len() == 4).then(|| operators.next_deadline()), (calls.len() == 4).then_some(None));
+        asked += calls.len();
+        for (place, _) in calls {
+            operators.learn(S, &place, self::operators(&[]));
+        }
+    }
+    assert_eq!(asked, 10);
+}
+
+#[test]
+fn duties_in_words() {
+    let check = |duty: Duty, text: &str| assert_eq!(duty.to_string(), text);
+    check(Duty::Starting, "starting");
+    check(Duty::Active, "active");
+    check(Duty::Standby { holder: "a_1".to_owned() }, "standby, a_1 is active");
+    check(Duty::Standby { holder: String::new() }, "standby, nobody holds the lease yet");
+    check(
+        Duty::WaitsForOperator { namespace: "k6".to_owned(), holder: "op".to_owned() },
+        "waiting for k6-operator in namespace k6 to stop (op)",
+    );
+}

@@ -1,0 +1,380 @@
+//! Several agents of which one acts, and agents beside a k6-operator. The driver checks at every step that no agent begins to
+//! act while another one could.
+
+use plz_agent::lease::Duty;
+use sim::api::{Part, Rule};
+use sim::drive::candidate;
+use sim::k6::Script;
+
+use super::*;
+
+/// A day and ten years: clocks that nobody has ever set.
+const SKEWS_S: [i64; 2] = [86_400, -315_360_000];
+/// Until a standby acts whose leader has died: the last renewal is seen 5 s late, and is good for 15 s.
+const TAKEOVER_MAX: Duration = s(21);
+/// Until a standby acts whose leader has given up the Lease: it looks every 5 s.
+const HANDOVER_MAX: Duration = s(6);
+
+/// A world with a zone and two agents, the first of which is active.
+fn two() -> Story {
+    let mut story = Story::new_with(candidate(7, "a"));
+    let second = story.drive.join(candidate(8, "b"));
+    for (agent, skew_s) in story.drive.agents.iter_mut().zip(SKEWS_S) {
+        agent.skew_s = skew_s;
+    }
+    story.until(s(1), "the second one stands by", |drive| {
+        *drive.agents[second].core.duty() == Duty::Standby { holder: "a".to_owned() }
+    });
+    assert_eq!(story.drive.active(), Some(0));
+    story
+}
+
+fn script(duration: Duration) -> PodPlan {
+    PodPlan::script(Script { setup_data: json!(1), duration, ..Script::default() })
+}
+
+/// Waits until this agent acts.
+#[track_caller]
+fn takes_over(story: &mut Story, agent: usize, within: Duration) {
+    story.until(within, &format!("agent {agent} is active"), |drive| drive.active() == Some(agent));
+}
+
+fn lease(story: &Story) -> Value {
+    story.drive.world.object(Kind::Lease, "default", "plz-agent")["spec"].clone()
+}
+
+/// Requests so far by verb and resource.
+fn requests(story: &Story) -> BTreeMap<String, u64> {
+    let mut requests = BTreeMap::new();
+    for (what, count) in &story.drive.world.api.counts {
+        *requests.entry(format!("{} {}", what.verb, what.resource)).or_default() += count;
+    }
+    requests
+}
+
+/// What was asked since then, lists and watches of anything else than Leases left out.
+fn asked_since(story: &Story, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut asked = requests(story);
+    for (what, count) in &mut asked {
+        *count -= before.get(what).copied().unwrap_or_default();
+    }
+    asked.retain(|what, count| *count > 0 && (what.ends_with("leases") || !what.starts_with(['l', 'w'])));
+    asked
+}
+
+#[test]
+fn the_other_one_ends_the_run_whenever_the_active_one_dies() {
+    for step in 0..60u64 {
+        let mut story = two();
+        story.plan("*", script(s(3)));
+        let now = story.drive.now;
+        let id = story.drive.world.queue_run(now, ZONE, 2);
+        story.drive.run_for(Duration::from_millis(step * 271));
+        story.killed = true;
+        story.drive.agents[0].kill();
+        takes_over(&mut story, 1, TAKEOVER_MAX);
+        story.over(id, s(60), 3);
+        assert_eq!(
+            (&lease(&story)["holderIdentity"], &lease(&story)["leaseTransitions"]),
+            (&json!("b"), &json!(1))
+        );
+    }
+}
+
+#[test]
+fn sigterm_hands_over_at_once() {
+    for step in 0..20u64 {
+        let mut story = two();
+        story.plan("*", script(s(3)));
+        let id = story.run(2);
+        story.drive.run_for(Duration::from_millis(step * 331));
+        story.killed = true;
+        story.drive.terminate(0);
+        story.until(s(2), "it ends", |drive| drive.agents[0].is_over());
+        assert_eq!(lease(&story)["holderIdentity"], "", "given up");
+        takes_over(&mut story, 1, HANDOVER_MAX);
+        story.over(id, s(60), 3);
+    }
+}
+
+#[test]
+fn an_agent_alone_gives_up_the_lease_and_its_successor_need_not_wait() {
+    let mut story = Story::new_with(candidate(7, "a"));
+    story.drive.terminate(0);
+    story.until(s(2), "it ends", |drive| drive.agents[0].is_over());
+    let next = story.drive.join(candidate(8, "b"));
+    takes_over(&mut story, next, s(1));
+}
+
+#[test]
+fn a_leader_that_is_cut_off_stops_in_time_and_stands_by_afterwards() {
+    for step in 0..20u64 {
+        let mut story = two();
+        story.plan("*", script(s(40)));
+        let id = story.run(2);
+        story.drive.run_for(Duration::from_millis(step * 257));
+        story.killed = true;
+        story.drive.cut(0, s(20));
+        story.until(s(11), "it stops acting", |drive| drive.active().is_none());
+        takes_over(&mut story, 1, TAKEOVER_MAX);
+        story.until(s(15), "the first one stands by", |drive| {
+            *drive.agents[0].core.duty() == Duty::Standby { holder: "b".to_owned() }
+        });
+        story.over(id, s(90), 3);
+        assert_eq!(story.drive.active(), Some(1));
+    }
+}
+
+#[test]
+fn who_is_cut_off_alone_goes_on_as_if_nothing_had_been() {
+    for (cut, script_s) in [(s(8), 40), (s(20), 40), (s(60), 90)] {
+        let mut story = Story::new_with(candidate(7, "a"));
+        story.plan("*", script(s(script_s)));
+        let id = story.run(2);
+        story.stage(id, "started", s(10));
+        story.drive.cut(0, cut);
+        story.drive.run_for(cut);
+        takes_over(&mut story, 0, s(6));
+        // Not as after a restart: that no setup is run again is checked because it was not killed.
+        story.over(id, s(120), 3);
+        assert_eq!(lease(&story)["leaseTransitions"], 0);
+    }
+}
+
+#[test]
+fn a_cut_in_the_middle_of_setup_does_not_repeat_it() {
+    let mut story = Story::new_with(candidate(7, "a"));
+    let slow = Script { setup: s(30), setup_data: json!(1), duration: s(3), ..Script::default() };
+    story.plan("*", PodPlan::script(slow));
+    let id = story.run(2);
+    story.until(s(10), "setup runs", |drive| {
+        drive.world.k6s.all("plz-test").any(|(_, k6)| !k6.setups.is_empty())
+    });
+    story.drive.cut(0, s(20));
+    story.over(id, s(120), 3);
+}
+
+/// The lead goes to the other one and comes back while calls of the first time are still in hand.
+#[test]
+fn answers_of_an_earlier_lead_are_not_taken_for_those_of_a_later_one() {
+    for step in 0..30u64 {
+        let mut story = two();
+        story.plan("*", script(s(40)));
+        let id = story.run(2);
+        story.drive.run_for(Duration::from_millis(step * 97));
+        story.killed = true;
+        story.drive.agents[0].lag = s(45);
+        story.drive.run_for(s(1));
+        story.drive.cut(0, s(20));
+        takes_over(&mut story, 1, s(32));
+        story.drive.run_for(s(2));
+        story.drive.terminate(1);
+        story.drive.agents[0].lag = Duration::ZERO;
+        takes_over(&mut story, 0, s(12));
+        story.over(id, s(180), 3);
+        assert_eq!(lease(&story)["leaseTransitions"], 2);
+    }
+}
+
+#[test]
+fn a_standby_is_quiet() {
+    let mut story = two();
+    story.drive.agents[0].kill();
+    takes_over(&mut story, 1, TAKEOVER_MAX);
+    let third = story.drive.join(candidate(9, "c"));
+    story.drive.run_for(s(10));
+    let before = requests(&story);
+    story.drive.run_for(s(3600));
+    assert_eq!(*story.drive.agents[third].core.duty(), Duty::Standby { holder: "b".to_owned() });
+    let asked = asked_since(&story, &before);
+    let leases: u64 = ["get leases", "patch leases", "list leases"].iter().map(|what| asked[*what]).sum();
+    assert!((700..=730).contains(&asked["get leases"]), "{asked:?}");
+    assert!((700..=730).contains(&asked["patch leases"]), "{asked:?}");
+    assert!((710..=730).contains(&asked["list leases"]), "{asked:?}");
+    // The token is read again every five minutes, by the one that acts.
+    let rest = asked.values().sum::<u64>() - leases;
+    assert!(rest <= 13, "{asked:?}");
+}
+
+#[test]
+fn without_an_election_only_the_operator_is_looked_for() {
+    let mut story = Story::new();
+    let before = requests(&story);
+    story.drive.run_for(s(600));
+    let asked = asked_since(&story, &before);
+    let leases: Vec<_> = asked.iter().filter(|(what, _)| what.ends_with("leases")).collect();
+    assert!(matches!(leases[..], [(what, 59..=61)] if what == "list leases"), "{asked:?}");
+}
+
+#[test]
+fn a_lease_that_is_deleted_is_made_anew_and_the_run_goes_on() {
+    let mut story = two();
+    story.plan("*", script(s(10)));
+    let id = story.run(2);
+    story.stage(id, "started", s(10));
+    story.killed = true;
+    let key = Key::new(Kind::Lease, "default", "plz-agent");
+    story.drive.world.api.delete(story.drive.now, &key, &DeleteOptions::default()).unwrap();
+    takes_over(&mut story, 0, s(1));
+    story.over(id, s(60), 3);
+    assert_eq!(lease(&story)["holderIdentity"], "a");
+}
+
+#[test]
+fn agents_that_come_and_go_serve_every_run() {
+    for seed in 0..12u64 {
+        let mut rng = sim::rng::Rng::new(seed);
+        let mut story = Story::new_with(candidate(seed, "agent-0"));
+        story.plan("*", script(s(5)));
+        story.killed = true;
+        let mut ids = Vec::new();
+        for round in 1..12 {
+            let agent = story.drive.join(candidate(seed + round, &format!("agent-{round}")));
+            story.drive.agents[agent].skew_s = SKEWS_S[agent % 2];
+            let now = story.drive.now;
+            ids.push(story.drive.world.queue_run(now, ZONE, 2));
+            story.drive.run_for(Duration::from_millis(rng.below(25_000)));
+            let victim = usize::try_from(rng.below(agent as u64)).unwrap();
+            match rng.below(4) {
+                0 => story.drive.agents[victim].kill(),
+                1 => story.drive.terminate(victim),
+                2 => story.drive.cut(victim, s(20)),
+                _ => story.drive.agents[agent].lag = s(rng.below(20)),
+            }
+        }
+        for agent in &mut story.drive.agents {
+            agent.lag = Duration::ZERO;
+        }
+        for id in ids {
+            story.until(s(180), &format!("run {id} is over (seed {seed})"), |drive| {
+                test_run(drive, id).is_null() && !drive.world.cloud.runs[&id].finishes.is_empty()
+            });
+            story.safe(id);
+        }
+    }
+}
+
+const OPERATOR: &str = "k6-operator-system";
+
+/// The Lease of a k6-operator, with the holder and the renewal of that number in it.
+fn operator(story: &mut Story, holder: &str, renewal: u32) {
+    let now = story.drive.now;
+    let api = &mut story.drive.world.api;
+    let namespace = Key::new(Kind::Namespace, "", OPERATOR);
+    if api.object(&namespace).is_none() {
+        api.create(now, Kind::Namespace, "", json!({"metadata": {"name": OPERATOR}})).unwrap();
+    }
+    let key = Key::new(Kind::Lease, OPERATOR, "fcdfce80.io");
+    let lease = json!({
+        "metadata": {"name": key.name},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15,
+            "renewTime": format!("2001-01-01T00:00:00.{renewal:06}Z")},
+    });
+    if api.object(&key).is_some() {
+        api.replace(&key, Part::Main, lease).unwrap();
+    } else {
+        api.create(now, Kind::Lease, OPERATOR, lease).unwrap();
+    }
+}
+
+/// Lets time pass while a k6-operator renews its Lease.
+fn operates(story: &mut Story, seconds: u32) {
+    for second in (0..seconds).step_by(2) {
+        operator(story, "op_1", second);
+        story.drive.run_for(s(2));
+    }
+}
+
+fn waits(drive: &Drive, agent: usize) -> bool {
+    let expected = Duty::WaitsForOperator { namespace: OPERATOR.to_owned(), holder: "op_1".to_owned() };
+    *drive.agents[agent].core.duty() == expected
+}
+
+#[test]
+fn nothing_is_done_beside_a_live_operator() {
+    for settings in [settings(7), candidate(7, "a")] {
+        let mut story = Story::empty_with(settings);
+        operator(&mut story, "op_1", 0);
+        story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
+        story.drive.run_for(s(1));
+        let before = requests(&story);
+        operates(&mut story, 120);
+        assert!(waits(&story.drive, 0));
+        let asked = asked_since(&story, &before);
+        assert!(asked.keys().all(|what| what.ends_with(" leases")), "{asked:?}");
+        assert!(story.drive.world.cloud.counts.is_empty());
+        // It is uninstalled without a word.
+        takes_over(&mut story, 0, s(26));
+        story.until(s(5), "the zone is registered", |drive| {
+            condition(&zone(drive), "PLZRegistered")["status"] == "True"
+        });
+    }
+}
+
+#[test]
+fn an_operator_of_the_past_costs_its_time_once() {
+    let mut story = Story::empty();
+    operator(&mut story, "op_1", 0);
+    story.drive.run_for(s(14));
+    assert!(waits(&story.drive, 0));
+    takes_over(&mut story, 0, s(2));
+    story.drive.run_for(s(300));
+    assert_eq!(story.drive.active(), Some(0));
+}
+
+#[test]
+fn an_operator_that_comes_later_takes_over_and_gives_back() {
+    let mut story = two();
+    operator(&mut story, "", 0);
+    story.plan("*", script(s(200)));
+    let id = story.run(2);
+    story.stage(id, "started", s(10));
+    story.killed = true;
+    operates(&mut story, 12);
+    assert!(waits(&story.drive, 0));
+    assert_eq!(*story.drive.agents[1].core.duty(), Duty::Standby { holder: "a".to_owned() });
+    let before = requests(&story);
+    operates(&mut story, 60);
+    let asked = asked_since(&story, &before);
+    assert!(asked.keys().all(|what| what.ends_with(" leases")), "{asked:?}");
+    takes_over(&mut story, 0, s(26));
+    story.over(id, s(240), 3);
+    // One that gives its Lease up is believed at the next look.
+    operates(&mut story, 12);
+    assert!(waits(&story.drive, 0));
+    operator(&mut story, "", 0);
+    takes_over(&mut story, 0, s(11));
+}
+
+#[test]
+fn rights_of_an_older_version_do_not_stop_the_agent() {
+    let mut story = Story::empty();
+    let rules = Rule::from_yaml(include_str!("../../../manifests/rbac/rbac.yaml")).unwrap();
+    let older = rules.into_iter().filter(|rule| rule.resources != ["leases"]).collect();
+    story.drive.world.api.rules = Some(older);
+    takes_over(&mut story, 0, s(1));
+    story.drive.run_for(s(3000));
+    assert!(requests(&story)["list leases"] <= 11, "it does not ask all the time");
+}
+
+#[test]
+fn the_shipped_rights_are_enough_for_an_election() {
+    let rules = Rule::from_yaml(include_str!("../../../manifests/rbac/rbac.yaml")).unwrap();
+    let mut story = Story::empty_with(candidate(7, "a"));
+    let second = story.drive.join(candidate(8, "b"));
+    story.drive.world.api.rules = Some(rules.clone());
+    takes_over(&mut story, 0, s(1));
+    story.drive.terminate(0);
+    takes_over(&mut story, second, HANDOVER_MAX);
+    let counts = &story.drive.world.api.counts;
+    assert_eq!(sim::api::rbac::refused(&rules, counts.keys()), Vec::<&sim::api::Counted>::new());
+}
+
+/// A start takes no longer than the lists of the watches and one more answer.
+#[test]
+fn an_election_does_not_slow_down_a_start() {
+    for (settings, within) in [(settings(7), 8), (candidate(7, "a"), 8)] {
+        let mut story = Story::empty_with(settings);
+        takes_over(&mut story, 0, Duration::from_millis(within));
+    }
+}

@@ -1,0 +1,217 @@
+//! One agent under the virtual clock: its core, its watches, its calls under way, and what befalls them.
+//!
+//! Owns what a process and its network are to the agent: calls take a while, an answer may be late, the way to the API server
+//! may be cut, a signal lets the calls in hand end. Invariant: after its end it neither calls nor hears anything.
+
+use std::time::{Duration, SystemTime};
+
+use plz_agent::core::{Core, Settings};
+use plz_agent::event::{Call, Class, Event, Now, Reply, Report, Task};
+
+use super::follow::{Follow, follow_all};
+use super::wire;
+use crate::http::{Answer, Response};
+use crate::world::World;
+
+/// How long a call takes unless a model makes it longer.
+const LATENCY: Duration = Duration::from_millis(2);
+/// After which time a call that nobody answers is given up, as the agent's client does with those for Leases.
+const CUT_TIMEOUT: Duration = Duration::from_millis(2500);
+/// How long calls in hand may take after a signal.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// See the module.
+pub struct Process {
+    /// The agent.
+    pub core: Core,
+    /// How far its calendar is ahead of the world's, in seconds.
+    pub skew_s: i64,
+    /// Until when nothing passes between it and the API server.
+    pub cut_until: Duration,
+    /// By how much the answers to all calls but those for Leases are late.
+    pub lag: Duration,
+    pub(super) settings: Settings,
+    watches: Vec<Box<dyn Follow>>,
+    under_way: Vec<UnderWay>,
+    life: Life,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Runs,
+    /// It has got a signal and gives its calls until then.
+    Leaves(Duration),
+    Over,
+}
+
+/// A call under way: first on its way to the model, then its answer on the way back.
+struct UnderWay {
+    due: Duration,
+    leg: Leg,
+}
+
+enum Leg {
+    There(Box<Task>),
+    Back(Box<Report>),
+}
+
+impl Process {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            core: Core::new(settings.clone()),
+            skew_s: 0,
+            cut_until: Duration::ZERO,
+            lag: Duration::ZERO,
+            settings,
+            watches: follow_all(),
+            under_way: Vec::new(),
+            life: Life::Runs,
+        }
+    }
+
+    /// Ends it at once. Calls on their way there never arrive; of those on their way back nobody hears.
+    pub fn kill(&mut self) {
+        self.life = Life::Over;
+        self.under_way.clear();
+        self.watches.clear();
+    }
+
+    /// Sends it SIGTERM.
+    pub fn terminate(&mut self, now: Duration) {
+        self.life = Life::Leaves(now + GRACE);
+        self.watches.clear();
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.life == Life::Over
+    }
+
+    /// Whether it would begin a call now that only one agent may make.
+    #[must_use]
+    pub fn may_act(&self, now: Duration) -> bool {
+        self.life == Life::Runs && now < self.core.acts_until()
+    }
+
+    fn clock(&self, now: Duration, wall: SystemTime) -> Now {
+        let skew = Duration::from_secs(self.skew_s.unsigned_abs());
+        let wall = wall + now;
+        Now { mono: now, wall: if self.skew_s < 0 { wall - skew } else { wall + skew } }
+    }
+
+    /// Does what can be done at this instant. Says whether that was anything, and whether it began to act.
+    pub(super) fn step(&mut self, now: Duration, wall: SystemTime, world: &mut World) -> (bool, bool) {
+        let clock = self.clock(now, wall);
+        let mut seen = Vec::new();
+        if !self.is_cut(now) {
+            for watch in &mut self.watches {
+                watch.poll(now, world, &mut seen);
+            }
+        }
+        let mut is_busy = !seen.is_empty();
+        for what in seen {
+            self.core.absorb(clock, Event::Seen { scope: None, what: Box::new(what) });
+        }
+        while let Some(at) = self.under_way.iter().position(|call| call.due <= now) {
+            is_busy = true;
+            match self.under_way.remove(at).leg {
+                Leg::There(task) => self.arrive(now, &task, world),
+                Leg::Back(report) => self.hear(clock, *report),
+            }
+        }
+        match self.life {
+            Life::Runs => {}
+            Life::Leaves(end) => return (is_busy | self.leave(clock, end, world), false),
+            Life::Over => return (is_busy, false),
+        }
+        let mut acts = false;
+        for task in self.core.turn(clock) {
+            is_busy = true;
+            acts |= !is_for_lease(&task);
+            self.under_way.push(UnderWay { due: now + LATENCY / 2, leg: Leg::There(Box::new(task)) });
+        }
+        (is_busy, acts)
+    }
+
+    pub(super) fn next_event(&self, now: Duration) -> Option<Duration> {
+        let calls = self.under_way.iter().map(|call| call.due);
+        let is_cut = self.is_cut(now);
+        let watches =
+            self.watches.iter().map(|watch| if is_cut { self.cut_until } else { watch.next_wakeup() });
+        let own = match self.life {
+            Life::Runs => self.core.next_deadline(),
+            Life::Leaves(end) => Some(end),
+            Life::Over => None,
+        };
+        calls.chain(watches).chain(own).min()
+    }
+
+    fn is_cut(&self, now: Duration) -> bool {
+        now < self.cut_until
+    }
+
+    /// A call reaches its model.
+    fn arrive(&mut self, now: Duration, task: &Task, world: &mut World) {
+        let Task { id, call } = task;
+        let (answer, convert): (Answer, fn(Option<Response>) -> Reply) = match call {
+            Call::Kubernetes(request) => {
+                let answer = if self.is_cut(now) {
+                    Answer::Drop
+                } else {
+                    world.serve_api(now, &wire::to_api(request)).answer()
+                };
+                (answer, |response| Reply::Kubernetes(wire::from_api(response)))
+            }
+            Call::Cloud { request, token } => {
+                let sent = wire::to_cloud(request, token.expose());
+                (world.serve_cloud(now, &sent), |response| Reply::Cloud(wire::from_cloud(response)))
+            }
+            Call::Runner { target, request } => {
+                let sent = wire::to_runner(request);
+                (world.serve_pod(now, &target.ip, &sent), |response| {
+                    Reply::Runner(wire::from_runner(response))
+                })
+            }
+        };
+        let mut late = if let Answer::After(late, _) = &answer { *late } else { Duration::ZERO };
+        if !is_for_lease(task) {
+            late += self.lag;
+        }
+        if self.is_cut(now) && matches!(call, Call::Kubernetes(_)) {
+            late += CUT_TIMEOUT;
+        }
+        let report = Box::new(Report { id: id.clone(), reply: convert(answer.response()) });
+        self.under_way.push(UnderWay { due: now + late + LATENCY / 2, leg: Leg::Back(report) });
+    }
+
+    fn hear(&mut self, clock: Now, report: Report) {
+        if self.life == Life::Runs || report.id.action.class() == Class::Lease {
+            self.core.absorb(clock, Event::Done(report));
+        }
+    }
+
+    /// Gives up the Lease once the calls in hand have ended, as the shell does, and is over.
+    fn leave(&mut self, clock: Now, end: Duration, world: &mut World) -> bool {
+        if !self.under_way.is_empty() && clock.mono < end {
+            return false;
+        }
+        let writes = |call: &UnderWay| {
+            let id = match &call.leg {
+                Leg::There(task) => &task.id,
+                Leg::Back(report) => &report.id,
+            };
+            matches!(id.action.class(), Class::Kubernetes | Class::Cloud | Class::Runner)
+        };
+        let is_open = self.under_way.iter().any(writes);
+        if let Some(task) = self.core.leave(clock).filter(|_| !is_open) {
+            self.arrive(clock.mono, &task, world);
+        }
+        self.kill();
+        true
+    }
+}
+
+fn is_for_lease(task: &Task) -> bool {
+    matches!(task.id.action.class(), Class::Lease | Class::Operator)
+}

@@ -1,0 +1,64 @@
+//! From the agent's requests to those that the models serve, and from their responses to the agent's replies.
+
+use std::time::Duration;
+
+use plz_agent::{cloud, runner};
+
+use super::USER_AGENT;
+use crate::http::{Method, Request, Response};
+
+pub(super) fn to_api(request: &k8s::Request) -> Request {
+    let method = Method::parse(request.method.as_str()).expect("the models know the client's methods");
+    let mut sent = Request::new(method, &request.target).with_header("user-agent", USER_AGENT);
+    if let Some(content_type) = request.content_type {
+        sent = sent.with_header("content-type", content_type);
+    }
+    sent.body.clone_from(&request.body);
+    sent
+}
+
+pub(super) fn from_api(response: Option<Response>) -> Result<Vec<u8>, k8s::Error> {
+    let Some(response) = response else {
+        return Err(k8s::Error::Transport { server: "sim".to_owned(), cause: "connection reset".to_owned() });
+    };
+    k8s::status::interpret(response.status, retry_after(&response), response.body)
+}
+
+pub(super) fn to_cloud(request: &cloud::Request, token: &str) -> Request {
+    let method = Method::parse(request.method).expect("the models know the agent's methods");
+    let mut sent = Request::new(method, &request.path)
+        .with_header("authorization", &format!("Token {token}"))
+        .with_header("content-type", "application/json")
+        .with_header("user-agent", USER_AGENT);
+    if let Some(key) = &request.idempotency_key {
+        sent = sent.with_header("k6-idempotency-key", key);
+    }
+    sent.body = request.body.clone().unwrap_or_default();
+    sent
+}
+
+pub(super) fn from_cloud(response: Option<Response>) -> Result<Vec<u8>, cloud::Error> {
+    let response = response.ok_or_else(|| cloud::Error::Transport("connection reset".to_owned()))?;
+    cloud::reply::interpret(response.status, retry_after(&response), &response.body)?;
+    Ok(response.body)
+}
+
+pub(super) fn to_runner(request: &runner::Request) -> Request {
+    let method = Method::parse(request.method).expect("the models know the agent's methods");
+    let mut sent = Request::new(method, request.path);
+    if let Some(content_type) = request.content_type {
+        sent = sent.with_header("content-type", content_type);
+    }
+    sent.body.clone_from(&request.body);
+    sent
+}
+
+pub(super) fn from_runner(response: Option<Response>) -> Result<Vec<u8>, runner::Error> {
+    let response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
+    runner::interpret(response.status, &response.body)?;
+    Ok(response.body)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    response.header("retry-after")?.parse().ok().map(Duration::from_secs)
+}
