@@ -63,16 +63,17 @@ fn time(der: &[u8]) -> Option<(SystemTime, &[u8])> {
         (false, 12) => format!("{}{text}", if text < "5" { "20" } else { "19" }),
         _ => return None,
     };
-    let (date, clock) = text.split_at(8);
-    let stamp = format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        &date[..4],
-        &date[4..6],
-        &date[6..],
-        &clock[..2],
-        &clock[2..4],
-        &clock[4..]
-    );
+    let mut stamp = String::with_capacity(20);
+    for (at, digit) in text.char_indices() {
+        match at {
+            4 | 6 => stamp.push('-'),
+            8 => stamp.push('T'),
+            10 | 12 => stamp.push(':'),
+            _ => {}
+        }
+        stamp.push(digit);
+    }
+    stamp.push('Z');
     humantime::parse_rfc3339(&stamp).ok().map(|time| (time, rest))
 }
 

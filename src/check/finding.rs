@@ -172,7 +172,8 @@ impl Finding {
 
     /// The same by a message as the agent prints it: the cause, a semicolon, the mend.
     pub fn told(check: Check, text: &str, otherwise: &str) -> Finding {
-        let (message, mend) = text.rsplit_once("; ").unwrap_or((text, otherwise));
+        let at = text.as_bytes().windows(2).rposition(|pair| pair == b"; ");
+        let (message, mend) = at.map_or((text, otherwise), |at| (&text[..at], &text[at + 2..]));
         Finding::new(check, Verdict::Failed, message, mend)
     }
 
