@@ -37,6 +37,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(8);
 /// Between two looks at the Lease of k6-operator, which renews it every 2 s.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// What is left of the time when the zones have had theirs.
+const MARGIN: Duration = Duration::from_secs(1);
 /// Zones that are asked for.
 const ZONES_MAX: u32 = 100;
 
@@ -185,7 +187,11 @@ impl Probes {
         let wanted = |right: &&Right| match right.when {
             When::Always => true,
             When::ProxyAccess => uses_proxy(self.config.runner_access, in_cluster),
-            When::OwnImage => in_cluster && self.config.fetch_image.is_none(),
+            // Without a name for its own namespace another check says so.
+            When::OwnImage => {
+                let is_known = self.config.kube_env.pod_namespace.is_some();
+                in_cluster && is_known && self.config.fetch_image.is_none()
+            }
             When::Elects => self.lease.is_some(),
         };
         let tasks = RIGHTS.iter().filter(wanted).map(|right| {
@@ -347,7 +353,9 @@ impl Probes {
             let subject = format!("{}/{}", zone.metadata.namespace, zone.metadata.name);
             Task::new(Check::ZoneToken, &subject, move || probes.token(&zone, is_reached.then_some(&*cloud)))
         });
-        findings.extend(side_by_side(tasks.collect(), self.deadline));
+        // Sooner than the whole, or one zone that hangs would take the others' findings with it.
+        let deadline = self.deadline.checked_sub(MARGIN).unwrap_or(self.deadline);
+        findings.extend(side_by_side(tasks.collect(), deadline));
         findings
     }
 
