@@ -7,6 +7,7 @@
 
 mod check;
 mod fetch;
+mod leases;
 mod notify;
 mod outages;
 mod restarts;
