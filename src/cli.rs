@@ -9,15 +9,15 @@
 use std::ffi::OsString;
 
 use crate::config::{self, Command, EXIT_USAGE, Env, Topic, UsageError};
-use crate::{fetch, logging, shell};
+use crate::{check, fetch, logging, shell};
 
-/// Exit code when the agent cannot begin for a reason outside of it.
+/// Exit code when the agent cannot begin for a reason outside of it, or a check says that it could not work.
 const EXIT_FAILED: i32 = 1;
 
 /// Runs the subcommand that `args` (without the program's name) ask for.
 ///
-/// Exit codes: 0 for a run that a signal has ended, 1 if the agent could not begin, 2 for wrong usage; those of `fetch`
-/// are in [`fetch::ExitCode`].
+/// Exit codes: 0 for a run that a signal has ended, 1 if the agent could not begin, 2 for wrong usage; for `check` 0 if all
+/// is well, 1 if something would fail; those of `fetch` are in [`fetch::ExitCode`].
 pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
     let env = Env::capture();
     match config::parse(args, &env) {
@@ -28,6 +28,10 @@ pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
         Ok(Command::Help(topic)) => {
             print!("{}", topic.text());
             0
+        }
+        Ok(Command::Check(check)) => {
+            logging::init(&check.run.log).expect("the logger is installed once");
+            if check::run(*check) { 0 } else { EXIT_FAILED }
         }
         Ok(Command::Fetch(fetch)) => {
             logging::init(&fetch.log).expect("the logger is installed once");
@@ -49,7 +53,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
 
 fn usage(error: &UsageError, env: &Env) -> i32 {
     eprintln!("plz-agent: {error}");
-    if error.topic == Topic::Fetch {
+    if error.topic != Topic::Run {
         fetch::refuse(&config::termination_log(env), error);
     }
     EXIT_USAGE

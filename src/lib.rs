@@ -18,10 +18,11 @@
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
 //! [`queue`], [`store`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`],
 //! [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`], [`metrics`]; the edges,
-//! [`config`], [`net`], [`logging`], with [`redact`] for
-//! whatever leaves the process; and the other program in here, [`fetch`].
+//! [`config`], [`net`], [`logging`], with [`redact`] for whatever leaves the process; and the other programs in here,
+//! [`fetch`] and [`check`].
 
 pub mod announce;
+pub mod check;
 pub mod cli;
 pub mod cloud;
 pub mod conditions;

@@ -80,17 +80,7 @@ impl TokenMemory {
             self.read = Some((now + MEND_INTERVAL).saturating_sub(READ_INTERVAL));
             return false;
         }
-        let token = match reply {
-            Ok(body) => parse(&body).map_err(|why| format!("Secret {secret} {why}")),
-            Err(error) if error.is_not_found() => Err(format!(
-                "Secret {secret} does not exist; create it with the GCk6 token under the key {TOKEN_KEY}"
-            )),
-            Err(error) if error.is_forbidden() => Err(format!(
-                "Secret {secret} may not be read: grant the agent the verb get on secrets in that namespace"
-            )),
-            Err(error) => Err(format!("Secret {secret} cannot be read: {}", lesson::text(&error))),
-        };
-        match token {
+        match read(secret, reply) {
             Ok(token) => {
                 let is_new = self.value.as_ref() != Some(&token);
                 if is_new || !self.refused {
@@ -111,6 +101,20 @@ impl TokenMemory {
     fn trouble(&mut self, now: Duration, problem: String) {
         self.problem_since.get_or_insert(now);
         self.problem = Some(problem);
+    }
+}
+
+/// The token in the answer to the reading of its Secret, or what is wrong, for a person.
+pub fn read(secret: &ObjectKey, reply: Result<Vec<u8>, k8s::Error>) -> Result<Secret, String> {
+    match reply {
+        Ok(body) => parse(&body).map_err(|why| format!("Secret {secret} {why}")),
+        Err(error) if error.is_not_found() => Err(format!(
+            "Secret {secret} does not exist; create it with the GCk6 token under the key {TOKEN_KEY}"
+        )),
+        Err(error) if error.is_forbidden() => Err(format!(
+            "Secret {secret} may not be read: grant the agent the verb get on secrets in that namespace"
+        )),
+        Err(error) => Err(format!("Secret {secret} cannot be read: {}", lesson::text(&error))),
     }
 }
 

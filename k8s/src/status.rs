@@ -173,6 +173,8 @@ pub struct Response {
     pub code: u16,
     /// `Retry-After`, as seconds from now.
     pub retry_after: Option<Duration>,
+    /// `Date`: the server's clock as it answered, an HTTP date (RFC 9110 §5.6.7).
+    pub date: Option<String>,
     /// The body, in full; may hold secrets, hence absent from `Debug`.
     pub body: Vec<u8>,
 }

@@ -65,6 +65,39 @@ pub(crate) fn identity(certificate: &[u8], key: &[u8], place: &str) -> Result<Id
     Ok(Identity { chain, key: key.to_vec() })
 }
 
+/// Why there is no secure connection to the API server, and what mends it.
+pub(crate) fn explain(error: &rustls::Error) -> String {
+    use rustls::{CertificateError as Certificate, Error};
+    let Error::InvalidCertificate(why) = error else {
+        return match error {
+            Error::InvalidMessage(_) => {
+                format!("it does not speak TLS ({error}); check scheme and port of the server")
+            }
+            error => error.to_string(),
+        };
+    };
+    match why {
+        Certificate::UnknownIssuer | Certificate::BadSignature => {
+            "its certificate is signed by an authority that is not trusted; put that authority into \
+             certificate-authority-data of the cluster in the kubeconfig"
+                .to_owned()
+        }
+        Certificate::Expired | Certificate::ExpiredContext { .. } => {
+            "its certificate has expired, or the clock of this machine is wrong; set the clock or renew the certificate"
+                .to_owned()
+        }
+        Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+            "its certificate is not valid yet, or the clock of this machine is wrong; set the clock".to_owned()
+        }
+        Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+            "its certificate is for other names than this one; use a name that it bears, or set tls-server-name of \
+             the cluster in the kubeconfig"
+                .to_owned()
+        }
+        why => format!("its certificate is not valid: {why}"),
+    }
+}
+
 /// None where the text holds no certificate, or a broken one.
 fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::options::{FETCH, Group, Opt, RUN};
+use super::options::{FETCH, Group, Opt, REPORT, RUN};
 use crate::fetch::exit::ExitCode;
 
 /// What help is asked for.
@@ -12,6 +12,8 @@ use crate::fetch::exit::ExitCode;
 pub enum Topic {
     /// `plz-agent run`, which is also `plz-agent` alone.
     Run,
+    /// `plz-agent check`.
+    Check,
     /// `plz-agent fetch`.
     Fetch,
 }
@@ -21,6 +23,7 @@ impl Topic {
     pub fn command(self) -> &'static str {
         match self {
             Topic::Run => "plz-agent --help",
+            Topic::Check => "plz-agent check --help",
             Topic::Fetch => "plz-agent fetch --help",
         }
     }
@@ -29,6 +32,7 @@ impl Topic {
     pub fn text(self) -> String {
         match self {
             Topic::Run => run_help(),
+            Topic::Check => check_help(),
             Topic::Fetch => fetch_help(),
         }
     }
@@ -44,6 +48,7 @@ fn run_help() -> String {
         "{}\nRuns Grafana Cloud k6 tests on private Kubernetes clusters.\n\n\
          Usage:\n  \
          plz-agent [run] [OPTIONS]        serve the Private Load Zones of a cluster\n  \
+         plz-agent check [OPTIONS]        tell what would stop it from working here\n  \
          plz-agent fetch --to FILE        download a test's archive (the init container)\n  \
          plz-agent version\n",
         version()
@@ -52,6 +57,20 @@ fn run_help() -> String {
     text.push_str(
         "\nProxies for Grafana Cloud k6: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY. Flags win over the\n\
          environment. Exit codes: 0 stopped by a signal, 1 failed, 2 usage.\n",
+    );
+    text
+}
+
+fn check_help() -> String {
+    let mut text = String::from(
+        "Tells what would stop the agent from working here, and how to mend it. Changes nothing.\n\n\
+         Usage:\n  plz-agent check [OPTIONS]\n\n\
+         It takes every option of run and every variable that run reads: give it those of the service.\n",
+    );
+    push_groups(&mut text, &[REPORT]);
+    text.push_str(
+        "\nA summary of what has failed is also written to /dev/termination-log, or to PLZ_TERMINATION_LOG.\n\
+         Exit codes: 0 all is well, 1 something would fail, 2 usage.\n",
     );
     text
 }

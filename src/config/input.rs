@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::raw::{Flags, Setting};
 use super::{
-    ARCHIVE_URL_VAR, Env, FetchConfig, KubeEnv, Namespaces, NotifyEnv, RunConfig, RunnerAccess, UsageError,
-    values,
+    ARCHIVE_URL_VAR, Env, FetchConfig, KubeEnv, Namespaces, NotifyEnv, Output, RunConfig, RunnerAccess,
+    UsageError, values,
 };
 use crate::logging::{LogConfig, LogFormat};
 use crate::net::{ExtraCa, NoProxy, ProxySettings, ProxyUrl};
@@ -30,7 +30,12 @@ pub(super) struct Input<'a> {
 }
 
 impl Input<'_> {
-    pub(super) fn run(self) -> Result<RunConfig, UsageError> {
+    /// The form of the report of `check`.
+    pub(super) fn output(&self) -> Result<Output, UsageError> {
+        self.value("output", output)
+    }
+
+    pub(super) fn run(&self) -> Result<RunConfig, UsageError> {
         let context = self.flags.one("context", self.env).map(|setting| setting.text());
         Ok(RunConfig {
             kubeconfig: self.flags.one("kubeconfig", self.env).map(|setting| setting.value.into()),
@@ -198,6 +203,14 @@ fn share_proxy(text: &str) -> Result<ShareProxy, String> {
         "archive" => Ok(ShareProxy::Archive),
         "all" => Ok(ShareProxy::All),
         _ => Err("is not one of none, archive and all".to_owned()),
+    }
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    match text {
+        "text" => Ok(Output::Text),
+        "json" => Ok(Output::Json),
+        _ => Err("is not one of text and json".to_owned()),
     }
 }
 

@@ -52,6 +52,8 @@ pub const TERMINATION_LOG: &str = "/dev/termination-log";
 pub enum Command {
     /// Serve the zones of a cluster.
     Run(Box<RunConfig>),
+    /// Look for what would stop the agent.
+    Check(Box<CheckConfig>),
     /// Download an archive.
     Fetch(Box<FetchConfig>),
     /// Print the version.
@@ -194,6 +196,26 @@ pub struct NotifyEnv {
     pub watchdog_pid: Option<String>,
 }
 
+/// The configuration of `check`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckConfig {
+    /// What is checked.
+    pub run: RunConfig,
+    /// The form of the report.
+    pub output: Output,
+    /// Where a summary of the failures is written.
+    pub termination_log: PathBuf,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// The configuration of `fetch`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FetchConfig {
@@ -220,7 +242,15 @@ pub fn parse(args: impl Iterator<Item = OsString>, env: &Env) -> Result<Command,
     match raw::read(args)? {
         Raw::Version => Ok(Command::Version),
         Raw::Help(topic) => Ok(Command::Help(topic)),
-        Raw::Run(flags) => Input { flags, env }.run().map(|config| Command::Run(Box::new(config))),
+        Raw::Run(flags) => {
+            let input = Input { flags, env };
+            let run = input.run()?;
+            if input.flags.topic() == Topic::Run {
+                return Ok(Command::Run(Box::new(run)));
+            }
+            let (output, termination_log) = (input.output()?, termination_log(env));
+            Ok(Command::Check(Box::new(CheckConfig { run, output, termination_log })))
+        }
         Raw::Fetch(flags) => Input { flags, env }.fetch().map(|config| Command::Fetch(Box::new(config))),
     }
 }

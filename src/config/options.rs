@@ -4,7 +4,7 @@
 //! Invariant: an option that is not in a table does not exist.
 
 /// One option of a subcommand.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Opt {
     /// `--long`, without the dashes.
     pub(super) long: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct Opt {
 }
 
 /// Options that belong together, under a heading.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
     pub(super) title: &'static str,
     pub(super) options: &'static [Opt],
@@ -176,6 +176,25 @@ pub(super) const RUN: &[Group] = &[
     },
     LOGGING,
 ];
+
+/// The options that `check` has beside those of `run`.
+pub(super) const REPORT: Group = Group {
+    title: "Report (to stdout)",
+    options: &[opt("output", "FORMAT", &[], "text", "text, or json for one JSON object.")],
+};
+
+/// The options of `check`: its own, and all of `run`, so that the same arguments can be checked and used.
+pub(super) const CHECK: &[Group] = &with_those_of_run();
+
+const fn with_those_of_run() -> [Group; RUN.len() + 1] {
+    let mut groups = [REPORT; RUN.len() + 1];
+    let mut at = 0;
+    while at < RUN.len() {
+        groups[at + 1] = RUN[at];
+        at += 1;
+    }
+    groups
+}
 
 /// The options of `fetch`.
 pub(super) const FETCH: &[Group] = &[

@@ -9,12 +9,13 @@ use lexopt::Arg;
 
 use super::env::Env;
 use super::help::Topic;
-use super::options::{FETCH, Group, Opt, RUN, find_long, find_short};
+use super::options::{CHECK, FETCH, Group, Opt, RUN, find_long, find_short};
 use super::{UsageError, values};
 
 /// The arguments, before any value is read.
 #[derive(Debug)]
 pub(super) enum Raw {
+    /// `run` and `check`, by the topic of the flags: the two read the same.
     Run(Flags),
     Fetch(Flags),
     Version,
@@ -49,12 +50,18 @@ pub(super) fn read(args: impl Iterator<Item = OsString>) -> Result<Raw, UsageErr
     let topic = match args.peek().and_then(|first| first.to_str()) {
         Some("run") => Topic::Run,
         Some("fetch") => Topic::Fetch,
+        Some("check") => {
+            let mut rest = args.skip(1).peekable();
+            // What a service is called with may begin with its command.
+            rest.next_if(|first| first == "run");
+            return read_options(Topic::Check, rest);
+        }
         Some("version") => return only(args, Raw::Version),
         Some("help") => return read_help(args.skip(1)),
         Some(word) if !word.starts_with('-') => {
             return Err(UsageError::new(
                 Topic::Run,
-                format!("unknown command {word:?}; the commands are run, fetch, version and help"),
+                format!("unknown command {word:?}; the commands are run, check, fetch, version and help"),
             ));
         }
         _ => return read_options(Topic::Run, args),
@@ -72,6 +79,7 @@ fn only(mut args: impl Iterator<Item = OsString>, raw: Raw) -> Result<Raw, Usage
 fn read_help(mut args: impl Iterator<Item = OsString>) -> Result<Raw, UsageError> {
     match args.next().as_deref().map(OsStr::to_string_lossy).as_deref() {
         None | Some("run") => Ok(Raw::Help(Topic::Run)),
+        Some("check") => Ok(Raw::Help(Topic::Check)),
         Some("fetch") => Ok(Raw::Help(Topic::Fetch)),
         Some(other) => Err(unexpected(Topic::Run, OsStr::new(other))),
     }
@@ -80,6 +88,7 @@ fn read_help(mut args: impl Iterator<Item = OsString>) -> Result<Raw, UsageError
 fn read_options(topic: Topic, args: impl Iterator<Item = OsString>) -> Result<Raw, UsageError> {
     let groups = match topic {
         Topic::Run => RUN,
+        Topic::Check => CHECK,
         Topic::Fetch => FETCH,
     };
     let mut values = BTreeMap::<_, Vec<_>>::new();
@@ -108,7 +117,7 @@ fn read_options(topic: Topic, args: impl Iterator<Item = OsString>) -> Result<Ra
     }
     let flags = Flags { topic, groups, values };
     Ok(match topic {
-        Topic::Run => Raw::Run(flags),
+        Topic::Run | Topic::Check => Raw::Run(flags),
         Topic::Fetch => Raw::Fetch(flags),
     })
 }

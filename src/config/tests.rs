@@ -122,7 +122,7 @@ fn the_service_managers_environment_is_passed_on() {
 fn input_that_cannot_be_used_is_one_clear_line() {
     refused(&["--poll-intervall", "5s"], &[], &["unknown option --poll-intervall", "plz-agent --help"]);
     refused(&["-x"], &[], &["unknown option -x"]);
-    refused(&["serve"], &[], &["unknown command \"serve\"", "run, fetch"]);
+    refused(&["serve"], &[], &["unknown command \"serve\"", "run, check, fetch"]);
     refused(&["run", "http://u:s3cret@h"], &[], &["unexpected argument"]);
     refused(&["--log", "info", "run"], &[], &["unexpected argument \"run\""]);
     refused(&["--workers"], &[], &["--workers needs a value"]);

@@ -8,7 +8,7 @@ use crate::lesson::Lesson;
 use crate::metrics::Poll;
 use crate::testrun;
 use crate::zone::api::{PLZ_REGISTERED, PrivateLoadZone};
-use crate::zone::facts::Facts;
+use crate::zone::facts::{Facts, claim};
 use crate::zone::learn::{self, Context};
 use crate::zone::memory::ZoneMemory;
 use crate::zone::table::{Block, Fact};
@@ -176,12 +176,6 @@ impl Core {
         }
         self.apply(now, id, lesson);
     }
-}
-
-/// Which of two zones of the same name comes first: one that is registered, then the older.
-fn claim(zone: &PrivateLoadZone) -> (bool, Option<&str>, &str) {
-    let metadata = &zone.metadata;
-    (!zone.is_registered(), metadata.creation_timestamp.as_deref(), &metadata.namespace)
 }
 
 /// Whether the status says that GCk6 knows the zone with the spec that it has now. k6-operator does not say for which

@@ -58,7 +58,7 @@ pub fn run(config: &FetchConfig) -> ExitCode {
             let code = error.exit_code();
             let message = one_line(&scrub(&error.to_string(), &[config.url.expose()]), MESSAGE_BYTES_MAX);
             error!("{message}");
-            leave_words(&config.termination_log, code, &message);
+            leave_words(&config.termination_log, code.word(), &message);
             code
         }
     }
@@ -66,7 +66,7 @@ pub fn run(config: &FetchConfig) -> ExitCode {
 
 /// Leaves the last words for arguments or an environment that cannot be used.
 pub fn refuse(termination_log: &Path, error: &UsageError) -> ExitCode {
-    leave_words(termination_log, ExitCode::Usage, &error.message);
+    leave_words(termination_log, ExitCode::Usage.word(), &error.message);
     ExitCode::Usage
 }
 
@@ -122,11 +122,11 @@ fn exit_on_signals() {
 
 /// Writes `word: sentence` where the kubelet looks for it. The kubelet makes that file; where there is none, nobody
 /// reads it.
-fn leave_words(path: &Path, code: ExitCode, message: &str) {
+pub(crate) fn leave_words(path: &Path, word: &str, message: &str) {
     let create = path != Path::new(TERMINATION_LOG);
     let written =
         File::options().write(true).create(create).truncate(true).open(path).and_then(|mut file| {
-            writeln!(file, "{}: {}", code.word(), one_line(&scrub(message, &[]), MESSAGE_BYTES_MAX))
+            writeln!(file, "{word}: {}", one_line(&scrub(message, &[]), MESSAGE_BYTES_MAX))
         });
     match written {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

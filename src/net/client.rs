@@ -22,7 +22,7 @@ use ureq::unversioned::transport::DefaultConnector;
 
 use super::error::{NetError, classify, tls_cause};
 use super::proxy::{ProxySettings, ProxyUrl, Target};
-use super::reply::{Reply, parse_retry_after};
+use super::reply::{Reply, parse_http_date, parse_retry_after};
 use super::resolve::Names;
 use super::tls::{ExtraCa, is_unknown_issuer};
 use crate::redact::without_query;
@@ -130,6 +130,7 @@ impl HttpClient {
             location: header_text(&response, header::LOCATION).map(str::to_owned),
             retry_after: header_text(&response, header::RETRY_AFTER)
                 .and_then(|value| parse_retry_after(value, SystemTime::now())),
+            date: header_text(&response, header::DATE).and_then(parse_http_date),
             target: without_query(url),
             proxy: via.map(str::to_owned),
             body: Box::new(response.into_body().into_reader()),
@@ -164,6 +165,11 @@ impl HttpClient {
         };
         let response = result.map_err(|error| classify(error, &target, via))?;
         Ok((response, via))
+    }
+
+    /// The proxy, `host:port`, through which a request to `url` goes; `None` when it goes direct.
+    pub fn proxy_for(&self, url: &str) -> Option<String> {
+        self.settings.select(&Target::parse(url)?).map(ToString::to_string)
     }
 
     fn route(&self, target: &Target) -> &Route {
@@ -275,6 +281,8 @@ pub struct Download {
     pub location: Option<String>,
     /// `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// `Date`: the server's clock as it answered.
+    pub date: Option<SystemTime>,
     target: String,
     proxy: Option<String>,
     body: Box<dyn Read + Send>,

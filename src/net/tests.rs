@@ -197,7 +197,9 @@ fn a_proxy_that_refuses_is_named() {
     let text = error.to_string();
     assert!(matches!(error, NetError::Proxy { .. }), "{error:?}");
     assert!(
-        text.contains(&server.address) && text.contains("407") && text.contains("user:password@"),
+        text.contains(&server.address)
+            && text.contains("407")
+            && text.contains("put user and password into HTTPS_PROXY"),
         "{text}"
     );
 }

@@ -21,14 +21,20 @@ pub(super) fn candidacy(
     kube: &k8s::Config,
     clock: &Clock,
 ) -> Result<Option<Candidacy>, StartError> {
+    let Some(lease) = place(config, kube)? else { return Ok(None) };
+    let host = config.kube_env.pod_name.clone().or_else(host_name);
+    let identity = clock.identity(host.as_deref().unwrap_or(NAMELESS));
+    Ok(Some(Candidacy { lease, identity }))
+}
+
+/// The Lease of the election that the agent was told of, if it was.
+pub(crate) fn place(config: &RunConfig, kube: &k8s::Config) -> Result<Option<ObjectKey>, StartError> {
     let Some(lease) = &config.lease else { return Ok(None) };
     let of_context = || kube.names_namespace.then(|| kube.namespace.clone());
     let namespace =
         lease.namespace.clone().or_else(|| config.kube_env.pod_namespace.clone()).or_else(of_context);
     let namespace = namespace.ok_or_else(|| StartError::NoLeaseNamespace(lease.name.clone()))?;
-    let host = config.kube_env.pod_name.clone().or_else(host_name);
-    let identity = clock.identity(host.as_deref().unwrap_or(NAMELESS));
-    Ok(Some(Candidacy { lease: ObjectKey::new(namespace, lease.name.clone()), identity }))
+    Ok(Some(ObjectKey::new(namespace, lease.name.clone())))
 }
 
 fn host_name() -> Option<String> {

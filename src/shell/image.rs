@@ -8,7 +8,7 @@ use std::time::Duration;
 use k8s::{Client, PODS, Retry, Stop};
 
 use super::StartError;
-use crate::config::RunConfig;
+use crate::config::{KubeEnv, RunConfig};
 
 /// Between two tries to read the pod.
 const RETRY_INTERVAL: Duration = Duration::from_secs(3);
@@ -44,17 +44,13 @@ pub(super) fn fetch_image(
     if let Some(image) = &config.fetch_image {
         return Ok(Some(image.clone()));
     }
-    let (Some(name), Some(namespace)) = (&config.kube_env.pod_name, &config.kube_env.pod_namespace) else {
-        return Err(StartError::OwnImage("POD_NAME and POD_NAMESPACE are not both set".to_owned()));
-    };
+    let (namespace, name) = own_pod(&config.kube_env)?;
     let request = PODS.get(Some(namespace), name);
     let mut told = false;
     loop {
         match client.call_as::<Pod>(&request) {
             Ok(pod) => return image_of(pod).map(Some),
-            Err(error) if error.retry() == Retry::Never => {
-                return Err(StartError::OwnImage(format!("Pod {namespace}/{name}: {error}")));
-            }
+            Err(error) if error.retry() == Retry::Never => return Err(unreadable(namespace, name, &error)),
             Err(error) if !told => {
                 told = true;
                 log::warn!("Pod {namespace}/{name}, the agent's own, cannot be read yet: {error}");
@@ -65,6 +61,24 @@ pub(super) fn fetch_image(
             return Ok(None);
         }
     }
+}
+
+/// The image of the agent's own pod, by one look.
+pub(crate) fn look(env: &KubeEnv, client: &Client) -> Result<String, StartError> {
+    let (namespace, name) = own_pod(env)?;
+    let pod = client.call_as::<Pod>(&PODS.get(Some(namespace), name));
+    pod.map_err(|error| unreadable(namespace, name, &error)).and_then(image_of)
+}
+
+fn own_pod(env: &KubeEnv) -> Result<(&str, &str), StartError> {
+    match (&env.pod_namespace, &env.pod_name) {
+        (Some(namespace), Some(name)) => Ok((namespace, name)),
+        _ => Err(StartError::OwnImage("POD_NAME and POD_NAMESPACE are not both set".to_owned())),
+    }
+}
+
+fn unreadable(namespace: &str, name: &str, error: &k8s::Error) -> StartError {
+    StartError::OwnImage(format!("Pod {namespace}/{name}: {error}"))
 }
 
 fn image_of(pod: Pod) -> Result<String, StartError> {

@@ -18,8 +18,8 @@
 
 mod calls;
 mod clock;
-mod identity;
-mod image;
+pub(crate) mod identity;
+pub(crate) mod image;
 mod listen;
 mod notify;
 mod pool;
@@ -337,7 +337,7 @@ fn network(config: &RunConfig) -> RunnerNetwork {
     RunnerNetwork::new(&config.proxies, config.share_proxy, config.runner_ca.clone())
 }
 
-fn source(config: &RunConfig) -> Source {
+pub(crate) fn source(config: &RunConfig) -> Source {
     let env = &config.kube_env;
     Source {
         kubeconfig: config.kubeconfig.clone(),
@@ -352,7 +352,7 @@ fn source(config: &RunConfig) -> Source {
     }
 }
 
-fn scopes(namespaces: &Namespaces) -> Vec<Option<String>> {
+pub(crate) fn scopes(namespaces: &Namespaces) -> Vec<Option<String>> {
     match namespaces {
         Namespaces::All => vec![None],
         Namespaces::Named(names) => BTreeSet::clone(names).into_iter().map(Some).collect(),

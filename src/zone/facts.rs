@@ -76,24 +76,9 @@ impl Facts<'_> {
         }
     }
 
-    /// What GCk6 is to be told of the zone, or what is missing in its spec.
+    /// See [`registration`].
     pub fn registration(&self) -> Result<Registration, String> {
-        let spec = &self.zone.spec;
-        if spec.token.is_empty() {
-            return Err("spec.token is empty; name the Secret that holds the GCk6 token".to_owned());
-        }
-        let limit = |resource: &str| {
-            spec.resources.limit(resource).filter(|quantity| !quantity.is_empty()).ok_or_else(|| {
-                format!("spec.resources.limits.{resource} is missing; GCk6 plans the runners by it")
-            })
-        };
-        Ok(Registration {
-            name: self.zone.metadata.name.clone(),
-            cpu: limit("cpu")?,
-            memory: limit("memory")?,
-            image: Some(spec.image.clone()).filter(|image| !image.is_empty()),
-            provider_id: self.zone.provider_id().to_owned(),
-        })
+        registration(self.zone)
     }
 
     /// Whether deregistration was tried for long enough with a token that is missing or refused.
@@ -113,4 +98,30 @@ impl Facts<'_> {
         let tried = self.memory.registered.is_some() || self.zone.condition(PLZ_REGISTERED).is_some();
         (tried || self.zone.recorded_uid().is_some()) && !self.name_stays
     }
+}
+
+/// What GCk6 is to be told of the zone, or what is missing in its spec.
+pub fn registration(zone: &PrivateLoadZone) -> Result<Registration, String> {
+    let spec = &zone.spec;
+    if spec.token.is_empty() {
+        return Err("spec.token is empty; name the Secret that holds the GCk6 token".to_owned());
+    }
+    let limit = |resource: &str| {
+        spec.resources.limit(resource).filter(|quantity| !quantity.is_empty()).ok_or_else(|| {
+            format!("spec.resources.limits.{resource} is missing; GCk6 plans the runners by it")
+        })
+    };
+    Ok(Registration {
+        name: zone.metadata.name.clone(),
+        cpu: limit("cpu")?,
+        memory: limit("memory")?,
+        image: Some(spec.image.clone()).filter(|image| !image.is_empty()),
+        provider_id: zone.provider_id().to_owned(),
+    })
+}
+
+/// Which of two zones of the same name comes first: one that is registered, then the older.
+pub fn claim(zone: &PrivateLoadZone) -> (bool, Option<&str>, &str) {
+    let metadata = &zone.metadata;
+    (!zone.is_registered(), metadata.creation_timestamp.as_deref(), &metadata.namespace)
 }

@@ -61,6 +61,7 @@ pub fn name(id: RunId) -> String {
 }
 
 /// The `TestRun` of the run `id` in the zone's namespace, owned by the zone.
+#[inline(never)]
 pub fn test_run(
     zone: &PrivateLoadZone,
     id: RunId,

@@ -7,6 +7,7 @@
 //! Invariant: every check reads the shipped file; none has a copy of it.
 
 mod chart;
+mod check;
 mod crds;
 mod deployment;
 mod monitoring;

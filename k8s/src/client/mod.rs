@@ -27,6 +27,7 @@ use crate::request::{Attributes, Method, Request};
 use crate::resource::self_subject_access_review;
 use crate::status::{AccessReview, Error, Response, decode};
 use crate::stop::Stop;
+use crate::tls;
 use crate::watch::{Cut, WatchEvent, WatchSpec};
 
 use wire::url;
@@ -146,6 +147,7 @@ impl Client {
         let answer = self.open(wire, request, wait)?;
         let code = answer.status().as_u16();
         let retry_after = retry_after(&answer);
+        let date = header(&answer, "date").map(str::to_owned);
         let mut body = Vec::new();
         let limit = BODY_BYTES_MAX as u64 + 1;
         answer
@@ -157,7 +159,7 @@ impl Client {
         if body.len() > BODY_BYTES_MAX {
             return Err(Error::TooLarge { what: "the answer", limit_bytes: BODY_BYTES_MAX });
         }
-        Ok(Response { code, retry_after, body })
+        Ok(Response { code, retry_after, date, body })
     }
 
     /// Sends over a connection of `wire` and leaves the body of a success to be read as it comes.
@@ -171,7 +173,7 @@ impl Client {
         let mut body = Vec::new();
         // A refusal is short; where it is cut, its code still tells.
         let _ = answer.into_body().into_reader().take(REFUSAL_BYTES_MAX).read_to_end(&mut body);
-        Err(Response { code, retry_after, body }.into_body().err().unwrap_or(Error::Stopped))
+        Err(Response { code, retry_after, date: None, body }.into_body().err().unwrap_or(Error::Stopped))
     }
 
     /// Reads what has come of a watch.
@@ -239,6 +241,9 @@ impl Client {
             return Error::Stopped;
         }
         let server = self.shared.config.server.to_string();
+        if let Some(error) = tls_error(error) {
+            return Error::Transport { server, cause: tls::explain(error) };
+        }
         match error {
             ureq::Error::Timeout(limit) => Error::Timeout { server, cause: format!("{limit} timeout") },
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -277,14 +282,24 @@ fn run(
 fn wants_other_credentials(answer: &Result<http::Response<Body>, ureq::Error>) -> bool {
     match answer {
         Ok(answer) => answer.status().as_u16() == 401,
-        Err(ureq::Error::Rustls(_)) => true,
-        Err(ureq::Error::Io(error)) => error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
-        Err(_) => false,
+        Err(error) => tls_error(error).is_some(),
+    }
+}
+
+/// The error of TLS inside, whether the library passes it on or wraps it in an I/O error.
+fn tls_error(error: &ureq::Error) -> Option<&rustls::Error> {
+    match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a date counts from now")]
 fn retry_after(answer: &http::Response<Body>) -> Option<Duration> {
-    let value = answer.headers().get("retry-after")?.to_str().ok()?;
-    parse_retry_after(value, SystemTime::now())
+    parse_retry_after(header(answer, "retry-after")?, SystemTime::now())
+}
+
+fn header<'a>(answer: &'a http::Response<Body>, name: &str) -> Option<&'a str> {
+    answer.headers().get(name)?.to_str().ok()
 }

@@ -5,6 +5,7 @@
 //! Invariant: whatever a test does, at its end the agent's log shows no credential and the shipped rules permit every
 //! request.
 
+mod check;
 mod fetch;
 mod leases;
 mod listen;

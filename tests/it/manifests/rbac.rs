@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{document, documents, object, read, strings};
 
-const RBAC: &str = "manifests/rbac/rbac.yaml";
-const PROXY: &str = "manifests/outside/proxy.yaml";
+pub(super) const RBAC: &str = "manifests/rbac/rbac.yaml";
+pub(super) const PROXY: &str = "manifests/outside/proxy.yaml";
 
 /// Every right of a role as `group/resource verb`.
 pub(super) fn rights(role: &Value) -> BTreeSet<String> {

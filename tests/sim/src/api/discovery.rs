@@ -1,6 +1,6 @@
 //! What clients ask before anything else: `/version`, `/api`, `/apis`, the resources of a group, and health.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ use crate::http::Response;
 /// The Kubernetes version that the server claims.
 pub const MINOR: &str = "36";
 
-/// The answer to a path outside of the resources; `None` when nothing is there.
-pub fn answer(path: &str) -> Option<Response> {
+/// The answer to a path outside of the resources; `None` when nothing is there. Of the plurals in `absent` nobody tells.
+pub fn answer(path: &str, absent: &BTreeSet<&'static str>) -> Option<Response> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts[..] {
         ["version"] => {
@@ -22,30 +22,34 @@ pub fn answer(path: &str) -> Option<Response> {
         ["healthz" | "livez" | "readyz"] => return Some(Response::text(200, "ok")),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
         ["apis"] => {
-            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups().values().collect::<Vec<_>>()})
+            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups(absent).values().collect::<Vec<_>>()})
         }
-        ["api", "v1"] => resources("", "v1"),
-        ["apis", group] => groups().get(group)?.clone(),
+        ["api", "v1"] => resources("", "v1", absent),
+        ["apis", group] => groups(absent).get(group)?.clone(),
         ["apis", group, version] => {
-            RESOURCES.iter().find(|row| row.group == group && row.version == version)?;
-            resources(group, version)
+            rows(absent).find(|row| row.group == group && row.version == version)?;
+            resources(group, version, absent)
         }
         _ => return None,
     };
     Some(Response::json(200, &value))
 }
 
-fn groups() -> BTreeMap<&'static str, Value> {
+fn rows(absent: &BTreeSet<&'static str>) -> impl Iterator<Item = &'static Resource> {
+    RESOURCES.iter().filter(|row| !absent.contains(row.plural))
+}
+
+fn groups(absent: &BTreeSet<&'static str>) -> BTreeMap<&'static str, Value> {
     let group = |row: &Resource| {
         let version = json!({"groupVersion": row.api_version(), "version": row.version});
         json!({"kind": "APIGroup", "apiVersion": "v1", "name": row.group, "versions": [version], "preferredVersion": version})
     };
-    RESOURCES.iter().filter(|row| !row.group.is_empty()).map(|row| (row.group, group(row))).collect()
+    rows(absent).filter(|row| !row.group.is_empty()).map(|row| (row.group, group(row))).collect()
 }
 
-fn resources(group: &str, version: &str) -> Value {
+fn resources(group: &str, version: &str, absent: &BTreeSet<&'static str>) -> Value {
     let mut list = Vec::new();
-    for row in RESOURCES.iter().filter(|row| row.group == group && row.version == version) {
+    for row in rows(absent).filter(|row| row.group == group && row.version == version) {
         let entry = |suffix: &str, verbs: &[&str]| {
             json!({"name": format!("{}{suffix}", row.plural), "singularName": row.name.to_lowercase(), "kind": row.name,
                 "namespaced": row.scope == Scope::Namespaced, "verbs": verbs,

@@ -27,7 +27,7 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +91,8 @@ pub struct Api {
     pub faults: Option<FaultHook>,
     /// When set, requests that these rules do not permit are refused with 403.
     pub rules: Option<Vec<Rule>>,
+    /// Plurals of custom resources that were never installed: nothing is served at their paths, and nobody tells of them.
+    pub absent: BTreeSet<&'static str>,
     /// How expired watches are answered.
     pub expired_by: ExpiredBy,
     /// Requests served so far, by what they asked.
@@ -110,6 +112,7 @@ impl Api {
             wall,
             faults: None,
             rules: None,
+            absent: BTreeSet::new(),
             expired_by: ExpiredBy::default(),
             counts: BTreeMap::new(),
             objects: BTreeMap::new(),

@@ -74,7 +74,9 @@ pub fn refused<'a>(rules: &[Rule], counts: impl Iterator<Item = &'a Counted>) ->
 
 /// The same by the words of a SelfSubjectAccessReview; `resource` includes the subresource.
 pub fn permitted(rules: &[Rule], group: &str, resource: &str, name: &str, verb: &str) -> bool {
-    rules.iter().any(|rule| rule.permits(group, resource, name, verb))
+    // Every cluster lets everybody who is somebody ask for their own rights: ClusterRole system:basic-user.
+    let is_basic = (group, resource, verb) == ("authorization.k8s.io", "selfsubjectaccessreviews", "create");
+    is_basic || rules.iter().any(|rule| rule.permits(group, resource, name, verb))
 }
 
 /// `pods/log`, `pods`: the form in rules.

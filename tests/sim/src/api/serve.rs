@@ -37,8 +37,10 @@ impl Served {
 impl Api {
     /// Serves a request.
     pub fn serve(&mut self, now: Duration, request: &Request) -> Served {
-        let Some(call) = Call::parse(request) else {
-            let found = discovery::answer(&request.path).filter(|_| request.method == Method::Get);
+        let call = Call::parse(request).filter(|call| !self.absent.contains(call.resource.plural));
+        let Some(call) = call else {
+            let found =
+                discovery::answer(&request.path, &self.absent).filter(|_| request.method == Method::Get);
             let response = found.unwrap_or_else(|| Status::no_such_path().response());
             return Served::Answer(response.into());
         };

@@ -65,6 +65,10 @@ impl Route {
 impl Cloud {
     /// Answers a request to either host.
     pub fn serve(&mut self, now: Duration, request: &Request) -> Answer {
+        // What somebody asks who wants to know whether there is a way here.
+        if request.method == Method::Get && request.path == "/" {
+            return error(404, "not found").into();
+        }
         let Some((route, name)) = Route::of(request) else {
             self.complaints.push(format!("nothing is served at {} {}", request.method.name(), request.path));
             return error(404, "not found").into();

@@ -225,6 +225,17 @@ impl Loopback {
         *bearer = token.map(str::to_owned);
     }
 
+    /// Sets the clock of the API server, in seconds beside the real one, as its answers tell it.
+    pub fn set_api_clock(&self, seconds: i64) {
+        self.api.set_clock_offset(seconds);
+    }
+
+    /// The same of both hosts of GCk6.
+    pub fn set_cloud_clock(&self, seconds: i64) {
+        self.cloud_api.set_clock_offset(seconds);
+        self.cloud_ingest.set_clock_offset(seconds);
+    }
+
     /// Breaks all open connections to the API server, watches included.
     pub fn cut_api(&self) {
         self.api.cut();

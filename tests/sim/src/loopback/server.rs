@@ -13,10 +13,11 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::http1::{self, After, Buffer};
 use crate::http::{Answer, Request, Response};
+use crate::wall::Wall;
 
 /// Stack of a connection's thread; the deepest thing on it is a JSON document.
 const STACK_BYTES: usize = 256 * 1024;
@@ -68,6 +69,7 @@ struct Control {
 struct State {
     is_stopping: bool,
     next: u64,
+    clock_offset_s: i64,
     open: BTreeMap<u64, Weak<TcpStream>>,
 }
 
@@ -92,6 +94,11 @@ impl Server {
     /// How many connections there have been.
     pub fn connections(&self) -> u64 {
         self.control.lock().next
+    }
+
+    /// Sets the clock that answers bear in their `Date`, in seconds beside the real one.
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.control.lock().clock_offset_s = seconds;
     }
 
     /// Breaks every open connection: what a restart of the server looks like to its clients.
@@ -227,7 +234,7 @@ fn talk(
             }
         };
         let response = match answer {
-            Answer::Now(response) => response,
+            Answer::Now(response) => dated(response, control),
             Answer::After(after, response) => {
                 if !control.pause(after) {
                     return Err(io::ErrorKind::Interrupted.into());
@@ -248,6 +255,15 @@ fn talk(
         }
     }
     Ok(())
+}
+
+/// With the `Date` that every server of the real world sends.
+fn dated(response: Response, control: &Control) -> Response {
+    let offset = control.lock().clock_offset_s;
+    let apart = Duration::from_secs(offset.unsigned_abs());
+    let now = SystemTime::now();
+    let date = Wall(if offset < 0 { now - apart } else { now + apart }).http_date(Duration::ZERO);
+    response.with_header("Date", &date)
 }
 
 fn broken(socket: &TcpStream) -> io::Result<()> {

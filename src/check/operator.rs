@@ -1,0 +1,124 @@
+//! Who else is at work: a k6-operator, if somebody renews its Lease between two looks, or another agent.
+//!
+//! Pure. Owns the comparison; times in a Lease are another machine's and are not read. Invariant: a Lease that was left
+//! behind does not count.
+
+use k8s::Error;
+
+use super::finding::{Check, Finding};
+use crate::lease::record::Record;
+use crate::lesson;
+
+/// What two looks at it tell.
+pub(super) fn judge(first: &[Record], second: &[Record]) -> Finding {
+    let live: Vec<&str> = second
+        .iter()
+        .filter(|lease| first.iter().all(|before| before != *lease))
+        .map(|lease| lease.key.namespace.as_str())
+        .collect();
+    match (live.first(), second.first()) {
+        (Some(namespace), _) => {
+            let message = format!(
+                "a k6-operator is at work in namespace {}, and both would start every test run",
+                live.join(", ")
+            );
+            let mend = format!(
+                "kubectl -n {namespace} scale deployment k6-operator-controller-manager --replicas=0, or by the name of its Deployment"
+            );
+            Finding::failed(Check::Operator, &message, &mend)
+        }
+        (None, Some(left)) => {
+            let message = format!(
+                "the Lease of a k6-operator in namespace {} is not renewed: none is at work",
+                left.key.namespace
+            );
+            Finding::ok(Check::Operator, &message)
+        }
+        (None, None) => Finding::ok(Check::Operator, "no k6-operator is at work in the watched places"),
+    }
+}
+
+/// What the reading of the Lease `lease` of the election tells.
+pub(super) fn election(lease: &str, answer: Result<Record, Error>) -> Finding {
+    let check = Check::Lease;
+    match answer {
+        Ok(record) if !record.holder.is_empty() => {
+            let message =
+                format!("Lease {lease} is held by {}: a standby until that one stops", record.holder);
+            Finding::ok(check, &message)
+        }
+        Ok(_) => Finding::ok(check, &format!("nobody holds the Lease {lease}")),
+        Err(error) if error.is_not_found() => {
+            Finding::ok(check, &format!("nobody has held the Lease {lease} yet"))
+        }
+        Err(error) if error.is_forbidden() => {
+            Finding::skipped(check, &format!("who holds the Lease {lease}: it may not be read"))
+        }
+        Err(error) => {
+            let message = format!("Lease {lease} cannot be read: {}", lesson::text(&error));
+            Finding::failed(
+                check,
+                &message,
+                "try again; if it stays, delete the Lease, or name another with --lease",
+            )
+        }
+    }
+}
+
+/// It cannot be seen.
+pub(super) fn unseen(error: &Error) -> Finding {
+    let why = if error.is_forbidden() {
+        "without the right to list leases it cannot be seen".to_owned()
+    } else {
+        lesson::text(error)
+    };
+    Finding::skipped(Check::Operator, &format!("whether a k6-operator is at work: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    fn looked(leases: &str) -> Vec<Record> {
+        let records = Record::read_list(leases.as_bytes()).unwrap();
+        records.into_iter().filter(|record| !record.holder.is_empty()).collect()
+    }
+
+    fn lease(holder: &str, version: u32) -> String {
+        format!(
+            r#"{{"items":[{{"metadata":{{"namespace":"op","resourceVersion":"{version}"}},"spec":{{"holderIdentity":{holder}}}}}]}}"#
+        )
+    }
+
+    #[test]
+    fn the_lease_of_the_election_tells_its_holder() {
+        let check = |code, body: &str, verdict, says: &str| {
+            let answer = k8s::status::interpret(code, None, body.as_bytes().to_vec());
+            let finding = election("ns/l", answer.and_then(|body| Record::read(&body)));
+            assert_eq!(finding.verdict, verdict, "{finding:?}");
+            assert!(finding.message.contains(says), "{finding:?}");
+        };
+        let held = r#"{"metadata":{"resourceVersion":"1"},"spec":{"holderIdentity":"a"}}"#;
+        check(200, held, Verdict::Ok, "held by a");
+        check(200, &held.replace("\"a\"", "null"), Verdict::Ok, "nobody holds");
+        check(404, "{}", Verdict::Ok, "nobody has held");
+        check(403, "{}", Verdict::Skipped, "may not be read");
+        check(200, "{}", Verdict::Failed, "resourceVersion");
+    }
+
+    #[test]
+    fn only_one_that_is_renewed_is_at_work() {
+        let check = |first: &str, second: &str, verdict, says: &str| {
+            let finding = judge(&looked(first), &looked(second));
+            assert_eq!(finding.verdict, verdict, "{finding:?}");
+            assert!(finding.message.contains(says), "{finding:?}");
+        };
+        let none = r#"{"items":null}"#;
+        check(none, none, Verdict::Ok, "no k6-operator");
+        check(&lease("\"a\"", 1), &lease("\"a\"", 1), Verdict::Ok, "not renewed");
+        check(&lease("\"a\"", 1), &lease("\"a\"", 2), Verdict::Failed, "at work in namespace op");
+        check(&lease("\"a\"", 1), &lease("\"\"", 2), Verdict::Ok, "no k6-operator");
+        check(&lease("null", 1), &lease("null", 2), Verdict::Ok, "no k6-operator");
+    }
+}
