@@ -46,14 +46,12 @@ impl Office {
             let holder = self.election.as_ref().and_then(Election::other_holder).unwrap_or_default();
             return match (&self.duty, holder) {
                 (Duty::Starting, "") => Duty::Starting,
-                (Duty::Standby { holder }, "") => Duty::Standby { holder: holder.clone() },
-                (_, holder) => Duty::Standby { holder: holder.to_owned() },
+                (Duty::Standby { .. }, "") => self.duty.clone(),
+                (_, holder) => Duty::standby(holder),
             };
         }
         match self.operators.live() {
-            Some((namespace, holder)) => {
-                Duty::WaitsForOperator { namespace: namespace.to_owned(), holder: holder.to_owned() }
-            }
+            Some((namespace, holder)) => Duty::waits_for_operator(namespace, holder),
             None if is_synced && self.operators.is_answered() => Duty::Active,
             None => Duty::Starting,
         }
@@ -86,7 +84,7 @@ impl Core {
     /// The write that gives up the lead; after it the agent does not act any more. For an agent that ends, when its calls
     /// have come home. None if there is nothing to give up.
     pub fn leave(&mut self, now: Now) -> Option<Task> {
-        self.office.duty = Duty::Standby { holder: String::new() };
+        self.office.duty = Duty::standby("");
         let election = self.office.election.as_mut()?;
         let lease = election.candidacy().lease.clone();
         let (action, request) = election.release(now)?;
@@ -97,6 +95,7 @@ impl Core {
     pub(super) fn attend(&mut self, now: Now) -> Vec<Task> {
         let mut tasks = Vec::new();
         if let Some(election) = &mut self.office.election
+            && may_run(election, self.synced)
             && let Some((action, request)) = election.call(now)
         {
             let lease = election.candidacy().lease.clone();
@@ -115,7 +114,7 @@ impl Core {
     pub(super) fn office_deadline(&self) -> Option<Duration> {
         let Office { election, operators, duty, .. } = &self.office;
         let election = election.as_ref();
-        let call = election.and_then(Election::next_call);
+        let call = election.filter(|election| may_run(election, self.synced)).and_then(Election::next_call);
         let end = election.and_then(Election::lead_end).filter(|_| duty.is_active());
         [call, end, operators.next_deadline()].into_iter().flatten().min()
     }
@@ -195,6 +194,12 @@ impl Core {
         self.tokens.clear();
         self.queue.disown();
     }
+}
+
+/// Who has looked at the Lease once waits until all watches have delivered their first list: an agent that cannot work must
+/// not keep another one from it.
+fn may_run(election: &Election, is_synced: bool) -> bool {
+    is_synced || !election.is_answered()
 }
 
 fn task(key: Key, action: Action, request: k8s::Request) -> Task {

@@ -18,6 +18,7 @@ mod tests;
 use std::fmt;
 
 use crate::event::ObjectKey;
+use crate::redact::one_line;
 
 /// How an agent takes part in an election.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,22 @@ pub enum Duty {
     },
 }
 
+/// How much of a holder's name is shown.
+const HOLDER_BYTES_MAX: usize = 120;
+
 impl Duty {
+    /// Aside of another agent. Whoever may write Leases may call himself anything: names become one short line.
+    #[must_use]
+    pub fn standby(holder: &str) -> Self {
+        Self::Standby { holder: one_line(holder, HOLDER_BYTES_MAX) }
+    }
+
+    /// Aside of a k6-operator.
+    #[must_use]
+    pub fn waits_for_operator(namespace: &str, holder: &str) -> Self {
+        Self::WaitsForOperator { namespace: namespace.to_owned(), holder: one_line(holder, HOLDER_BYTES_MAX) }
+    }
+
     /// Whether the agent acts.
     #[must_use]
     pub fn is_active(&self) -> bool {

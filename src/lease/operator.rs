@@ -8,7 +8,6 @@
 //! Lease that an operator of the past has left behind costs its duration once, and one that is not held nothing.
 //! Invariant: only an answer makes an operator dead; while the API server is silent, it stays what it was.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s::Request;
@@ -36,7 +35,7 @@ struct Place {
     next_look: Duration,
     answered: bool,
     told: bool,
-    seen: BTreeMap<ObjectKey, Seen>,
+    seen: Vec<Seen>,
 }
 
 /// A Lease of k6-operator, since when it is as it is, and whether it counts as held by a live one.
@@ -50,32 +49,28 @@ struct Seen {
 /// See the module.
 #[derive(Debug)]
 pub struct Operators {
-    places: BTreeMap<Option<String>, Place>,
+    places: Vec<(Option<String>, Place)>,
 }
 
 impl Operators {
     /// For the namespaces that are watched; one `None` for all.
     #[must_use]
     pub fn new(scopes: &[Option<String>]) -> Self {
-        let mut places = BTreeMap::new();
-        for scope in scopes {
-            places.insert(scope.clone(), Place::default());
-        }
-        Self { places }
+        Self { places: scopes.iter().map(|scope| (scope.clone(), Place::default())).collect() }
     }
 
     /// Whether every watched place was looked at.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        self.places.values().all(|place| place.answered)
+        self.places.iter().all(|(_, place)| place.answered)
     }
 
     /// A live operator: the namespace of its Lease, and who holds it.
     #[must_use]
     pub fn live(&self) -> Option<(&str, &str)> {
-        let mut seen = self.places.values().flat_map(|place| &place.seen);
-        let (key, seen) = seen.find(|(_, seen)| seen.is_live)?;
-        Some((&key.namespace, &seen.record.holder))
+        let mut seen = self.places.iter().flat_map(|(_, place)| &place.seen);
+        let Seen { record, .. } = seen.find(|seen| seen.is_live)?;
+        Some((&record.key.namespace, &record.holder))
     }
 
     /// When a look is due.
@@ -84,7 +79,8 @@ impl Operators {
         if self.under_way() >= LOOKS_MAX {
             return None;
         }
-        self.places.values().filter(|place| !place.is_asked).map(|place| place.next_look).min()
+        let resting = self.places.iter().filter(|(_, place)| !place.is_asked);
+        resting.map(|(_, place)| place.next_look).min()
     }
 
     /// The looks that are due, by the place that they are for.
@@ -104,7 +100,8 @@ impl Operators {
     /// Learns from the answer to a look.
     pub fn learn(&mut self, now: Duration, place: &ObjectKey, reply: Result<Vec<u8>, k8s::Error>) {
         let scope = Some(place.namespace.clone()).filter(|namespace| !namespace.is_empty());
-        let Some(place) = self.places.get_mut(&scope) else { return };
+        let place = self.places.iter_mut().find(|(of, _)| *of == scope);
+        let Some((_, place)) = place else { return };
         place.is_asked = false;
         match reply.and_then(|body| Record::read_list(&body)) {
             Ok(records) => place.learn(now, records),
@@ -113,7 +110,7 @@ impl Operators {
     }
 
     fn under_way(&self) -> usize {
-        self.places.values().filter(|place| place.is_asked).count()
+        self.places.iter().filter(|(_, place)| place.is_asked).count()
     }
 }
 
@@ -122,20 +119,20 @@ impl Place {
         self.answered = true;
         self.told = false;
         self.next_look = now + LOOK_INTERVAL;
-        let mut seen = BTreeMap::new();
+        let mut seen = Vec::new();
         for record in records {
             // A server that does not know the field selector sends them all.
             if record.key.name != NAME {
                 continue;
             }
-            let known = self.seen.get(&record.key).filter(|known| known.record == record);
+            let known = self.seen.iter().find(|known| known.record == record);
             let since = known.map_or(now, |known| known.since);
             let dead_at = since + record.duration;
             let is_live = !record.holder.is_empty() && now < dead_at;
             if is_live {
                 self.next_look = self.next_look.min(dead_at.max(now + LOOK_INTERVAL_MIN));
             }
-            seen.insert(record.key.clone(), Seen { record, since, is_live });
+            seen.push(Seen { record, since, is_live });
         }
         self.seen = seen;
     }

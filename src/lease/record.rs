@@ -13,6 +13,9 @@ use crate::event::ObjectKey;
 /// `spec.leaseDurationSeconds` of ours: how long an agent that has died keeps the others waiting.
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 
+/// The API server takes no more.
+const TRANSITIONS_MAX: u32 = i32::MAX.unsigned_abs();
+
 /// What stands in a Lease. Times in it are of its writer's clock and are not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -64,7 +67,7 @@ impl From<Lease> for Record {
             version: metadata.resource_version,
             holder: spec.holder,
             duration: seconds.map_or(LEASE_DURATION, Duration::from_secs),
-            transitions: u32::try_from(spec.transitions).unwrap_or_default(),
+            transitions: u32::try_from(spec.transitions).unwrap_or_default().min(TRANSITIONS_MAX),
         }
     }
 }
@@ -101,7 +104,7 @@ impl Record {
     /// The request that makes `identity` the holder.
     #[must_use]
     pub fn takeover(&self, identity: &str, wall: SystemTime) -> Request {
-        self.patch(&spec(identity, self.transitions.saturating_add(1), wall))
+        self.patch(&spec(identity, (self.transitions + 1).min(TRANSITIONS_MAX), wall))
     }
 
     /// The request that gives it up, so that the next one need not wait.

@@ -167,18 +167,15 @@ impl Worker {
         }
     }
 
-    /// Makes one call; false when there is nothing to do any more.
+    /// Makes one call, or reports that it was not made; false when nobody listens any more.
     fn work(&self, task: Task) -> bool {
-        if self.stopping.load(Ordering::Relaxed) {
-            return false;
-        }
         let (reply, call) = self.make(&task);
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.done.send(Done { report: Report { id: task.id, reply }, call }).is_ok()
     }
 
     fn make(&self, task: &Task) -> (Reply, Option<CallDone>) {
-        if !self.license.permits(task.id.action.class()) {
+        if self.stopping.load(Ordering::Relaxed) || !self.license.permits(task.id.action.class()) {
             return (unsent(&task.call), None);
         }
         let now = || self.license.clock.now().mono;
@@ -190,9 +187,9 @@ impl Worker {
     }
 }
 
-/// For a call that was not made: it is tried again, if this agent acts again.
+/// For a call that was not made: it is tried again when this agent, or the next one, acts.
 fn unsent(call: &Call) -> Reply {
-    const WHY: &str = "not sent: the lease was lost while the call waited";
+    const WHY: &str = "not sent: the agent does not act any more";
     match call {
         Call::Kubernetes(_) => Reply::Kubernetes(Err(k8s::Error::Transport {
             server: "the API server".to_owned(),
@@ -232,5 +229,21 @@ mod tests {
             pool.hand(Task { id: id.clone(), call }).unwrap();
             assert_eq!(done.recv_timeout(TIMEOUT).map(|done| done.report.id), Ok(id));
         }
+    }
+
+    #[test]
+    fn a_license_that_has_run_out_is_for_leases_alone() {
+        let license = License { clock: Clock::start(), until_ms: Arc::default() };
+        let permitted = || Class::ALL.into_iter().filter(|class| license.permits(*class)).collect::<Vec<_>>();
+        assert_eq!(permitted(), [Class::Lease, Class::Operator]);
+        license.until_ms.store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(permitted(), Class::ALL);
+    }
+
+    #[test]
+    fn a_call_that_was_not_made_is_tried_again() {
+        let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
+        let Reply::Kubernetes(Err(error)) = unsent(&call) else { panic!("it is of the call's kind") };
+        assert_eq!(error.retry(), k8s::Retry::Backoff);
     }
 }

@@ -6,6 +6,7 @@
 //! request.
 
 mod fetch;
+mod leases;
 mod listen;
 mod notify;
 mod outages;

@@ -37,6 +37,8 @@ fn what_cannot_be_right_is_one_line() {
     check(&["--kubeconfig", "LOST", "--fetch-image", "a"], 2, "nowhere");
     check(&["--kubeconfig", "GOOD", "--context", "other", "--fetch-image", "a"], 2, "other");
     check(&["--kubeconfig", "GOOD"], 2, "--fetch-image");
+    let lease = ["--kubeconfig", "GOOD", "--fetch-image", "a", "--lease", "x"];
+    check(&lease, 2, "--lease x: no namespace is known; name it, as in --lease NAMESPACE/x");
     check(&["--workers", "0"], 2, "--workers");
     check(&["--no-such-option"], 2, "--no-such-option");
     check(&["--ca-file", "ABSENT"], 2, "--ca-file");

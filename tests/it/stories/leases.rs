@@ -221,6 +221,19 @@ fn a_lease_that_is_deleted_is_made_anew_and_the_run_goes_on() {
 }
 
 #[test]
+fn an_agent_that_cannot_work_does_not_take_the_lead() {
+    let mut story = Story::empty_with(candidate(7, "a"));
+    let rules = Rule::from_yaml(include_str!("../../../manifests/rbac/rbac.yaml")).unwrap();
+    let no_pods = |rule: &Rule| rule.resources != ["pods"];
+    story.drive.world.api.rules = Some(rules.iter().filter(|rule| no_pods(rule)).cloned().collect());
+    story.drive.run_for(s(60));
+    assert!(lease(&story).is_null());
+    assert_eq!(requests(&story)["get leases"], 1);
+    story.drive.world.api.rules = Some(rules);
+    takes_over(&mut story, 0, s(2));
+}
+
+#[test]
 fn agents_that_come_and_go_serve_every_run() {
     for seed in 0..12u64 {
         let mut rng = sim::rng::Rng::new(seed);

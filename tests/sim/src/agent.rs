@@ -206,11 +206,11 @@ impl Agent {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// Where it serves health and metrics, as the last that started has logged it.
-    pub fn listens(&self) -> Option<SocketAddr> {
+    /// Where it serves health and metrics, as logged: the addresses of all that have been started with this log, in order.
+    pub fn listens(&self) -> Vec<SocketAddr> {
         let log = self.log();
-        let (_, rest) = log.rsplit_once("health and metrics are on http://")?;
-        rest.lines().next()?.trim().parse().ok()
+        let told = log.split("health and metrics are on http://").skip(1);
+        told.filter_map(|rest| rest.lines().next()?.trim().parse().ok()).collect()
     }
 
     /// The last lines of the log.

@@ -138,6 +138,7 @@ pub fn causes(kind: Kind, object: &Value, old: Option<&Value>) -> Vec<Cause> {
         }
         Kind::Pod => pod_causes(&object["spec"], "spec", &mut causes),
         Kind::Event => event_causes(object, &mut causes),
+        Kind::Lease => lease_causes(&object["spec"], &mut causes),
         _ => {}
     }
     causes
@@ -175,6 +176,18 @@ fn pod_causes(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
                     causes.push(Cause::invalid(&format!("{path}.valueFrom"), &json!(""), why));
                 }
             }
+        }
+    }
+}
+
+fn lease_causes(spec: &Value, causes: &mut Vec<Cause>) {
+    let lowest = [
+        ("leaseDurationSeconds", 1, "must be greater than 0"),
+        ("leaseTransitions", 0, "must be greater than or equal to 0"),
+    ];
+    for (field, least, why) in lowest {
+        if spec[field].as_i64().is_some_and(|given| given < least) {
+            causes.push(Cause::invalid(&format!("spec.{field}"), &spec[field], why));
         }
     }
 }

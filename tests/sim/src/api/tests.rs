@@ -337,3 +337,37 @@ fn controllers_write_past_the_requests() {
     assert_eq!(api.object(&key).unwrap()["status"]["stage"], "error");
     assert_eq!(api.requests(), 1);
 }
+
+#[test]
+fn of_two_who_write_a_lease_one_is_refused() {
+    const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let mut api = api();
+    let lease =
+        json!({"metadata": {"name": "l"}, "spec": {"holderIdentity": "a", "leaseDurationSeconds": 15}});
+    let created = post(&mut api, LEASES, lease.clone());
+    assert_eq!(post(&mut api, LEASES, lease)["reason"], "AlreadyExists");
+    let target = format!("{LEASES}/l");
+    let mut patch = |holder: &str, version: &Value, uid: &Value| {
+        let metadata = json!({"resourceVersion": version, "uid": uid});
+        let body = json!({"metadata": metadata, "spec": {"holderIdentity": holder, "leaseTransitions": 1}});
+        call(&mut api, Method::Patch, &target, &body).value()
+    };
+    let (version, uid) = (&created["metadata"]["resourceVersion"], &created["metadata"]["uid"]);
+    let taken = patch("b", version, uid);
+    assert_eq!(
+        (&taken["spec"]["holderIdentity"], &taken["spec"]["leaseDurationSeconds"]),
+        (&json!("b"), &json!(15))
+    );
+    let late = patch("c", version, uid);
+    assert_eq!((&late["code"], &late["reason"]), (&json!(409), &json!("Conflict")));
+    let other = patch("c", &taken["metadata"]["resourceVersion"], &json!("another"));
+    assert_eq!((&other["code"], &other["reason"]), (&json!(409), &json!("Conflict")));
+    assert_eq!(patch("", &taken["metadata"]["resourceVersion"], uid)["spec"]["holderIdentity"], "");
+    let wrong = json!({"spec": {"leaseDurationSeconds": 0}});
+    assert_eq!(call(&mut api, Method::Patch, &target, &wrong).status, 422);
+    let mut found = |name: &str| {
+        let target = format!("/apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name%3D{name}");
+        call(&mut api, Method::Get, &target, &Value::Null).value()["items"].as_array().map(Vec::len)
+    };
+    assert_eq!((found("l"), found("m")), (Some(1), Some(0)));
+}

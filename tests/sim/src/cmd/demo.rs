@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use sim::agent::{Agent, Signal};
+use sim::agent::{Agent, Launch, Signal};
 use sim::api::{DeleteOptions, Key, Kind, Rule};
 use sim::json;
 use sim::k6::Script;
@@ -34,6 +34,9 @@ use super::Error;
 
 const NAMESPACE: &str = "load";
 const ZONE: &str = "edge";
+/// The Lease of the shipped Deployment.
+const LEASE: &str = "plz-agent";
+const LEASE_NAMESPACE: &str = "plz-agent-system";
 const RUNNERS: u64 = 3;
 /// What the agent must not show.
 const CLOUD_TOKEN: &str = "glc_demo-3f1c07d2a9";
@@ -44,6 +47,8 @@ const TEST_RUN_TOKEN: &str = "trt_demo-90ad4c77e2";
 const SOON: Duration = Duration::from_secs(10);
 /// For a whole test run, or for an abort with its state check every 10 s.
 const RUN_TIMEOUT: Duration = Duration::from_secs(25);
+/// Until the other agent is active when one was killed.
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the agent has after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much of the agent's log is shown when it fails.
@@ -81,21 +86,23 @@ pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
     let launch = options.launch(&log).map_err(io("the agent's program"))?;
     let launch = launch.against(&sim, &scratch).map_err(io("the agent's files"))?;
     let launch = launch.args(["--runner-access", options.access.name(), "--listen", "127.0.0.1:0"]);
+    let launch = launch.args([format!("--lease={LEASE_NAMESPACE}/{LEASE}")]);
 
     let terminal = Terminal::new();
     terminal.heading("plz-agent: a Private Load Zone from its beginning to its end");
     terminal.text(
-        "  agent: the real one, its own process · cluster, k6, GCk6: stand-ins on loopback, over HTTPS\n",
+        "  agents: the real ones, two processes · cluster, k6, GCk6: stand-ins on loopback, over HTTPS\n",
     );
     let observer = sim.with(|world, _| Observer::new(world));
-    let agent = launch.spawn().map_err(io("starting the agent"))?;
+    let second = launch.clone().env("POD_NAME", "agent-2");
+    let agent = launch.env("POD_NAME", "agent-1").spawn().map_err(io("starting the agent"))?;
     let (figures, scrapes) = (Figures::default(), Scrapes::new(options.metrics));
-    let mut demo = Demo { sim, rules, agent, observer, terminal, stop, figures, scrapes };
+    let mut demo = Demo { sim, rules, agent, second, observer, terminal, stop, figures, scrapes };
     let ended = demo.story();
     Ok(demo.over(ended))
 }
 
-/// A world with a namespace, the agent's rights, and two tests: one that ends and one that would go on for long.
+/// A world with namespaces, the agent's rights, and three tests: two that end and one that would go on for long.
 fn world(rules: &[Rule]) -> std::io::Result<Loopback> {
     let mut options = world::Options { token: CLOUD_TOKEN.to_owned(), ..world::Options::default() };
     let seconds = Duration::from_secs;
@@ -104,13 +111,17 @@ fn world(rules: &[Rule]) -> std::io::Result<Loopback> {
     let script = Script { duration: seconds(3), setup, setup_data, ..Script::default() };
     let endless = Script { duration: seconds(600), ..script.clone() };
     options.kube.prefer("*", PodPlan::script(endless));
+    let longer = Script { duration: seconds(8), ..script.clone() };
     options.kube.prefer("plz-test-101-*", PodPlan::script(script));
+    options.kube.prefer("plz-test-103-*", PodPlan::script(longer));
     let sim = Loopback::start(options, Scheme::Https)?;
     sim.require_bearer(Some(BEARER_TOKEN));
     sim.with(|world, now| {
         world.api.rules = Some(rules.to_vec());
-        let namespace = json!({"metadata": {"name": NAMESPACE}});
-        world.api.create(now, Kind::Namespace, "", namespace).expect("the namespace is new");
+        for name in [NAMESPACE, LEASE_NAMESPACE] {
+            let namespace = json!({"metadata": {"name": name}});
+            world.api.create(now, Kind::Namespace, "", namespace).expect("the namespace is new");
+        }
     });
     Ok(sim)
 }
@@ -118,7 +129,9 @@ fn world(rules: &[Rule]) -> std::io::Result<Loopback> {
 struct Demo {
     sim: Loopback,
     rules: Vec<Rule>,
+    /// The one that is, or is to be, active.
     agent: Agent,
+    second: Launch,
     observer: Observer,
     terminal: Terminal,
     stop: Arc<AtomicBool>,
@@ -128,7 +141,11 @@ struct Demo {
 
 impl Demo {
     fn story(&mut self) -> Result<(), Break> {
-        self.say(Actor::You, "start plz-agent");
+        self.say(Actor::You, "start plz-agent: agent-1");
+        self.until_active("agent-1", SOON)?;
+        self.say(Actor::You, "start another one, which stands by: agent-2");
+        let failed = |error| Break::Failed(format!("agent-2 could not be started: {error}"));
+        let standby = self.second.spawn().map_err(failed)?;
         self.say(Actor::You, &format!("kubectl apply: a Secret and the PrivateLoadZone {NAMESPACE}/{ZONE}"));
         self.sim.with(|world, now| world.apply_zone(now, NAMESPACE, ZONE));
         self.until(SOON, "the zone is registered and GCk6 is polled", |world| {
@@ -158,6 +175,8 @@ impl Demo {
         self.until_gone(second)?;
 
         self.scrapes.take(&self.agent, "end");
+        self.kill_in_mid_run(standby)?;
+
         self.say(Actor::You, &format!("kubectl delete plz {ZONE}"));
         self.sim.with(|world, now| {
             let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
@@ -168,6 +187,31 @@ impl Demo {
                 && world.cloud.deregistered == [ZONE]
         })?;
         self.stop_agent()
+    }
+
+    /// Kills the active agent while a test runs; the other one ends it.
+    fn kill_in_mid_run(&mut self, standby: Agent) -> Result<(), Break> {
+        let third = self.queue("start a third test; its script takes 8 s");
+        self.until(SOON, "all runners of the third run are started", |world| {
+            let run = world.object(Kind::TestRun, NAMESPACE, &format!("plz-test-{third}"));
+            run["status"]["stage"] == "started"
+        })?;
+        self.say(Actor::You, "kill -9 agent-1; the test goes on without it");
+        let killed = self.sim.now();
+        self.figures.killed = Some((third, killed, None));
+        let failed = |error| Break::Failed(format!("SIGKILL could not be sent: {error}"));
+        self.agent.signal(Signal::Kill).map_err(failed)?;
+        self.agent = standby;
+        self.until_active("agent-2", TAKEOVER_TIMEOUT)?;
+        self.figures.killed = Some((third, killed, Some(self.sim.now())));
+        self.until_gone(third)
+    }
+
+    fn until_active(&mut self, agent: &str, timeout: Duration) -> Result<(), Break> {
+        self.until(timeout, &format!("{agent} holds the Lease"), |world| {
+            let lease = world.object(Kind::Lease, LEASE_NAMESPACE, LEASE);
+            json::text(&lease, "spec.holderIdentity").starts_with(agent)
+        })
     }
 
     /// Queues a run and notes what the API server was asked so far.
@@ -203,7 +247,7 @@ impl Demo {
     }
 
     fn stop_agent(&mut self) -> Result<(), Break> {
-        self.say(Actor::You, "send SIGTERM to plz-agent");
+        self.say(Actor::You, "send SIGTERM to agent-2");
         let sent = self.sim.now();
         let failed = |error| Break::Failed(format!("SIGTERM could not be sent: {error}"));
         self.agent.signal(Signal::Term).map_err(failed)?;

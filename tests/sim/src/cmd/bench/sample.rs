@@ -43,7 +43,7 @@ pub(super) struct Sample {
     pub(super) to_finish: Duration,
     /// From the poll's answer to the last resume.
     pub(super) listed_to_resumed: Duration,
-    /// Requests to the API server, watches and their lists left out.
+    /// Requests to the API server, watches, their lists and those for Leases left out.
     pub(super) kubernetes_requests: u64,
     /// The same by verb and resource.
     pub(super) by_verb: BTreeMap<String, u64>,
@@ -153,7 +153,8 @@ fn is_round_trip(entry: &Entry) -> bool {
         Door::Api => {
             let call = Call::parse(&entry.request);
             call.is_some_and(|call| {
-                !matches!(call.verb, "list" | "watch") && call.resource.kind != Kind::Event
+                let kind = call.resource.kind;
+                !matches!(call.verb, "list" | "watch") && !matches!(kind, Kind::Event | Kind::Lease)
             })
         }
     }
@@ -175,12 +176,13 @@ fn is_stopped(entry: &Entry, id: u64) -> bool {
         && request.json().is_some_and(|run| run["status"]["stage"] == "stopped")
 }
 
-/// The agent's own requests to the API server so far; what a watch needs to go on is left out.
+/// The agent's own requests to the API server so far; what a watch or an election needs to go on is left out, as it is the
+/// same with any number of runs.
 fn kubernetes_requests(world: &World) -> BTreeMap<String, u64> {
     let mut requests = BTreeMap::new();
     for (counted, count) in &world.api.counts {
         let is_agent = counted.user_agent.starts_with(USER_AGENT);
-        if is_agent && !matches!(counted.verb, "list" | "watch") {
+        if is_agent && !matches!(counted.verb, "list" | "watch") && counted.resource != "leases" {
             let subresource = if counted.subresource.is_empty() { "" } else { "/" };
             let what = format!("{} {}{subresource}{}", counted.verb, counted.resource, counted.subresource);
             *requests.entry(what).or_default() += count;

@@ -11,12 +11,15 @@ use sim::cloud::{ABORTED_BY_USER, FINISHED};
 use sim::world::World;
 
 use super::summary::{Figures, requests_goal};
-use super::{BEARER_TOKEN, CLOUD_TOKEN, RUNNERS, STOP_TIMEOUT, TEST_RUN_TOKEN};
+use super::{BEARER_TOKEN, CLOUD_TOKEN, LEASE, LEASE_NAMESPACE, RUNNERS, STOP_TIMEOUT, TEST_RUN_TOKEN};
 
 /// The goal for the spread of a start.
 const SKEW_MAX: Duration = Duration::from_millis(50);
 /// From an abort to the last runner's stop: the state is asked for every 10 s, and what comes then takes no second.
 const ABORT_MAX: Duration = Duration::from_secs(11);
+
+/// From a SIGKILL to the other agent's work: the Lease is good for 15 s, and the other one looks every 5 s.
+const TAKEOVER_MAX: Duration = Duration::from_secs(21);
 
 /// Whether something holds, and what.
 pub(super) type Check = (Result<(), ()>, String);
@@ -27,11 +30,28 @@ pub(super) fn all(world: &World, rules: &[Rule], figures: &Figures, log: &str) -
     for id in world.cloud.runs.keys() {
         checks.extend(run(world, figures, *id));
     }
+    checks.extend(election(world, figures));
     checks.extend(manners(world, rules, log));
     let stopped = figures.stopped;
     let is_well = stopped.is_some_and(|(status, after)| status.success() && after <= STOP_TIMEOUT);
     checks.push(check(is_well, "SIGTERM ended the agent with exit code 0 within 2 s"));
     checks
+}
+
+fn election(world: &World, figures: &Figures) -> Vec<Check> {
+    let killed = figures.killed;
+    let after = killed.and_then(|(_, killed, taken)| Some(taken?.saturating_sub(killed)));
+    let took = after.map_or("never".to_owned(), |after| format!("after {:.1} s", after.as_secs_f64()));
+    let run = killed.map_or("–".to_owned(), |(run, ..)| run.to_string());
+    let lease = world.object(Kind::Lease, LEASE_NAMESPACE, LEASE);
+    let is_given_up = lease["spec"]["holderIdentity"] == "" && lease["spec"]["leaseTransitions"] == 1;
+    vec![
+        check(
+            after.is_some_and(|after| after <= TAKEOVER_MAX),
+            &format!("run {run}: its agent was killed, and the other one took over {took}"),
+        ),
+        check(is_given_up, "the Lease changed hands once, and was given up at the end"),
+    ]
 }
 
 fn zone(world: &World) -> Vec<Check> {
@@ -85,18 +105,23 @@ fn run(world: &World, figures: &Figures, id: u64) -> Vec<Check> {
             checks.push(check(finishes == [FINISHED], &format!("run {id}: finished once, as finished (3)")));
         }
     }
-    let (count, goal) = (figures.requests(id), requests_goal(run.spec.instances));
-    let asked = count.map_or("–".to_owned(), |count| count.to_string());
-    checks.push(check(
-        count.is_some_and(|count| count <= goal),
-        &format!("run {id}: {asked} requests to the API server, at most 8 + 2 × {RUNNERS} = {goal}"),
-    ));
     let lasted = run.finishes.first().map(|(at, _)| at.saturating_sub(run.listed.unwrap_or_default()));
-    let states_max = lasted.unwrap_or_default().as_secs() / 10 + 1;
+    let mut states_max = lasted.unwrap_or_default().as_secs() / 10 + 1;
+    if figures.killed.is_some_and(|(killed, ..)| killed == id) {
+        // Its second agent has to look at things that the first one had seen.
+        states_max += 1;
+    } else {
+        let (count, goal) = (figures.requests(id), requests_goal(run.spec.instances));
+        let asked = count.map_or("–".to_owned(), |count| count.to_string());
+        checks.push(check(
+            count.is_some_and(|count| count <= goal),
+            &format!("run {id}: {asked} requests to the API server, at most 8 + 2 × {RUNNERS} = {goal}"),
+        ));
+    }
     let states = run.state_reads.len();
     checks.push(check(
         states as u64 <= states_max,
-        &format!("run {id}: {states} state check(s), at most one each 10 s"),
+        &format!("run {id}: {states} state check(s), at most one each 10 s by one agent"),
     ));
     checks
 }

@@ -12,16 +12,17 @@ use sim::api::Rule;
 use crate::cmd::{self, Error};
 
 const HELP: &str = "\
-sim demo – the agent at work, on this machine and in under 30 s
+sim demo – the agent at work, on this machine and in under a minute
 
 Usage: sim demo [OPTIONS]
 
-Starts plz-agent as a process of its own, over HTTPS on loopback, against stand-ins for the Kubernetes API server, the
-kubelet, k6, Grafana Cloud k6 and its bucket: a zone, a test of three runners, a second one that its user aborts, and the
-end of the zone. Exit code 0 if everything came to pass that has to.
+Starts two plz-agents as processes of their own, over HTTPS on loopback, against stand-ins for the Kubernetes API server,
+the kubelet, k6, Grafana Cloud k6 and its bucket: a zone, a test of three runners, a second one that its user aborts, a
+third one in the middle of which the active agent is killed and the other one takes over, and the end of the zone. Exit
+code 0 if everything came to pass that has to.
 
 Options:
-  --log FILE            keeps the agent's log (level debug) there
+  --log FILE            keeps the agents' log (level debug) there
   --metrics DIR         keeps what the agent says of itself to Prometheus there: idle.txt, run.txt, end.txt
   --runner-access HOW   how the agent reaches the runners: direct, or proxy, through the API server; default direct
   --root DIR            runs DIR/plz-agent, which sees nothing outside of DIR and may do nothing in it; takes root

@@ -32,7 +32,9 @@ impl Scrapes {
     }
 
     fn try_take(&mut self, agent: &Agent, name: &str) -> io::Result<()> {
-        let address = agent.listens().ok_or_else(|| io::Error::other("the agent does not listen"))?;
+        // Both agents write the same log; the first is the one that was started first.
+        let address =
+            agent.listens().first().copied().ok_or_else(|| io::Error::other("the agent does not listen"))?;
         for path in ["/healthz", "/readyz"] {
             let (code, body) = scrape::get(address, path)?;
             if code != 200 {

@@ -17,6 +17,8 @@ pub(super) struct Figures {
     requests: BTreeMap<u64, (u64, Option<u64>)>,
     /// The run that the user aborted, and when.
     pub(super) aborted: Option<(u64, Duration)>,
+    /// The run whose agent was killed, when that was, and when the other agent took over.
+    pub(super) killed: Option<(u64, Duration, Option<Duration>)>,
     /// How the agent ended, and how long after SIGTERM.
     pub(super) stopped: Option<(ExitStatus, Duration)>,
 }
@@ -64,9 +66,9 @@ pub(super) fn print(
 ) {
     terminal.heading("Runs (seconds after GCk6 had listed them)");
     terminal.table(&runs(world, figures, stations));
-    terminal.heading("The agent's requests to the API server");
+    terminal.heading("The agents' requests to the API server");
     terminal.table(&requests(world));
-    terminal.heading("The agent's requests to GCk6");
+    terminal.heading("The agents' requests to GCk6");
     terminal.table(&calls(world));
 }
 

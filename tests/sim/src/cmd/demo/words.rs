@@ -25,10 +25,25 @@ pub(super) fn of_change(change: &Change) -> Option<(Actor, Words)> {
         Kind::PrivateLoadZone => of_zone(change).map(|(actor, text)| (actor, Words::Said(text))),
         Kind::TestRun => of_test_run(change).map(|(actor, text)| (actor, Words::Said(text))),
         Kind::Event => of_event(change).map(|(actor, text)| (actor, Words::Said(text))),
+        Kind::Lease => of_lease(change).map(|text| (Actor::Agent, Words::Said(text))),
         Kind::Job => of_runner(change, of_job(change)),
         Kind::Pod => of_runner(change, of_pod(change)),
         _ => None,
     }
+}
+
+fn of_lease(change: &Change) -> Option<String> {
+    let holder = |lease: &Value| words_before(json::text(lease, "spec.holderIdentity"), '_');
+    let (before, after) = (change.before.as_deref().map(holder).unwrap_or_default(), holder(&change.object));
+    match after.as_str() {
+        _ if before == after => None,
+        "" => Some(format!("{before} gives up the Lease")),
+        _ => Some(format!("{after} holds the Lease: it is the active one")),
+    }
+}
+
+fn words_before(text: &str, end: char) -> String {
+    text.split(end).next().unwrap_or_default().to_owned()
 }
 
 fn of_zone(change: &Change) -> Option<(Actor, String)> {
