@@ -13,6 +13,7 @@
 
 mod census;
 mod duty;
+pub mod reach;
 mod runs;
 mod zones;
 
@@ -34,9 +35,14 @@ use crate::zone;
 use crate::zone::memory::ZoneMemory;
 use crate::zone::template;
 use duty::Office;
+use reach::{Reach, Sign, Target};
 
 /// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
 const PASSES_PER_TURN_MAX: usize = 4;
+
+/// Within what time all that waits for a target is tried again once it answers: soon, and not in one moment for all agents
+/// behind one line.
+const RETURN_SPREAD: Duration = Duration::from_secs(3);
 
 /// What the core is told once.
 #[derive(Clone, Debug)]
@@ -76,6 +82,7 @@ pub struct Core {
     zones: BTreeMap<ObjectKey, ZoneMemory>,
     runs: BTreeMap<ObjectKey, RunMemory>,
     tokens: BTreeMap<ObjectKey, TokenMemory>,
+    reach: BTreeMap<Target, Reach>,
     rng: Rng,
     synced: bool,
     rows: BTreeMap<Row, u64>,
@@ -96,6 +103,7 @@ impl Core {
             zones: BTreeMap::new(),
             runs: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            reach: Target::ALL.into_iter().map(|target| (target, Reach::default())).collect(),
             rng,
             synced: false,
             rows: BTreeMap::new(),
@@ -109,6 +117,9 @@ impl Core {
             Event::Seen { scope, what } => {
                 if what.is_recovery() {
                     self.queue.forgive_class(Class::Kubernetes);
+                    self.heed(now, Target::Kubernetes, Sign::Answer);
+                } else if let Some(sign) = what.failure().and_then(Sign::of_watch) {
+                    self.heed(now, Target::Kubernetes, sign);
                 }
                 let changes = self.store.absorb(scope.as_deref(), *what);
                 for (key, run) in changes.runs_gone {
@@ -227,6 +238,9 @@ impl Core {
         if !self.queue.done(&id) {
             return;
         }
+        if let (Some(target), Some(sign)) = (Target::of(id.action), Sign::of(&reply)) {
+            self.heed(now, target, sign);
+        }
         let accepted = matches!(&reply, crate::event::Reply::Cloud(Ok(_)));
         match &id.key {
             Key::Token(secret) => self.token_report(now, secret, reply),
@@ -240,6 +254,35 @@ impl Core {
         {
             token.accept();
         }
+    }
+
+    /// Takes a sign of life, or of its absence. Who answers again is asked soon for all that waits for it.
+    fn heed(&mut self, now: Now, target: Target, sign: Sign) {
+        let reach = self.reach.entry(target).or_default();
+        let (is_back, line) = reach.heed(now.mono, target, sign);
+        if let Some(line) = line {
+            log::log!(line.level, "{}", line.text);
+        }
+        if !is_back {
+            return;
+        }
+        if target == Target::Kubernetes {
+            self.queue.hasten(now.mono, RETURN_SPREAD, |action| action.class() == Class::Kubernetes);
+            return;
+        }
+        // Both hosts of GCk6 are behind the same line.
+        let to_cloud = |action: Action| matches!(action.class(), Class::Cloud | Class::CloudNews);
+        self.queue.hasten(now.mono, RETURN_SPREAD, to_cloud);
+        for (key, zone) in self.zones.iter_mut().filter(|(_, zone)| zone.poll_unanswered) {
+            let soon = now.mono + RETURN_SPREAD.mul_f64(self.rng.fraction());
+            zone.next_poll = zone.next_poll.min(soon);
+            self.queue.mark(Key::Zone(key.clone()));
+        }
+    }
+
+    /// Whether it was said already that nobody there answers, so that a call that fails by that is no news.
+    fn is_away(&self, action: Action) -> bool {
+        Target::of(action).and_then(|target| self.reach.get(&target)).is_some_and(Reach::is_away)
     }
 
     /// Does what a report teaches beside the memories: the store learns the object, the lane its pace.
@@ -271,7 +314,8 @@ impl Core {
         }
     }
 
-    /// A task went wrong and is tried again later. One line says so when it begins, not one for every try.
+    /// A task went wrong and is tried again later. One line says so when it begins, not one for every try; none when it went
+    /// wrong with everything else that goes there.
     fn try_again(&mut self, now: Now, id: &TaskId, after: Option<Duration>, why: &str) {
         let to_runner = matches!(id.action.class(), Class::Runner | Class::UserCode);
         let pace = match id.action {
@@ -282,6 +326,7 @@ impl Core {
         let wait = self.queue.failed(now.mono, id, pace, after);
         // A runner that does not listen yet is no news; one that did and does not any more is.
         let quiet = to_runner && !matches!(id.action, Action::ResumeRunner(_) | Action::StopRunner(_));
+        let quiet = quiet || self.is_away(id.action);
         let level = if quiet || self.queue.failures(id) > 1 { log::Level::Debug } else { log::Level::Warn };
         log::log!(
             level,

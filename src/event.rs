@@ -65,6 +65,19 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// Why a watch is blind, if that is what it tells.
+    #[must_use]
+    pub fn failure(&self) -> Option<&k8s::Error> {
+        match self {
+            Self::Zone(WatchEvent::Failing(error))
+            | Self::Run(WatchEvent::Failing(error))
+            | Self::Pod(WatchEvent::Failing(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 /// What decisions are made about, and what is marked dirty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {

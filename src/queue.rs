@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::event::{Class, Key, Task, TaskId};
+use crate::event::{Action, Class, Key, Task, TaskId};
 use crate::lease::operator::LOOKS_MAX;
 use crate::maps::map_of;
 use crate::rng::Rng;
@@ -51,6 +51,8 @@ impl Pace {
 struct Backoff {
     failures: u32,
     not_before: Duration,
+    /// What the other side asked for; nothing makes that shorter.
+    asked_until: Duration,
 }
 
 /// The tasks of one class.
@@ -205,7 +207,8 @@ impl Queue {
         let lane = id.lane();
         let failures = self.backoffs.get(&lane).map_or(0, |b| b.failures) + 1;
         let wait = pace.wait(failures, &mut self.rng).max(asked.unwrap_or_default());
-        self.backoffs.insert(lane, Backoff { failures, not_before: now + wait });
+        let asked_until = now + asked.unwrap_or_default();
+        self.backoffs.insert(lane, Backoff { failures, not_before: now + wait, asked_until });
         wait
     }
 
@@ -228,6 +231,19 @@ impl Queue {
         for id in waiting {
             self.backoffs.remove(&id);
             self.mark(id.key);
+        }
+    }
+
+    /// Lets lanes be tried again within `spread`, because the other side answers again; not before it asked for.
+    pub fn hasten(&mut self, now: Duration, spread: Duration, is_meant: impl Fn(Action) -> bool) {
+        let mut sooner = Vec::new();
+        for (id, backoff) in self.backoffs.iter_mut().filter(|(id, _)| is_meant(id.action)) {
+            let soon = now + spread.mul_f64(self.rng.fraction());
+            backoff.not_before = backoff.not_before.min(soon.max(backoff.asked_until));
+            sooner.push((id.key.clone(), backoff.not_before));
+        }
+        for (key, at) in sooner {
+            self.wake(&key, at);
         }
     }
 
@@ -273,7 +289,7 @@ pub fn capacity(class: Class, workers: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, Call, ObjectKey};
+    use crate::event::{Call, ObjectKey};
 
     fn run(name: &str) -> Key {
         Key::Run(ObjectKey { namespace: "ns".into(), name: name.into() })
@@ -377,6 +393,23 @@ mod tests {
         assert!(queue.is_free(90 * SECOND, &id));
         queue.succeeded(&id);
         assert!(queue.failed(Duration::ZERO, &id, Pace::REMOTE, None) <= SECOND);
+    }
+
+    #[test]
+    fn who_is_back_is_asked_soon_and_not_before_it_wishes() {
+        let mut queue = queue();
+        let (finish, asked) = (task("a", Action::Finish).id, task("b", Action::Finish).id);
+        let other = task("c", Action::DeleteTestRun).id;
+        for _ in 0..7 {
+            queue.failed(Duration::ZERO, &finish, Pace::REMOTE, None);
+            queue.failed(Duration::ZERO, &other, Pace::REMOTE, None);
+        }
+        queue.failed(Duration::ZERO, &asked, Pace::REMOTE, Some(90 * SECOND));
+        queue.hasten(10 * SECOND, 3 * SECOND, |action| action == Action::Finish);
+        assert!(queue.next_deadline().is_some_and(|at| (10 * SECOND..13 * SECOND).contains(&at)));
+        assert!(queue.is_free(13 * SECOND, &finish));
+        assert!(!queue.is_free(40 * SECOND, &other));
+        assert!(!queue.is_free(89 * SECOND, &asked) && queue.is_free(90 * SECOND, &asked));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::event::{Key, ObjectKey, Seen};
 use crate::testrun::api::{PodSettings, Stage, TestRun};
 use crate::testrun::pod::RunnerPod;
 use crate::zone::api::PrivateLoadZone;
+use crate::zone::network;
 
 /// How many deleted uids are remembered per kind. A late answer is at most a worker's queue behind; this is far more.
 const TOMBSTONES_MAX: usize = 4096;
@@ -51,7 +52,9 @@ impl Object for TestRun {
     fn slim(&mut self) {
         if self.status.stage >= Stage::Created {
             self.spec.args = Vec::new();
-            self.spec.runner = PodSettings::default();
+            self.spec.runner.volumes.retain(network::is_awaited);
+            let volumes = std::mem::take(&mut self.spec.runner.volumes);
+            self.spec.runner = PodSettings { volumes, ..PodSettings::default() };
             self.spec.starter = PodSettings::default();
             self.spec.initializer = None;
         }

@@ -75,6 +75,11 @@ impl TokenMemory {
     /// Learns from an answer to the reading of the Secret. True if there is a token now that there was not before.
     pub fn learn(&mut self, now: Duration, secret: &ObjectKey, reply: Result<Vec<u8>, k8s::Error>) -> bool {
         self.read = Some(now);
+        if matches!(&reply, Err(error) if self.value.is_some() && error.retry() != k8s::Retry::Never) {
+            // An API server that is away says nothing of the token, which was good enough until now.
+            self.read = Some((now + MEND_INTERVAL).saturating_sub(READ_INTERVAL));
+            return false;
+        }
         let token = match reply {
             Ok(body) => parse(&body).map_err(|why| format!("Secret {secret} {why}")),
             Err(error) if error.is_not_found() => Err(format!(
@@ -155,6 +160,18 @@ mod tests {
             Ok(token) => assert_eq!(parsed.unwrap().expose(), token),
             Err(part) => assert!(parsed.clone().unwrap_err().contains(part), "{parsed:?}"),
         }
+    }
+
+    #[test]
+    fn an_api_server_that_is_away_takes_no_token_away() {
+        let mut token = TokenMemory::default();
+        let away = || Err(k8s::Error::Transport { server: "s".into(), cause: "refused".into() });
+        assert!(!token.learn(SECOND, &key(), away()));
+        assert!(token.problem.as_ref().is_some_and(|problem| problem.contains("refused")));
+        assert!(token.learn(2 * SECOND, &key(), Ok(secret("t"))));
+        assert!(!token.learn(400 * SECOND, &key(), away()));
+        assert_eq!((token.problem.as_ref(), token.value.is_some()), (None, true));
+        assert_eq!(token.due(), 400 * SECOND + MEND_INTERVAL);
     }
 
     #[test]

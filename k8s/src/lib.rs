@@ -77,6 +77,7 @@ pub mod config;
 mod exec;
 pub mod fields;
 mod follow;
+mod http_date;
 pub mod lines;
 pub mod meta;
 pub mod pod;
@@ -89,6 +90,7 @@ pub mod watch;
 
 pub use client::{Client, ServerVersion};
 pub use config::Config;
+pub use http_date::{parse_http_date, parse_retry_after};
 pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference, format_time, parse_time};
 pub use pod::Pod;
 pub use request::{Attributes, Method, Request};

@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::backoff::RETRY_AFTER_MAX;
+
 /// The longest piece of a foreign body that is kept in an error, in characters.
 const EXCERPT_CHARS_MAX: usize = 200;
 /// The longest message of a `Status` that is kept, in characters; admission webhooks can be talkative.
@@ -87,7 +89,7 @@ pub enum Retry {
     Never,
     /// After a pause of the caller's choice that grows with each failure.
     Backoff,
-    /// The server named the pause.
+    /// The server named the pause; no longer than [`RETRY_AFTER_MAX`], since a date may be reckoned by another clock.
     After(Duration),
 }
 
@@ -99,7 +101,7 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Api { status } => match (status.code, status.retry_after) {
-                (429 | 500..=599, Some(pause)) => Retry::After(pause),
+                (429 | 500..=599, Some(pause)) => Retry::After(pause.min(RETRY_AFTER_MAX)),
                 (401 | 408 | 429 | 500..=599, _) => Retry::Backoff,
                 (409, _) if self.is_conflict() => Retry::Backoff,
                 _ => Retry::Never,
@@ -169,7 +171,7 @@ impl Error {
 pub struct Response {
     /// The HTTP status code.
     pub code: u16,
-    /// `Retry-After`, where the server sent it in seconds.
+    /// `Retry-After`, as seconds from now.
     pub retry_after: Option<Duration>,
     /// The body, in full; may hold secrets, hence absent from `Debug`.
     pub body: Vec<u8>,

@@ -14,6 +14,7 @@ use super::{
 use crate::logging::{LogConfig, LogFormat};
 use crate::net::{ExtraCa, NoProxy, ProxySettings, ProxyUrl};
 use crate::redact::Secret;
+use crate::zone::network::ShareProxy;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -46,6 +47,8 @@ impl Input<'_> {
                 .value("start-deadline", |text| values::duration(text, START_DEADLINE_MIN, HOUR))?,
             runner_access: self.value("runner-access", runner_access)?,
             fetch_image: self.optional("fetch-image", values::image)?,
+            share_proxy: self.share_proxy()?,
+            runner_ca: self.optional("runner-ca", values::runner_ca)?,
             workers: self.value("workers", |text| values::number(text, WORKERS_MIN, WORKERS_MAX))?,
             listen: self.optional("listen", values::listen_address)?,
             log: self.log()?,
@@ -133,6 +136,20 @@ impl Input<'_> {
         ProxyUrl::parse(&value).map(Some).map_err(|error| self.error(format!("{name}: {error}")))
     }
 
+    fn share_proxy(&self) -> Result<ShareProxy, UsageError> {
+        let setting = self.flags.or_default("share-proxy", self.env);
+        let share = self.read(&setting, share_proxy)?;
+        let proxies = self.proxies()?;
+        match proxies.proxies().find(|proxy| proxy.is_loopback()) {
+            Some(proxy) if share != ShareProxy::None => Err(self.error(format!(
+                "{}: the proxy {proxy} is on the loopback of this machine, which is another one for each pod; \
+                 give it an address that pods reach",
+                setting.origin
+            ))),
+            _ => Ok(share),
+        }
+    }
+
     fn log(&self) -> Result<LogConfig, UsageError> {
         Ok(LogConfig {
             filter: self.value("log", values::log_filter)?,
@@ -172,6 +189,15 @@ fn runner_access(text: &str) -> Result<RunnerAccess, String> {
         "direct" => Ok(RunnerAccess::Direct),
         "proxy" => Ok(RunnerAccess::Proxy),
         _ => Err("is not one of auto, direct and proxy".to_owned()),
+    }
+}
+
+fn share_proxy(text: &str) -> Result<ShareProxy, String> {
+    match text {
+        "none" => Ok(ShareProxy::None),
+        "archive" => Ok(ShareProxy::Archive),
+        "all" => Ok(ShareProxy::All),
+        _ => Err("is not one of none, archive and all".to_owned()),
     }
 }
 

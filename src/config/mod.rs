@@ -28,6 +28,7 @@ use thiserror::Error;
 use crate::logging::LogConfig;
 use crate::net::{ExtraCa, ProxySettings};
 use crate::redact::Secret;
+use crate::zone::network::{RunnerCa, ShareProxy};
 
 pub use env::Env;
 pub use help::{Topic, version};
@@ -102,6 +103,10 @@ pub struct RunConfig {
     pub runner_access: RunnerAccess,
     /// The image of the init container, if not the agent's own.
     pub fetch_image: Option<String>,
+    /// Which containers of the runners' pods get `proxies`.
+    pub share_proxy: ShareProxy,
+    /// What the runners' pods trust beside the public roots.
+    pub runner_ca: Option<RunnerCa>,
     /// Threads of the pool.
     pub workers: usize,
     /// Where health and metrics are served, if at all.

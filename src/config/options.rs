@@ -139,6 +139,23 @@ pub(super) const RUN: &[Group] = &[
                  of the agent's own pod; required outside a cluster.",
             ),
             opt(
+                "share-proxy",
+                "WITH",
+                &["PLZ_SHARE_PROXY"],
+                "none",
+                "none, archive (HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the agent go to the init\n\
+                 container that downloads the archive) or all (to k6 too, which then sends its\n\
+                 load through the proxy except for what NO_PROXY names).",
+            ),
+            opt(
+                "runner-ca",
+                "CONFIGMAP[/KEY]",
+                &["PLZ_RUNNER_CA"],
+                "",
+                "Runner pods trust the certificate authorities in this ConfigMap of the zone's\n\
+                 namespace, beside the public ones; the key is ca.crt unless given.",
+            ),
+            opt(
                 "workers",
                 "N",
                 &[],

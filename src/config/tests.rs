@@ -162,6 +162,28 @@ fn proxies_by_scheme_upper_case_first() {
 }
 
 #[test]
+fn what_runner_pods_get_is_asked_for() {
+    let config = run(&[], &[("HTTPS_PROXY", "http://127.0.0.1:3128")]);
+    assert_eq!((config.share_proxy, config.runner_ca), (ShareProxy::None, None));
+    let env =
+        [("PLZ_SHARE_PROXY", "archive"), ("https_proxy", "http://u:s3cret@p:1"), ("PLZ_RUNNER_CA", "a/b")];
+    let config = run(&[], &env);
+    assert_eq!(config.share_proxy, ShareProxy::Archive);
+    assert_eq!(config.runner_ca, Some(RunnerCa { config_map: "a".into(), key: "b".into() }));
+    assert!(!format!("{config:?}").contains("s3cret"));
+    assert_eq!(run(&["--share-proxy=all"], &env).share_proxy, ShareProxy::All);
+    refused(&["--share-proxy=yes"], &[], &["--share-proxy: \"yes\"", "none, archive and all"]);
+    refused(&["--runner-ca=A"], &[], &["--runner-ca: \"A\" names no ConfigMap"]);
+    for proxy in ["http://u:s3cret@localhost:3128", "127.0.0.2:1", "http://[::1]:2"] {
+        refused(
+            &["--share-proxy=all"],
+            &[("HTTPS_PROXY", proxy)],
+            &["--share-proxy: the proxy ", "loopback"],
+        );
+    }
+}
+
+#[test]
 fn a_ca_file_is_read_and_checked() {
     let dir = std::env::temp_dir();
     let path = |name: &str| dir.join(format!("plz-agent-config-{}-{name}", std::process::id()));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{LeaseName, ListenAddress};
 use crate::redact::{one_line, scrub};
+use crate::zone::network::RunnerCa;
 
 /// Longest value, in bytes, that a message repeats.
 const SHOWN_BYTES_MAX: usize = 120;
@@ -106,6 +107,20 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
         "is no name of a namespace; lower-case letters, digits and '-' between them, at most 63 characters"
             .to_owned()
     })
+}
+
+/// `name` or `name/key`: a ConfigMap (an RFC 1123 subdomain) and a key in it.
+pub(super) fn runner_ca(text: &str) -> Result<RunnerCa, String> {
+    const NAME_BYTES_MAX: usize = 253;
+    let (config_map, key) = text.split_once('/').unwrap_or((text, "ca.crt"));
+    let is_name =
+        config_map.len() <= NAME_BYTES_MAX && config_map.split('.').all(|label| namespace(label).is_ok());
+    let is_key = (1..=NAME_BYTES_MAX).contains(&key.len())
+        && !matches!(key, "." | "..")
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    (is_name && is_key)
+        .then(|| RunnerCa { config_map: config_map.to_owned(), key: key.to_owned() })
+        .ok_or_else(|| "names no ConfigMap; give its name, or name/key".to_owned())
 }
 
 /// `[NAMESPACE/]NAME`: a Lease, whose name is an RFC 1123 subdomain.
@@ -269,6 +284,16 @@ mod tests {
             ["", "a b", "UPPER/case", "a//b", "/a", "a/", "a:", "a:-x", "a@sha256:12", "a:x/y", "$(x)", "-a"]
         {
             check(image(bad), Err("is no image reference"));
+        }
+    }
+
+    #[test]
+    fn runner_cas() {
+        let ca = |config_map: &str, key: &str| RunnerCa { config_map: config_map.into(), key: key.into() };
+        check(runner_ca("edge-ca"), Ok(ca("edge-ca", "ca.crt")));
+        check(runner_ca("kube-root-ca.crt/x_1.pem"), Ok(ca("kube-root-ca.crt", "x_1.pem")));
+        for bad in ["", "/", "a/", "/k", "A", "a/b/c", "a/..", "a..b", "a/k y"] {
+            check(runner_ca(bad), Err("names no ConfigMap"));
         }
     }
 

@@ -9,10 +9,12 @@
 //! Owns what is known of the Lease and what is to be asked next. Leaves alone what the lead is good for.
 //!
 //! Why no two lead at once: a lead ends [`LEAD_DURATION`] after its last successful renewal was *sent*; whoever takes over has
-//! seen the record unchanged for the [`LEASE_DURATION`](super::record::LEASE_DURATION) in it since the answer came that showed
-//! it, and that was after the renewal was sent. The difference of both is what clocks may drift apart and calls in hand may
-//! last. (A clock that stands still while the machine is suspended tells nothing of that time: an agent that wakes up may act
-//! until its next renewal is refused.) Invariant: at most one call is under way, and a write names the version of the record that it is based on.
+//! seen the record unchanged for the [`LEASE_DURATION`] in it since the answer came that showed it, and that was after the
+//! renewal was sent. The difference of both is what clocks may drift apart and calls in hand may last. (A clock that stands
+//! still while the machine is suspended tells nothing of that time: an agent that wakes up may act until its next renewal is
+//! refused.)
+//!
+//! Invariant: at most one call is under way, and a write names the version of the record that it is based on.
 
 use std::time::{Duration, SystemTime};
 

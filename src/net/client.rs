@@ -18,10 +18,12 @@ use std::time::{Duration, SystemTime};
 use ureq::Agent;
 use ureq::http::{Request, Response, header};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 
 use super::error::{NetError, classify, tls_cause};
 use super::proxy::{ProxySettings, ProxyUrl, Target};
 use super::reply::{Reply, parse_retry_after};
+use super::resolve::Names;
 use super::tls::{ExtraCa, is_unknown_issuer};
 use crate::redact::without_query;
 
@@ -209,7 +211,7 @@ impl Route {
                 .max_idle_age(idle_age)
                 .max_idle_connections(idle_connections)
                 .max_idle_connections_per_host(idle_connections);
-            Agent::new_with_config(config.build())
+            Agent::with_parts(config.build(), DefaultConnector::default(), Names::default())
         };
         Route {
             public: agent(RootCerts::WebPki),

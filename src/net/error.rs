@@ -97,6 +97,26 @@ impl NetError {
         }
     }
 
+    /// The same without the path: why a host cannot be spoken to does not hang on what it was asked.
+    #[must_use]
+    pub fn at_host(mut self) -> NetError {
+        let target = match &mut self {
+            NetError::Dns { target, .. }
+            | NetError::Connect { target, .. }
+            | NetError::Tls { target, .. }
+            | NetError::Timeout { target, .. }
+            | NetError::Proxy { target, .. }
+            | NetError::Io { target, .. }
+            | NetError::TooLarge { target, .. }
+            | NetError::Invalid { target, .. } => target,
+        };
+        let authority = target.find("://").map_or(0, |at| at + "://".len());
+        if let Some(path) = target[authority..].find('/') {
+            target.truncate(authority + path);
+        }
+        self
+    }
+
     /// Whether it is certain that the server saw nothing of the request.
     pub fn is_unsent(&self) -> bool {
         match self {
@@ -133,7 +153,8 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
         ureq::Error::HostNotFound => NetError::Dns { target, cause: "the name has no address".to_owned() },
         ureq::Error::Timeout(phase) => NetError::Timeout { target, cause: phase_name(phase, proxy) },
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-            NetError::Proxy { target, cause: format!("{}: {cause}", proxy.unwrap_or("proxy")) }
+            let mend = proxy_mend(&cause);
+            NetError::Proxy { target, cause: format!("{}: {cause}{mend}", proxy.unwrap_or("proxy")) }
         }
         ureq::Error::Tls(_) | ureq::Error::TlsRequired => NetError::Tls { target, cause },
         ureq::Error::ConnectionFailed => NetError::Connect { target, cause },
@@ -144,6 +165,17 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
             NetError::Invalid { target, cause }
         }
         _ => NetError::Io { target, cause },
+    }
+}
+
+/// What to do about a proxy that answers, by the status in the library's words.
+fn proxy_mend(cause: &str) -> &'static str {
+    if cause.contains("407") {
+        "; it asks for a user and a password: http://user:password@host:port in HTTPS_PROXY"
+    } else if cause.contains("403") {
+        "; it does not allow connections there: have the host allowed, or name it in NO_PROXY"
+    } else {
+        ""
     }
 }
 

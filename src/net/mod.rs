@@ -6,12 +6,13 @@
 //!
 //! Invariant: no message of this module contains the query of a URL, a userinfo or a header's value.
 //!
-//! Reading order: [`client`] (the [`HttpClient`]), [`error`], [`reply`], [`proxy`], [`tls`].
+//! Reading order: [`client`] (the [`HttpClient`]), [`error`], [`reply`], [`proxy`], [`tls`], `resolve`.
 
 pub mod client;
 pub mod error;
 pub mod proxy;
 pub mod reply;
+mod resolve;
 pub mod tls;
 
 #[cfg(test)]
@@ -20,5 +21,5 @@ mod tests;
 pub use client::{Download, HttpClient};
 pub use error::NetError;
 pub use proxy::{NoProxy, ProxySettings, ProxyUrl};
-pub use reply::{Reply, parse_retry_after};
+pub use reply::{Reply, parse_http_date, parse_retry_after};
 pub use tls::ExtraCa;

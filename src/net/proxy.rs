@@ -11,6 +11,8 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
+use crate::redact::Secret;
+
 /// Why a proxy setting cannot be used. The message does not repeat the value, which may hold a password.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ProxyError {
@@ -26,6 +28,7 @@ pub enum ProxyError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl {
     proxy: ureq::Proxy,
+    text: Secret,
 }
 
 impl ProxyUrl {
@@ -42,7 +45,17 @@ impl ProxyUrl {
         if proxy.host().is_empty() {
             return Err(ProxyError::Malformed);
         }
-        Ok(ProxyUrl { proxy })
+        Ok(ProxyUrl { proxy, text: Secret::new(value) })
+    }
+
+    /// Whether it bears a user name or a password.
+    pub fn has_credentials(&self) -> bool {
+        self.proxy.username().is_some() || self.proxy.password().is_some()
+    }
+
+    /// Whether it is on this machine, where nobody else reaches it.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.proxy.host().trim_start_matches('[').trim_end_matches(']'))
     }
 
     pub(super) fn to_ureq(&self) -> ureq::Proxy {
@@ -75,6 +88,24 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
+    /// The variables that give another process the same settings, each under the name that everybody reads.
+    pub fn variables(&self) -> Vec<(&'static str, Secret)> {
+        let proxies = [("HTTPS_PROXY", &self.https), ("HTTP_PROXY", &self.http)];
+        let mut variables: Vec<_> = proxies
+            .into_iter()
+            .filter_map(|(name, proxy)| Some((name, proxy.as_ref()?.text.clone())))
+            .collect();
+        if !variables.is_empty() && !self.no_proxy.text.is_empty() {
+            variables.push(("NO_PROXY", Secret::new(self.no_proxy.text.as_str())));
+        }
+        variables
+    }
+
+    /// Both, as far as they are set.
+    pub fn proxies(&self) -> impl Iterator<Item = &ProxyUrl> {
+        self.https.iter().chain(&self.http)
+    }
+
     /// The proxy for a target, `None` to go direct. Loopback targets always go direct.
     pub fn select(&self, target: &Target) -> Option<&ProxyUrl> {
         let proxy = if target.https { self.https.as_ref() } else { self.http.as_ref() };
@@ -113,8 +144,13 @@ impl Target {
     }
 
     fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.ip().is_some_and(|ip| ip.to_canonical().is_loopback())
+        is_loopback(&self.host)
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// The targets that go direct, read from a comma- or blank-separated list. Entries: `*`, an IP address, a CIDR
@@ -122,6 +158,7 @@ impl Target {
 /// optional `:port`. Names are not resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoProxy {
+    text: String,
     entries: Vec<Entry>,
 }
 
@@ -148,7 +185,7 @@ impl NoProxy {
     /// Reads the list; what is no pattern is skipped, as every other tool does.
     pub fn parse(list: &str) -> NoProxy {
         let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter_map(Entry::parse).collect();
-        NoProxy { entries }
+        NoProxy { text: list.trim().to_owned(), entries }
     }
 
     /// Whether the target goes direct.
@@ -274,6 +311,22 @@ mod tests {
         check("[fd00::1]:6565", "http://[fd00::1]:6565", true);
         check("[fd00::1]:6565", "http://[fd00::1]:80", false);
         check("10.0.0.0/33,10.0.0.0/x,:", "http://10.0.0.0", false);
+        check("x,\t*", "https://example.com", true);
+        check("*:8080", "https://example.com", false);
+        check("*.example.com", "https://example.com", false);
+        check("example.com.", "https://example.com", true);
+        check(".Example.COM:443", "https://a.example.com", true);
+        check(".example.com:80", "https://a.example.com", false);
+        check("com", "https://example.com", true);
+        check("http://example.com", "http://example.com", false);
+        check("10.0.0.0/8", "https://[::ffff:10.1.2.3]", true);
+        check("10.1.2.0/31", "https://10.1.2.1", true);
+        check("10.1.2.0/31", "https://10.1.2.2", false);
+        check("fd00::/8", "https://10.1.2.3", false);
+        check("::/0", "https://[2001:db8::1]", true);
+        check("[fd00::1]", "https://[fd00::1]:6443", true);
+        check("fd00:0:0::1", "https://[fd00::1]", true);
+        check("localhost.localdomain", "https://localhost", false);
     }
 
     #[test]
@@ -298,6 +351,16 @@ mod tests {
         assert_eq!(ProxyUrl::parse("socks5://u:p@h:1").unwrap_err(), ProxyError::Scheme("socks5".into()));
         assert_eq!(ProxyUrl::parse("http://").unwrap_err(), ProxyError::Malformed);
         assert_eq!(ProxyUrl::parse("http://a b").unwrap_err(), ProxyError::Malformed);
+        for scheme in ["socks4", "socks4a", "SOCKS5h", "ftp", "unix"] {
+            let error = ProxyUrl::parse(&format!("{scheme}://u:p@h:1")).unwrap_err();
+            assert_eq!(error, ProxyError::Scheme(scheme.into()));
+            assert!(!error.to_string().contains("u:p"), "{error}");
+        }
+        let loopback = |url| ProxyUrl::parse(url).unwrap().is_loopback();
+        assert!(loopback("http://[::1]:3128") && loopback("LOCALHOST:1") && loopback("http://127.9.9.9"));
+        assert!(!loopback("http://[fd00::1]:3128") && !loopback("localhost.example:1"));
+        let credentials = |url| ProxyUrl::parse(url).unwrap().has_credentials();
+        assert!(credentials("http://user@h:1") && credentials("u:p@h:1") && !credentials("h:1"));
         let proxy = ProxyUrl::parse("http://user:pass@proxy:3128").unwrap();
         assert_eq!(format!("{proxy} {proxy:?}"), "proxy:3128 ProxyUrl(proxy:3128)");
     }

@@ -115,6 +115,8 @@ fn errors_are_classified_and_name_no_query() {
         let error = cloud().send("GET", url, &[], b"", Duration::from_millis(200)).unwrap_err();
         assert!(expected(&error), "{url}: {error:?}");
         assert!(!error.to_string().contains("s3cret") && error.to_string().contains("/p"), "{error}");
+        let (whole, at_host) = (error.to_string(), error.at_host().to_string());
+        assert!(!at_host.contains("/p") && whole.replace("/p", "") == at_host, "{at_host}");
     };
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     check(&format!("http://{closed}/p?s3cret"), |error| matches!(error, NetError::Connect { .. }));
@@ -172,6 +174,13 @@ fn a_proxy_gets_connect_with_credentials_and_no_proxy_goes_direct() {
     assert!(seen[0].starts_with("CONNECT cloud.test:80 HTTP/1.1\r\n"), "{}", seen[0]);
     assert!(seen[0].contains("Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"), "{}", seen[0]);
     assert!(seen[1].starts_with("GET /poll HTTP/1.1\r\n"), "{}", seen[1]);
+    let reply = client.send("GET", "http://cloud.test/poll", &[], b"", TIMEOUT).unwrap();
+    assert_eq!(reply.body, b"through");
+    assert_eq!(
+        (server.seen.lock().unwrap().len(), server.connections.load(Ordering::SeqCst)),
+        (3, 1),
+        "one tunnel"
+    );
     let error = client.send("GET", "http://name.invalid/p", &[], b"", TIMEOUT).unwrap_err();
     assert!(matches!(error, NetError::Dns { .. }), "{error:?}");
     assert!(!format!("{client:?}").contains("p@ss") && !format!("{client:?}").contains("p%40ss"));
@@ -187,5 +196,51 @@ fn a_proxy_that_refuses_is_named() {
         HttpClient::cloud(&proxies, None).send("GET", "http://cloud.test/p", &[], b"", TIMEOUT).unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, NetError::Proxy { .. }), "{error:?}");
-    assert!(text.contains(&server.address) && text.contains("407"), "{text}");
+    assert!(
+        text.contains(&server.address) && text.contains("407") && text.contains("user:password@"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_proxy_that_never_answers_costs_the_time_of_a_connection() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = ProxyUrl::parse(&silent.local_addr().unwrap().to_string()).unwrap();
+    let proxies = ProxySettings { https: Some(proxy.clone()), ..ProxySettings::default() };
+    let client = HttpClient::cloud(&proxies, None);
+    let began = std::time::Instant::now();
+    let error = client.send("GET", "https://cloud.test/p", &[], b"", TIMEOUT).unwrap_err();
+    assert!(began.elapsed() < client::CONNECT_TIMEOUT + TIMEOUT, "{:?}", began.elapsed());
+    assert!(
+        matches!(error, NetError::Timeout { .. }) && error.to_string().contains(&proxy.to_string()),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_connection_that_was_dropped_without_a_word_costs_one_timeout() {
+    let server = serve(|number, _| if number == 2 { Vec::new() } else { ok("fine") });
+    let url = format!("http://{}/poll", server.address);
+    let client = cloud();
+    let send = || client.send("GET", &url, &[], b"", Duration::from_millis(300));
+    assert!(send().is_ok());
+    let error = send().unwrap_err();
+    assert!(matches!(error, NetError::Timeout { .. }), "{error:?}");
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1, "it was sent over the connection that was kept");
+    assert!(send().is_ok() && send().is_ok());
+    assert_eq!(server.connections.load(Ordering::SeqCst), 2, "that one is not used again, its successor is");
+}
+
+#[test]
+fn addresses_of_version_6_are_spoken_to() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        connection(&stream, &Seen::default(), &|_, request| {
+            ok(if request.to_ascii_lowercase().contains("host: [::1]") { "fine" } else { "no brackets" })
+        });
+    });
+    let reply = cloud().send("GET", &format!("http://{address}/"), &[], b"", TIMEOUT).unwrap();
+    assert_eq!(reply.body, b"fine");
 }

@@ -76,7 +76,9 @@ impl Caller {
         let body = request.body.as_deref().unwrap_or_default();
         let timeout = if request.method == "GET" { CLOUD_NEWS_TIMEOUT } else { CLOUD_TIMEOUT };
         let send = || self.cloud.send(request.method, &url, &headers, body, timeout);
-        let reply = once_more_if_cut(send).map_err(|error| cloud::Error::Transport(error.to_string()))?;
+        let reply = once_more_if_cut(send);
+        // One cause is one text, whatever was asked for.
+        let reply = reply.map_err(|error| cloud::Error::Transport(error.at_host().to_string()))?;
         *code = Some(reply.status);
         cloud::reply::interpret(reply.status, reply.retry_after, &reply.body)?;
         Ok(reply.body)

@@ -38,12 +38,13 @@ use crate::core::{Core, Settings};
 use crate::event::{Class, Event, Reply, Task, TaskId};
 use crate::health::Watches;
 use crate::metrics::Calls;
-use crate::net::HttpClient;
+use crate::net::{HttpClient, ProxyUrl};
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
 use crate::shell::listen::{Ask, Server};
 use crate::shell::notify::Notifier;
 use crate::shell::pool::{Done, Pool};
+use crate::zone::network::{RunnerNetwork, ShareProxy};
 use crate::zone::template;
 
 /// How many reports and sightings are taken in before the core decides: enough to decide once on many, few enough to
@@ -131,7 +132,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         template: template::Settings {
             fetch_image,
             ingest: config.cloud_ingest.clone(),
-            archive_env: Vec::new(),
+            network: network(config),
         },
         seed: clock.seed(),
     });
@@ -306,6 +307,22 @@ impl Loop {
             _ => log::info!("the lease is left to run out: the API server does not answer"),
         }
     }
+}
+
+/// What runner pods are told of proxies and authorities; says what a person may not have thought of.
+fn network(config: &RunConfig) -> RunnerNetwork {
+    let mut proxies = config.proxies.proxies();
+    match config.share_proxy {
+        ShareProxy::None if proxies.next().is_some() => {
+            log::info!("runner pods are not told of the agent's proxy; --share-proxy archive or all does");
+        }
+        ShareProxy::Archive | ShareProxy::All if proxies.any(ProxyUrl::has_credentials) => log::warn!(
+            "--share-proxy: the proxy's password stands in the runner pods, for everybody who may read pods there; \
+             let the proxy know its clients by their address instead"
+        ),
+        _ => {}
+    }
+    RunnerNetwork::new(&config.proxies, config.share_proxy, config.runner_ca.clone())
 }
 
 fn source(config: &RunConfig) -> Source {

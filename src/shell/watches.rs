@@ -1,7 +1,7 @@
 //! The watch threads: one for each kind in each watched namespace.
 //!
-//! Owns what is said when a watch goes blind and sees again: one line each, and the mend where it is known. Leaves alone
-//! what was seen. Invariant: a thread that cannot hand over what it has seen waits; nothing is dropped.
+//! Owns what is said when a single watch goes blind and sees again: one line each, and the mend where it is known. Leaves to
+//! the core what is said when the API server is away and all of them are blind, and what was seen. Invariant: a thread that cannot hand over what it has seen waits; nothing is dropped.
 
 use std::ops::ControlFlow;
 
@@ -10,6 +10,7 @@ use k8s::{Client, Stop, WatchEvent, WatchSpec};
 use serde::de::DeserializeOwned;
 
 use super::{StartError, spawn};
+use crate::core::reach;
 use crate::event::{Event, Seen};
 use crate::testrun::api::LABEL_TEST_RUN;
 use crate::{testrun, zone};
@@ -56,17 +57,17 @@ fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, failing: &mut bool) {
     let place =
         spec.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
     match event {
-        WatchEvent::Failing(error) if !*failing => {
+        WatchEvent::Failing(error) if !*failing && !reach::is_outage(error) => {
             *failing = true;
             log::warn!(
                 "the watch on {plural}{place} fails and is tried again: {error}{}",
                 mend(plural, error)
             );
         }
-        WatchEvent::Failing(error) => log::debug!("the watch on {plural}{place} still fails: {error}"),
+        WatchEvent::Failing(error) => log::debug!("the watch on {plural}{place} fails: {error}"),
         WatchEvent::Recovered => {
-            *failing = false;
-            log::info!("the watch on {plural}{place} sees again");
+            let level = if std::mem::take(failing) { log::Level::Info } else { log::Level::Debug };
+            log::log!(level, "the watch on {plural}{place} sees again");
         }
         WatchEvent::Malformed { key, error, .. } => {
             log::warn!("{plural} {key} cannot be read and is left alone: {error}");

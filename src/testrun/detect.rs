@@ -13,6 +13,7 @@ use super::pod::{FailureKind, Life, PodFailure};
 use super::script;
 use super::stage::{Block, Fact};
 use crate::fetch;
+use crate::zone::network;
 
 /// After how many answers of "not found" in a row, one each 10 s, a run counts as gone from GCk6.
 const STATE_MISSING_MAX: u32 = 3;
@@ -235,9 +236,7 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
             ),
             (Some(pod), _) => match (&pod.life, &runner.memory.trouble) {
                 (Life::Waiting(Some(reason)), _) => reason.clone(),
-                (Life::Waiting(None), _) => {
-                    "its containers are being made or the archive is being downloaded".to_owned()
-                }
+                (Life::Waiting(None), _) => being_made(facts),
                 (_, Some(trouble)) => trouble.clone(),
                 _ => "k6 is loading the script".to_owned(),
             },
@@ -252,6 +251,20 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
         reasons.push(format!("and {more} more"));
     }
     (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// What a pod's status does not say: a volume that cannot be mounted is told in an event only.
+fn being_made(facts: &Facts<'_>) -> String {
+    let text = "its containers are being made or the archive is being downloaded";
+    match network::awaited_config_map(&facts.run.spec.runner) {
+        Some(config_map) => {
+            let namespace = &facts.run.metadata.namespace;
+            format!(
+                "{text}; the pod waits as long as {config_map} (--runner-ca) is missing in namespace {namespace}"
+            )
+        }
+        None => text.to_owned(),
+    }
 }
 
 fn of(facts: &Facts<'_>, number: u32) -> String {

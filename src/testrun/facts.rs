@@ -27,8 +27,9 @@ pub const RECORD_PATIENCE: Duration = Duration::from_secs(3);
 pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long pods are given to go: twice the default grace period of 30 s. A pod on a lost node never goes.
 pub const PODS_PATIENCE: Duration = Duration::from_secs(60);
-/// How long GCk6 is told again and again what has happened while it cannot be reached.
-pub const CLOUD_PATIENCE: Duration = Duration::from_secs(3600);
+/// How long GCk6 is told again and again what has happened while it cannot be reached: longer than a line to the world is
+/// usually gone.
+pub const CLOUD_PATIENCE: Duration = Duration::from_secs(4 * 3600);
 /// How long setup may take after all runners are ready, tries included.
 pub const SETUP_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long a test may run. GCk6 ends every test long before; this is for runs that it has forgotten.

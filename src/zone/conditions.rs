@@ -70,6 +70,11 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
         return claim(Truth::False, if refused { "TokenRefused" } else { "TokenMissing" }, problem);
     }
     let error = memory.registration_error.as_ref()?;
+    if facts.zone.is_registered() && !memory.forgotten {
+        // A process before this one has registered it; only a change of the spec since then has not gone through.
+        let message = format!("registered, but GCk6 does not take the change of the spec: {error}");
+        return claim(Truth::True, "UpdateFailed", &message);
+    }
     claim(Truth::False, "RegistrationFailed", &format!("GCk6 does not take the zone: {error}"))
 }
 

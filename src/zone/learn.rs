@@ -226,16 +226,23 @@ fn polled(
     let interval = context.poll_interval;
     let Err(error) = result else {
         if memory.polls_failed > 0 {
-            log::info!("PrivateLoadZone {}: GCk6 answers the poll again", context.zone.metadata.key());
+            let level = if memory.poll_unanswered { log::Level::Debug } else { log::Level::Info };
+            log::log!(level, "PrivateLoadZone {}: GCk6 answers the poll again", context.zone.metadata.key());
         }
         memory.polls_failed = 0;
         memory.poll_error = None;
+        memory.poll_unanswered = false;
         memory.polled = true;
         memory.next_poll = context.now + interval;
         return Lesson::Done;
     };
-    if memory.polls_failed == 0 {
-        log::warn!(
+    let unanswered = matches!(error, cloud::Error::Transport(_));
+    let is_news = memory.polls_failed == 0 || memory.poll_unanswered && !unanswered;
+    memory.poll_unanswered = unanswered;
+    if is_news {
+        let level = if unanswered { log::Level::Debug } else { log::Level::Warn };
+        log::log!(
+            level,
             "PrivateLoadZone {}: GCk6 does not answer the poll: {}",
             context.zone.metadata.key(),
             text(&error)
@@ -258,6 +265,7 @@ fn polled(
             "PrivateLoadZone {}: GCk6 does not know it any more, registering again",
             context.zone.metadata.key()
         );
+        memory.forgotten = true;
         memory.registration_salt = memory.registration_salt.wrapping_add(1);
         memory.polls_failed = 0;
         memory.next_poll = context.now + interval;
@@ -270,6 +278,7 @@ fn registered(memory: &mut ZoneMemory, zone: &PrivateLoadZone, result: Result<()
         Ok(()) => {
             let first = memory.registered.is_none();
             memory.registered = memory.registering.take();
+            memory.forgotten = false;
             memory.registration_error = None;
             let message =
                 if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };

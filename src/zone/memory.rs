@@ -24,12 +24,16 @@ pub struct ZoneMemory {
     /// Makes a registration that is due anew another call than the one before, although it says the same: GCk6 takes
     /// calls with equal idempotency keys for one.
     pub registration_salt: u64,
+    /// Whether GCk6 has said that it does not know the zone, whatever the status says.
+    pub forgotten: bool,
     /// Why GCk6 does not take it.
     pub registration_error: Option<String>,
     /// When GCk6 is asked for test runs next.
     pub next_poll: Duration,
     /// How often in a row it did not answer.
     pub polls_failed: u32,
+    /// Whether the last poll had no answer at all: then GCk6 is out of reach for everybody, which the core tells.
+    pub poll_unanswered: bool,
     /// Why, in words.
     pub poll_error: Option<String>,
     /// When it last answered, by the calendar.
@@ -96,9 +100,11 @@ impl ZoneMemory {
             registered: None,
             registering: None,
             registration_salt: salt,
+            forgotten: false,
             registration_error: None,
             next_poll,
             polls_failed: 0,
+            poll_unanswered: false,
             poll_error: None,
             polled_at: None,
             polled: false,

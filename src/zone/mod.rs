@@ -11,6 +11,7 @@ pub mod decide;
 pub mod facts;
 pub mod learn;
 pub mod memory;
+pub mod network;
 pub mod quantity;
 pub mod refusal;
 pub mod table;

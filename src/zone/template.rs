@@ -5,11 +5,12 @@
 //! agent's configuration is doubled, so that the kubelet expands nothing but the token's variable; a refusal names the
 //! cause and what mends it, and shows no credential.
 
-use std::fmt;
+use std::iter::once;
 
 use serde_json::{Value, json};
 
 use super::api::PrivateLoadZone;
+use super::network::RunnerNetwork;
 pub use super::refusal::Refusal;
 use crate::cloud::data::{AGGREGATION_API_VERSION, AGGREGATION_VARS};
 use crate::cloud::{RunId, TestRunData};
@@ -44,26 +45,14 @@ const DISTRIBUTION_VAR: &str = "K6_CLOUDRUN_DISTRIBUTION";
 const TEST_RUN_ID_VAR: &str = "K6_CLOUDRUN_TEST_RUN_ID";
 
 /// What the agent itself adds to every test run.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Image of the init container that downloads the archive: the agent's own.
     pub fetch_image: String,
     /// Address of GCk6's ingest host, handed to the runners as `K6_CLOUD_HOST`.
     pub ingest: String,
-    /// Proxy and CA settings of the init container, name and value.
-    pub archive_env: Vec<(String, String)>,
-}
-
-impl fmt::Debug for Settings {
-    /// Without the values of `archive_env`: a proxy's address may hold a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&String> = self.archive_env.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Settings")
-            .field("fetch_image", &self.fetch_image)
-            .field("ingest", &self.ingest)
-            .field("archive_env", &names)
-            .finish()
-    }
+    /// Proxy and CA settings of the runners' pods.
+    pub network: RunnerNetwork,
 }
 
 /// Name of the `TestRun` of a run: `plz-test-<id>`.
@@ -199,8 +188,10 @@ fn pod_settings(
         env: environment(data, settings),
         env_from: spec.config.secrets.clone(),
         init_containers: vec![archive_download(zone, data, settings)?],
-        volumes: vec![json!({ "name": ARCHIVE_VOLUME, "emptyDir": {} })],
-        volume_mounts: vec![archive_mount()],
+        volumes: once(json!({ "name": ARCHIVE_VOLUME, "emptyDir": {} }))
+            .chain(settings.network.volume())
+            .collect(),
+        volume_mounts: once(archive_mount()).chain(settings.network.mount()).collect(),
         resources: filled(json!(spec.resources)),
         node_selector: spec.node_selector.clone(),
         service_account_name: spec.service_account_name.clone(),
@@ -240,7 +231,8 @@ fn environment(data: &TestRunData, settings: &Settings) -> Vec<EnvVar> {
     }
     variables.push(("K6_CLOUD_HOST", settings.ingest.clone()));
     let filled = variables.into_iter().filter(|(_, value)| !value.is_empty());
-    filled.map(|(name, value)| EnvVar::new(name, literal(&value))).collect()
+    let own = filled.map(|(name, value)| EnvVar::new(name, literal(&value)));
+    settings.network.k6_env().chain(own).collect()
 }
 
 /// The init container that puts the archive where k6 finds it: the agent's own image and its `fetch` command.
@@ -253,7 +245,6 @@ fn archive_download(
     if settings.fetch_image.is_empty() {
         return Err(Refusal::NoFetchImage);
     }
-    let extra = settings.archive_env.iter().map(|(name, value)| EnvVar::new(name, literal(value)));
     // A pod needs the larger of what its init containers and its containers need, so the runner's own resources cost
     // nothing here, and whatever quota or limit range admits the runner admits the download.
     let resources = json!({ "limits": zone.spec.resources.limits, "requests": zone.spec.resources.requests });
@@ -261,8 +252,10 @@ fn archive_download(
         name: ARCHIVE_CONTAINER.to_owned(),
         image: settings.fetch_image.clone(),
         args: ["fetch", "--to", ARCHIVE_PATH].map(str::to_owned).into(),
-        env: std::iter::once(EnvVar::new(ARCHIVE_URL_VAR, literal(url.expose()))).chain(extra).collect(),
-        volume_mounts: vec![archive_mount()],
+        env: once(EnvVar::new(ARCHIVE_URL_VAR, literal(url.expose())))
+            .chain(settings.network.archive_env())
+            .collect(),
+        volume_mounts: once(archive_mount()).chain(settings.network.mount()).collect(),
         resources: filled(resources),
         ..InitContainer::default()
     })

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use ureq::http;
@@ -22,6 +22,7 @@ use ureq::{Agent, Body, Timeout};
 use crate::auth::{Auth, Session};
 use crate::config::Config;
 use crate::follow;
+use crate::http_date::parse_retry_after;
 use crate::request::{Attributes, Method, Request};
 use crate::resource::self_subject_access_review;
 use crate::status::{AccessReview, Error, Response, decode};
@@ -282,7 +283,8 @@ fn wants_other_credentials(answer: &Result<http::Response<Body>, ureq::Error>) -
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a date counts from now")]
 fn retry_after(answer: &http::Response<Body>) -> Option<Duration> {
     let value = answer.headers().get("retry-after")?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
+    parse_retry_after(value, SystemTime::now())
 }

@@ -60,6 +60,8 @@ fn failures_keep_their_status() {
     let server = Server::plain(|request, connection| {
         if request.target.contains("busy") {
             connection.answer(429, "retry-after: 7\r\n", "slow down")?;
+        } else if request.target.contains("later") {
+            connection.answer(503, "retry-after: Sat, 01 Jan 2101 00:00:00 GMT\r\n", "closed")?;
         } else if request.target.contains("moved") {
             connection.answer(302, "location: /elsewhere\r\n", "")?;
         } else {
@@ -77,6 +79,8 @@ fn failures_keep_their_status() {
     let busy = failure("busy");
     assert_eq!(busy.retry(), Retry::After(Duration::from_secs(7)));
     assert_eq!(busy.to_string(), "slow down (HTTP 429)");
+    // In another century, by the clock of the server; within reason, by ours.
+    assert_eq!(failure("later").retry(), Retry::After(k8s::backoff::RETRY_AFTER_MAX));
     assert_eq!(failure("moved").code(), Some(302));
     let whole = client.send(&SECRETS.get(Some("ns"), "busy")).unwrap();
     assert_eq!((whole.code, whole.body.as_slice()), (429, b"slow down".as_slice()));

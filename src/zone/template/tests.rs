@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::cloud::reply::test_run_data;
 use crate::golden;
+use crate::net::{NoProxy, ProxySettings, ProxyUrl};
+use crate::zone::network::{RunnerCa, ShareProxy};
 
 const ID: RunId = RunId(101);
 
@@ -12,8 +14,24 @@ pub(crate) fn settings() -> Settings {
     Settings {
         fetch_image: "registry.example/plz-agent:1".to_owned(),
         ingest: "https://ingest.k6.io".to_owned(),
-        archive_env: Vec::new(),
+        network: RunnerNetwork::default(),
     }
+}
+
+/// Settings under which runner pods get proxies and a CA.
+pub(crate) fn shared() -> Settings {
+    Settings { network: network("http://proxy:3128"), ..settings() }
+}
+
+/// Both proxy and CA for both containers.
+fn network(proxy: &str) -> RunnerNetwork {
+    let proxies = ProxySettings {
+        https: Some(ProxyUrl::parse(proxy).unwrap()),
+        http: None,
+        no_proxy: NoProxy::parse("10.0.0.0/8,.cluster.local"),
+    };
+    let ca = RunnerCa { config_map: "edge-ca".to_owned(), key: "root.pem".to_owned() };
+    RunnerNetwork::new(&proxies, ShareProxy::All, Some(ca))
 }
 
 pub(crate) fn zone(spec: &Value) -> PrivateLoadZone {
@@ -105,7 +123,7 @@ fn golden_test_runs() {
     check("testrun/plain", &plain_zone(), &plain_data(), &settings());
     let proxied = Settings {
         ingest: "https://ingest.example".to_owned(),
-        archive_env: vec![("HTTPS_PROXY".to_owned(), "http://user:pa$$@proxy:3128".to_owned())],
+        network: network("http://user:pa$$@proxy:3128"),
         ..settings()
     };
     check("testrun/full", &full_zone(), &full_data(), &proxied);
@@ -266,10 +284,10 @@ fn limits_of_what_is_accepted() {
 
 #[test]
 fn no_debug_form_shows_a_credential() {
-    let run = test_run(&full_zone(), ID, &full_data(), &settings()).unwrap();
-    let proxied = Settings { archive_env: vec![("P".to_owned(), "quoted".to_owned())], ..settings() };
+    let proxied = Settings { network: network("http://user:pa55@proxy:3128"), ..settings() };
+    let run = test_run(&full_zone(), ID, &full_data(), &proxied).unwrap();
     let shown = format!("{run:?} {proxied:?}");
-    for credential in ["Signature", "run-t", "quoted"] {
+    for credential in ["Signature", "run-t", "pa55"] {
         assert!(serde_json::to_string(&run).unwrap().contains(credential), "{credential} is there");
         assert!(!shown.contains(credential), "{credential} in {shown}");
     }

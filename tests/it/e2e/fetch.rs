@@ -22,6 +22,11 @@ fn bucket(scheme: Scheme) -> (Loopback, String) {
 }
 
 fn fetch(url: &str, args: &[&str]) -> Fetched {
+    fetch_in(url, args, &[])
+}
+
+/// The same with variables in the environment, as a runner pod has them.
+fn fetch_in(url: &str, args: &[&str], env: &[(&str, &str)]) -> Fetched {
     let scratch = Scratch::new().unwrap();
     let volume = scratch.file("test");
     fs::create_dir(&volume).unwrap();
@@ -33,6 +38,7 @@ fn fetch(url: &str, args: &[&str]) -> Fetched {
         .args(args)
         .env("PLZ_ARCHIVE_URL", url)
         .env("PLZ_TERMINATION_LOG", &words);
+    let launch = env.iter().fold(launch, |launch, (name, value)| launch.env(name, value));
     let mut agent = launch.spawn().unwrap();
     let code = agent.wait(TIMEOUT).expect("a download ends by its deadline").code();
     Fetched {
@@ -109,7 +115,25 @@ fn a_private_ca_has_to_be_named() {
     let ca = scratch.write("ca.pem", sim.ca_pem().unwrap()).unwrap();
     let fetched = fetch(&url, &["--ca-file", ca.to_str().unwrap()]);
     assert_eq!((fetched.code, fetched.archive), (Some(0), Some(sample_archive())), "{}", fetched.log);
+    let fetched = fetch_in(&url, &[], &[("SSL_CERT_FILE", ca.to_str().unwrap())]);
+    assert_eq!(fetched.archive, Some(sample_archive()), "as in a pod with --runner-ca: {}", fetched.log);
     let fetched = fetch(&url, &[]);
     assert_eq!((fetched.code, fetched.files), (Some(16), 0), "{}", fetched.log);
     assert!(fetched.last_words.starts_with("tls: "), "{}", fetched.last_words);
+}
+
+#[test]
+fn a_proxy_of_the_pod_is_gone_through() {
+    let (sim, url) = bucket(Scheme::Http);
+    let [.., address] = sim.wan();
+    let proxy = Proxy::start([("bucket.test".to_owned(), address)].into()).unwrap();
+    let url = url.replace(&sim.bucket_url(), "http://bucket.test");
+    let through = ("HTTP_PROXY", proxy.url());
+    let fetched = fetch_in(&url, &[], &[(through.0, &through.1)]);
+    assert_eq!((fetched.code, fetched.archive), (Some(0), Some(sample_archive())), "{}", fetched.log);
+    assert_eq!(proxy.tunnels("bucket.test"), 1);
+    let elsewhere = url.replace("bucket.test", "elsewhere.test");
+    let fetched = fetch_in(&elsewhere, &[], &[(through.0, &through.1)]);
+    assert_eq!(fetched.code, Some(13), "{}", fetched.log);
+    assert!(fetched.last_words.contains("NO_PROXY"), "{}", fetched.last_words);
 }

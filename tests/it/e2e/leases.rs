@@ -49,6 +49,21 @@ fn killed() {
     place.stop(Signal::Term);
 }
 
+/// It hangs, and goes on when another one has long taken over.
+fn suspended() {
+    let (mut place, mut first, id) = two();
+    place.killed = true;
+    first.signal(Signal::Stop).unwrap();
+    place.until("the second one is active", |world| holder(world).starts_with("second_"));
+    first.signal(Signal::Continue).unwrap();
+    place.until("the first one stands by", |_| first.log().contains("standby: second_"));
+    place.over(id, 3);
+    first.signal(Signal::Term).unwrap();
+    assert_eq!(first.wait(STOP_TIMEOUT).and_then(|status| status.code()), Some(0), "{}", first.log());
+    assert!(place.sim.with(|world, _| holder(world)).starts_with("second_"), "it had nothing to give up");
+    place.stop(Signal::Term);
+}
+
 fn terminated() {
     let (mut place, mut first, id) = two();
     first.signal(Signal::Term).unwrap();
@@ -67,7 +82,8 @@ fn terminated() {
 #[test]
 fn the_other_one_ends_the_run() {
     thread::scope(|scope| {
-        let ways: [(&str, fn()); 2] = [("killed", killed), ("terminated", terminated)];
+        let ways: [(&str, fn()); 3] =
+            [("killed", killed), ("suspended", suspended), ("terminated", terminated)];
         for (name, way) in ways {
             thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, way).unwrap();
         }

@@ -8,6 +8,7 @@
 mod fetch;
 mod leases;
 mod listen;
+mod network;
 mod notify;
 mod outages;
 mod restarts;
@@ -23,7 +24,8 @@ use sim::api::rbac::refused;
 use sim::api::{Kind, Rule};
 use sim::k6::Script;
 use sim::kube::PodPlan;
-use sim::loopback::{Loopback, Scheme};
+use sim::loopback::proxy::Proxy;
+use sim::loopback::{Family, Loopback, Scheme};
 use sim::world::{Options, World};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_plz-agent");
@@ -58,11 +60,16 @@ struct Place {
 impl Place {
     /// A world with one zone in the namespace `load`; `args` are added to those that an agent there needs.
     fn new(scheme: Scheme, args: &[&str]) -> Self {
+        Self::new_on(Family::V4, scheme, args)
+    }
+
+    /// The same on addresses of a family.
+    fn new_on(family: Family, scheme: Scheme, args: &[&str]) -> Self {
         let mut options = Options { token: CLOUD_TOKEN.to_owned(), ..Options::default() };
         let script =
             Script { duration: SCRIPT_DURATION, setup_data: json!({"user": "e2e"}), ..Script::default() };
         options.kube.prefer("*", PodPlan::script(script));
-        let sim = Loopback::start(options, scheme).unwrap();
+        let sim = Loopback::start_on(family, options, scheme).unwrap();
         sim.require_bearer(Some(BEARER_TOKEN));
         sim.with(|world, now| {
             world.api.rules = Some(rules());

@@ -222,6 +222,13 @@ fn test_runs_are_accepted_or_refused() {
     run(json!({"spec": {"runner": {"env": [{"value": "a"}]}}}),    Some(".spec.runner.env[0].name: required"));
     run(json!({"spec": {"runner": {"volumeMounts": [{"name": "a"}]}}}), Some(".spec.runner.volumeMounts[0].mountPath: required"));
     run(json!({"spec": {"initializer": {"automountServiceAccountToken": true}}}), Some(".spec.initializer.automountServiceAccountToken: true"));
+    // What people get wrong in what is Kubernetes' own: found now, and not when the Jobs are made.
+    run(json!({"spec": {"runner": {"env": [{"name": "A", "value": 5}]}}}), Some(".spec.runner.env[0].value: 5"));
+    run(json!({"spec": {"runner": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s"}}}]}}}), Some(".spec.runner.env[0].valueFrom.secretKeyRef.key: required"));
+    run(json!({"spec": {"starter": {"env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]}}}), Some(".spec.starter.env[0].valueFrom.fieldRef.fieldPath: required"));
+    run(json!({"spec": {"runner": {"initContainers": [{"env": [{"name": "A", "value": true}]}]}}}), Some(".spec.runner.initContainers[0].env[0].value: true"));
+    run(json!({"spec": {"runner": {"resources": {"limits": {"memory": "1 GB"}}}}}), Some(".spec.runner.resources.limits.memory: \"1 GB\" does not match"));
+    run(json!({"spec": {"runner": {"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone"}]}}}), Some(".spec.runner.topologySpreadConstraints[0].whenUnsatisfiable: required"));
     run(json!({"status": {"stage": "running"}}),                   Some(".status.stage: \"running\" is none of"));
 }
 

@@ -10,7 +10,7 @@ const RBAC: &str = "manifests/rbac/rbac.yaml";
 const PROXY: &str = "manifests/outside/proxy.yaml";
 
 /// Every right of a role as `group/resource verb`.
-fn rights(role: &Value) -> BTreeSet<String> {
+pub(super) fn rights(role: &Value) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
     for rule in role["rules"].as_array().expect("a role has rules") {
         for group in strings(&rule["apiGroups"]) {
@@ -51,7 +51,10 @@ fn the_agent_may_do_what_it_does_and_no_more() {
             "coordination.k8s.io/leases list",
         ],
     );
-    check(&object(RBAC, "Role", "plz-agent"), &["/pods get", "coordination.k8s.io/leases get create patch"]);
+    check(
+        &object(RBAC, "Role", "plz-agent-self"),
+        &["/pods get", "coordination.k8s.io/leases get create patch"],
+    );
     check(&object(PROXY, "ClusterRole", "plz-agent-proxy"), &["/pods/proxy get create update patch"]);
 }
 
@@ -61,8 +64,11 @@ fn leases_are_reached_by_name() {
     let args = &lease["spec"]["template"]["spec"]["containers"][0]["args"];
     let own = strings(args).into_iter().find_map(|arg| arg.strip_prefix("--lease=").map(str::to_owned));
     let own = own.expect("the Deployment names its Lease");
-    for (kind, name) in [("ClusterRole", plz_agent::lease::operator::NAME), ("Role", own.as_str())] {
-        let role = object(RBAC, kind, "plz-agent");
+    for (kind, role, name) in [
+        ("ClusterRole", "plz-agent", plz_agent::lease::operator::NAME),
+        ("Role", "plz-agent-self", own.as_str()),
+    ] {
+        let role = object(RBAC, kind, role);
         let rules = role["rules"].as_array().unwrap();
         let mut leases = 0;
         for rule in rules.iter().filter(|rule| strings(&rule["resources"]).contains(&"leases")) {
@@ -97,7 +103,7 @@ fn the_table_in_the_file_is_the_rules() {
         table.extend(verbs.split_whitespace().map(|verb| format!("{right} {verb}")));
     }
     let mut rules = rights(&object(RBAC, "ClusterRole", "plz-agent"));
-    rules.extend(rights(&object(RBAC, "Role", "plz-agent")));
+    rules.extend(rights(&object(RBAC, "Role", "plz-agent-self")));
     assert_eq!(table, rules);
 }
 

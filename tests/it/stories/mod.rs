@@ -7,6 +7,8 @@ mod coverage;
 mod crashes;
 mod failures;
 mod leases;
+mod network;
+mod outages;
 mod runs;
 mod zones;
 
@@ -45,6 +47,7 @@ impl Story {
         Self::empty_with(settings(7))
     }
 
+    /// The same, for an agent with other settings.
     fn empty_with(settings: Settings) -> Self {
         let mut drive = Drive::new(Options::default(), settings);
         let namespace = json!({"metadata": {"name": NAMESPACE}});

@@ -139,6 +139,7 @@ impl Launch {
     /// Starts the process.
     pub fn spawn(&self) -> io::Result<Agent> {
         let out = File::options().create(true).append(true).open(&self.log)?;
+        let log_begin = usize::try_from(out.metadata()?.len()).map_err(io::Error::other)?;
         let mut command = self.command();
         let child = command
             .args(&self.args)
@@ -148,11 +149,11 @@ impl Launch {
             .stdout(out.try_clone()?)
             .stderr(out)
             .spawn()?;
-        Ok(Agent { child, log: self.log.clone() })
+        Ok(Agent { child, log: self.log.clone(), log_begin })
     }
 }
 
-/// A signal that ends a process.
+/// A signal to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM: what a kubelet or systemd sends.
@@ -161,6 +162,10 @@ pub enum Signal {
     Interrupt,
     /// SIGKILL: no chance to do anything.
     Kill,
+    /// SIGSTOP: it hangs until told to go on.
+    Stop,
+    /// SIGCONT: it goes on where it was stopped.
+    Continue,
 }
 
 /// A running process; it is killed when this is dropped.
@@ -168,6 +173,8 @@ pub enum Signal {
 pub struct Agent {
     child: Child,
     log: PathBuf,
+    /// How long the log was when it started: others may write to the same.
+    log_begin: usize,
 }
 
 impl Agent {
@@ -193,6 +200,8 @@ impl Agent {
         let name = match signal {
             Signal::Term => "TERM",
             Signal::Interrupt => "INT",
+            Signal::Stop => "STOP",
+            Signal::Continue => "CONT",
             Signal::Kill => return self.child.kill(),
         };
         // The standard library knows no other signal than SIGKILL, and every shell has this built in.
@@ -206,11 +215,11 @@ impl Agent {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// Where it serves health and metrics, as logged: the addresses of all that have been started with this log, in order.
-    pub fn listens(&self) -> Vec<SocketAddr> {
+    /// Where it serves health and metrics, as it has logged it.
+    pub fn listens(&self) -> Option<SocketAddr> {
         let log = self.log();
-        let told = log.split("health and metrics are on http://").skip(1);
-        told.filter_map(|rest| rest.lines().next()?.trim().parse().ok()).collect()
+        let (_, rest) = log.get(self.log_begin..)?.split_once("health and metrics are on http://")?;
+        rest.lines().next()?.trim().parse().ok()
     }
 
     /// The last lines of the log.

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use plz_agent::core::{Core, Settings};
 use plz_agent::event::ObjectKey;
 use plz_agent::lease::Candidacy;
+use plz_agent::zone::network::RunnerNetwork;
 use plz_agent::zone::template;
 
 pub use self::process::Process;
@@ -39,7 +40,7 @@ pub fn settings(seed: u64) -> Settings {
         template: template::Settings {
             fetch_image: "plz-agent:sim".to_owned(),
             ingest: "https://ingest.sim.invalid".to_owned(),
-            archive_env: Vec::new(),
+            network: RunnerNetwork::default(),
         },
         seed,
     }
@@ -89,6 +90,11 @@ impl Drive {
     /// Kills the first agent and starts it again with an empty memory.
     pub fn restart(&mut self) {
         self.agents[0] = Process::new(self.agents[0].settings.clone());
+    }
+
+    /// Ends every watch of the first agent, as a server that goes away does. The next ones are opened at once.
+    pub fn cut_watches(&mut self) {
+        self.agents[0].cut_watches(self.now);
     }
 
     /// Sends an agent SIGTERM.

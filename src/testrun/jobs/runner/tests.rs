@@ -12,7 +12,15 @@ fn run(value: Value) -> TestRun {
 }
 
 fn plz(zone: &crate::zone::api::PrivateLoadZone, data: &crate::cloud::TestRunData) -> TestRun {
-    let run = template::test_run(zone, RunId(101), data, &zones::settings()).unwrap();
+    plz_with(zone, data, &zones::settings())
+}
+
+fn plz_with(
+    zone: &crate::zone::api::PrivateLoadZone,
+    data: &crate::cloud::TestRunData,
+    settings: &template::Settings,
+) -> TestRun {
+    let run = template::test_run(zone, RunId(101), data, settings).unwrap();
     // As it comes back from the API server.
     self::run(serde_json::to_value(run).unwrap())
 }
@@ -22,6 +30,7 @@ fn golden_jobs() {
     let check = |name: &str, run: &TestRun, index: u32| golden::check(name, &job(run, index).unwrap());
     check("job/plz-plain", &plz(&zones::plain_zone(), &zones::plain_data()), 1);
     check("job/plz-full", &plz(&zones::full_zone(), &zones::full_data()), 2);
+    check("job/plz-shared", &plz_with(&zones::plain_zone(), &zones::plain_data(), &zones::shared()), 1);
     let plain = json!({
         "metadata": { "name": "smoke", "namespace": "load" },
         "spec": { "script": { "configMap": { "name": "scripts", "file": "smoke.js" } }, "parallelism": 1 },

@@ -175,6 +175,7 @@ impl Demo {
         self.until_gone(second)?;
 
         self.scrapes.take(&self.agent, "end");
+        self.scrapes.look(&standby, "standby");
         self.kill_in_mid_run(standby)?;
 
         self.say(Actor::You, &format!("kubectl delete plz {ZONE}"));

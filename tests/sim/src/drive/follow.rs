@@ -24,6 +24,9 @@ pub(super) trait Follow {
 
     /// When there may be more although nothing changes.
     fn next_wakeup(&self) -> Duration;
+
+    /// Ends the stream.
+    fn cut(&mut self, now: Duration);
 }
 
 struct Following<T> {
@@ -87,6 +90,14 @@ impl<T: DeserializeOwned> Follow for Following<T> {
 
     fn next_wakeup(&self) -> Duration {
         self.stream.as_ref().map_or(self.not_before, Watch::next_wakeup)
+    }
+
+    fn cut(&mut self, now: Duration) {
+        if self.stream.is_some() {
+            let step = self.watcher.cut(k8s::watch::Cut::End, &mut Vec::new());
+            self.take(now, &step);
+            self.stream = None;
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use plz_agent::cloud::Host;
+use plz_agent::core::reach::Target;
 use plz_agent::core::{Core, Settings};
 use plz_agent::event::{Call, Class, Event, Now, Reply, Report, Task};
 
@@ -30,6 +32,8 @@ pub struct Process {
     pub cut_until: Duration,
     /// By how much the answers to all calls but those for Leases are late.
     pub lag: Duration,
+    /// How often the core has been asked to decide.
+    pub turns: u64,
     pub(super) settings: Settings,
     watches: Vec<Box<dyn Follow>>,
     under_way: Vec<UnderWay>,
@@ -62,6 +66,7 @@ impl Process {
             skew_s: 0,
             cut_until: Duration::ZERO,
             lag: Duration::ZERO,
+            turns: 0,
             settings,
             watches: follow_all(),
             under_way: Vec::new(),
@@ -74,6 +79,10 @@ impl Process {
         self.life = Life::Over;
         self.under_way.clear();
         self.watches.clear();
+    }
+
+    pub(super) fn cut_watches(&mut self, now: Duration) {
+        self.watches.iter_mut().for_each(|watch| watch.cut(now));
     }
 
     /// Sends it SIGTERM.
@@ -126,6 +135,7 @@ impl Process {
             Life::Over => return (is_busy, false),
         }
         let mut acts = false;
+        self.turns += 1;
         for task in self.core.turn(clock) {
             is_busy = true;
             acts |= !is_for_lease(&task);
@@ -164,6 +174,11 @@ impl Process {
                 (answer, |response| Reply::Kubernetes(wire::from_api(response)))
             }
             Call::Cloud { request, token } => {
+                let target = match request.host {
+                    Host::Api => Target::Cloud,
+                    Host::Ingest => Target::Ingest,
+                };
+                assert_eq!(Target::of(id.action), Some(target), "whose outage {:?} feels", id.action);
                 let sent = wire::to_cloud(request, token.expose());
                 (world.serve_cloud(now, &sent), |response| Reply::Cloud(wire::from_cloud(response)))
             }

@@ -8,7 +8,7 @@ use super::kubelet::{Process, Sandbox, Step};
 use super::plan::Mishap;
 use super::status::State;
 use super::{Around, Kube, env};
-use crate::api::Key;
+use crate::api::{Api, Key, Kind};
 use crate::json;
 use crate::k6::{Argv, Exit};
 
@@ -28,6 +28,11 @@ impl Kube {
         sandbox: &mut Sandbox,
         container: usize,
     ) {
+        if !is_mounted(around.api, pod) {
+            // The kubelet tells of this in an Event; the status goes on to say that the containers are being made.
+            sandbox.due = now + RETRY;
+            return;
+        }
         let is_init = container < sandbox.inits;
         let spec = match container.checked_sub(sandbox.inits) {
             None => &pod["spec"]["initContainers"][container],
@@ -72,6 +77,20 @@ impl Kube {
         sandbox.step = Step::Main(process);
         sandbox.due = now;
     }
+}
+
+/// Whether every ConfigMap that is to be mounted exists, with the keys that are asked for.
+fn is_mounted(api: &Api, pod: &Value) -> bool {
+    let namespace = json::text(pod, "metadata.namespace");
+    let mut sources = json::list(pod, "spec.volumes")
+        .iter()
+        .map(|volume| &volume["configMap"])
+        .filter(|source| source.is_object() && source["optional"] != true);
+    sources.all(|source| {
+        let key = Key::new(Kind::ConfigMap, namespace, json::text(source, "name"));
+        let mut items = json::list(source, "items").iter().map(|item| json::text(item, "key"));
+        api.object(&key).is_some_and(|object| items.all(|item| object["data"][item].is_string()))
+    })
 }
 
 /// Why a container cannot be started, as `waiting.reason` and message.

@@ -32,6 +32,7 @@
 
 pub mod http1;
 mod pods;
+pub mod proxy;
 pub mod server;
 mod services;
 #[cfg(test)]
@@ -39,7 +40,7 @@ mod tests;
 pub mod tls;
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -71,6 +72,25 @@ pub enum Scheme {
     Https,
 }
 
+/// Which family of addresses everything listens on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// 127.0.0.0/8: an address for each pod.
+    #[default]
+    V4,
+    /// `::1`: one pod at a time, since there is one such address.
+    V6,
+}
+
+impl Family {
+    fn localhost(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::LOCALHOST.into(),
+            Self::V6 => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
+}
+
 /// A running world. Dropping it stops everything.
 pub struct Loopback {
     shared: Arc<Shared>,
@@ -95,13 +115,18 @@ struct Shared {
 
 impl Loopback {
     /// Starts a world; the wall time of `options` is replaced by the real one.
-    pub fn start(mut options: Options, scheme: Scheme) -> io::Result<Self> {
+    pub fn start(options: Options, scheme: Scheme) -> io::Result<Self> {
+        Self::start_on(Family::V4, options, scheme)
+    }
+
+    /// The same on addresses of a family.
+    pub fn start_on(family: Family, mut options: Options, scheme: Scheme) -> io::Result<Self> {
         options.wall = Wall(SystemTime::now());
         let identity = match scheme {
             Scheme::Http => None,
             Scheme::Https => Some(Identity::new()?),
         };
-        let pods = Arc::new(PodServers::default());
+        let pods = Arc::new(PodServers::new(family));
         let shared = Arc::new(Shared {
             world: Mutex::new(World::new(options)),
             changed: Condvar::new(),
@@ -111,7 +136,7 @@ impl Loopback {
             pods: Arc::clone(&pods),
         });
         let serve = |service: Arc<dyn Service>| {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let listener = TcpListener::bind((family.localhost(), 0))?;
             Server::start(listener, identity.as_ref().map(|identity| Arc::clone(&identity.config)), service)
         };
         let api = serve(Arc::new(ApiService(Arc::clone(&shared))))?;
@@ -167,6 +192,16 @@ impl Loopback {
     /// URL of GCk6's api host.
     pub fn cloud_api_url(&self) -> String {
         self.url(&self.cloud_api)
+    }
+
+    /// Where GCk6's api host, its ingest host and the bucket listen.
+    pub fn wan(&self) -> [SocketAddr; 3] {
+        [self.cloud_api.addr(), self.cloud_ingest.addr(), self.bucket.addr()]
+    }
+
+    /// How many connections there have been to GCk6's api host.
+    pub fn cloud_api_connections(&self) -> u64 {
+        self.cloud_api.connections()
     }
 
     /// URL of GCk6's ingest host.

@@ -1,15 +1,15 @@
-//! The listeners of pods: an address of 127.0.0.0/8 for each, port 6565.
+//! The listeners of pods: an address of 127.0.0.0/8 for each, or `::1` for one, port 6565.
 //!
 //! Every world starts its search in a block of its own, by process and count, and goes on to the next address when one is
 //! taken. Invariant: an address that was given out is bound until its pod is gone.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::Shared;
 use super::server::{Outcome, Server, Service};
+use super::{Family, Shared};
 use crate::http::{Answer, Request};
 
 /// The port that runners listen on.
@@ -26,19 +26,19 @@ static WORLDS: AtomicU32 = AtomicU32::new(0);
 
 /// The listeners of one world.
 pub(super) struct PodServers {
+    family: Family,
     next: AtomicU32,
     servers: Mutex<BTreeMap<String, Server>>,
 }
 
-impl Default for PodServers {
-    fn default() -> Self {
+impl PodServers {
+    /// No listener yet.
+    pub(super) fn new(family: Family) -> Self {
         let world = WORLDS.fetch_add(1, Ordering::Relaxed);
         let block = std::process::id().wrapping_mul(61).wrapping_add(world) % BLOCKS;
-        Self { next: AtomicU32::new(block * BLOCK_LEN), servers: Mutex::default() }
+        Self { family, next: AtomicU32::new(block * BLOCK_LEN), servers: Mutex::default() }
     }
-}
 
-impl PodServers {
     /// Starts a listener at the next free address and returns that.
     pub(super) fn open(&self, shared: &Weak<Shared>) -> String {
         for _ in 0..TRIES_MAX {
@@ -48,13 +48,17 @@ impl PodServers {
             if matches!(ip.octets()[3], 0 | 255) {
                 continue;
             }
+            let ip = match self.family {
+                Family::V4 => IpAddr::from(ip),
+                Family::V6 => Family::V6.localhost(),
+            };
             let Ok(listener) = TcpListener::bind((ip, PORT)) else { continue };
             if let Ok(server) = Server::start(listener, None, Arc::new(PodService(Weak::clone(shared)))) {
                 self.lock().insert(ip.to_string(), server);
                 return ip.to_string();
             }
         }
-        panic!("no address of 127.0.0.0/8 is free at port {PORT}");
+        panic!("no address of loopback is free at port {PORT}");
     }
 
     /// Stops the listeners of pods that are gone.

@@ -89,6 +89,11 @@ impl Server {
         self.addr
     }
 
+    /// How many connections there have been.
+    pub fn connections(&self) -> u64 {
+        self.control.lock().next
+    }
+
     /// Breaks every open connection: what a restart of the server looks like to its clients.
     pub fn cut(&self) {
         self.control.shut_all();

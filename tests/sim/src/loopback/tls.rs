@@ -30,7 +30,8 @@ impl Identity {
             let ca = params.self_signed(&ca_key)?;
             let issuer = Issuer::new(params, ca_key);
             let key = KeyPair::generate()?;
-            let params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
+            let params =
+                CertificateParams::new(["127.0.0.1", "::1", "localhost"].map(str::to_owned).to_vec())?;
             let leaf = params.signed_by(&key, &issuer)?;
             Ok((ca, leaf, key))
         };

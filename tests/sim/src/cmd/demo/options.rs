@@ -23,7 +23,7 @@ code 0 if everything came to pass that has to.
 
 Options:
   --log FILE            keeps the agents' log (level debug) there
-  --metrics DIR         keeps what the agent says of itself to Prometheus there: idle.txt, run.txt, end.txt
+  --metrics DIR         keeps what the agent says of itself to Prometheus there: idle.txt, run.txt, …
   --runner-access HOW   how the agent reaches the runners: direct, or proxy, through the API server; default direct
   --root DIR            runs DIR/plz-agent, which sees nothing outside of DIR and may do nothing in it; takes root
   -h, --help            this text

@@ -24,17 +24,21 @@ impl Scrapes {
         Self { folder, ..Self::default() }
     }
 
-    /// Asks for a page, which is kept as `<name>.txt`.
+    /// Asks for a page of the active agent, which is kept as `<name>.txt`.
     pub(super) fn take(&mut self, agent: &Agent, name: &str) {
-        if let Err(error) = self.try_take(agent, name) {
-            self.failure = Some(format!("{name}: {error}"));
+        if let Some(samples) = self.look(agent, name) {
+            self.last = samples;
         }
     }
 
-    fn try_take(&mut self, agent: &Agent, name: &str) -> io::Result<()> {
-        // Both agents write the same log; the first is the one that was started first.
-        let address =
-            agent.listens().first().copied().ok_or_else(|| io::Error::other("the agent does not listen"))?;
+    /// Asks for a page of any agent, which is kept as `<name>.txt`.
+    pub(super) fn look(&mut self, agent: &Agent, name: &str) -> Option<Samples> {
+        let looked = self.try_look(agent, name);
+        looked.map_err(|error| self.failure = Some(format!("{name}: {error}"))).ok()
+    }
+
+    fn try_look(&self, agent: &Agent, name: &str) -> io::Result<Samples> {
+        let address = agent.listens().ok_or_else(|| io::Error::other("the agent does not listen"))?;
         for path in ["/healthz", "/readyz"] {
             let (code, body) = scrape::get(address, path)?;
             if code != 200 {
@@ -42,12 +46,11 @@ impl Scrapes {
             }
         }
         let (_, page) = scrape::get(address, "/metrics")?;
-        self.last = Samples::read(&page);
         if let Some(folder) = &self.folder {
             std::fs::create_dir_all(folder)?;
-            std::fs::write(folder.join(format!("{name}.txt")), page)?;
+            std::fs::write(folder.join(format!("{name}.txt")), &page)?;
         }
-        Ok(())
+        Ok(Samples::read(&page))
     }
 
     /// What has to hold of the last page: one run finished, one was aborted, and both were started together.
