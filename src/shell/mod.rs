@@ -37,11 +37,11 @@ use crate::config::{ListenAddress, Namespaces, RunConfig, RunnerAccess};
 use crate::core::{Core, Settings};
 use crate::event::{Class, Event, Reply, Task, TaskId};
 use crate::health::Watches;
-use crate::metrics::{self, Calls};
+use crate::metrics::Calls;
 use crate::net::{HttpClient, ProxyUrl};
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
-use crate::shell::listen::{Answer, Ask, Server, Topic};
+use crate::shell::listen::{Ask, Server};
 use crate::shell::notify::Notifier;
 use crate::shell::pool::{Done, Pool};
 use crate::zone::network::{RunnerNetwork, ShareProxy};
@@ -270,20 +270,8 @@ impl Loop {
     }
 
     fn answer(&self, ask: Ask) {
-        let duty = self.core.duty();
-        let answer = match ask.topic {
-            Topic::Health => Answer { is_ok: true, text: "ok".to_owned() },
-            Topic::Ready => match self.watches.readiness(duty) {
-                Ok(text) => Answer { is_ok: true, text },
-                Err(text) => Answer { is_ok: false, text },
-            },
-            Topic::Metrics => {
-                let census = self.core.census(self.clock.now());
-                let (calls, watches) = (&self.calls, &self.watches);
-                let page = metrics::render(&metrics::Status { census: &census, calls, watches, duty });
-                Answer { is_ok: true, text: page.into_text() }
-            }
-        };
+        let (now, core) = (self.clock.now(), &self.core);
+        let answer = listen::answer(ask.topic, now, core, &self.calls, &self.watches);
         ask.answer(answer);
     }
 

@@ -29,6 +29,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::StartError;
 use crate::config::ListenAddress;
+use crate::core::Core;
+use crate::event::Now;
+use crate::health::Watches;
+use crate::metrics::{self, Calls};
 use slots::Slots;
 
 /// How many questions may wait for the loop: one for each connection.
@@ -72,6 +76,22 @@ impl Ask {
     /// Answers. Never blocks: there is room for one answer, and nobody minds if the asker is gone.
     pub(super) fn answer(self, answer: Answer) {
         let _ = self.answer.try_send(answer);
+    }
+}
+
+/// The answer of a loop that turns, from what it has.
+pub(super) fn answer(topic: Topic, now: Now, core: &Core, calls: &Calls, watches: &Watches) -> Answer {
+    let duty = core.duty();
+    match topic {
+        Topic::Health => Answer { is_ok: true, text: "ok".to_owned() },
+        Topic::Ready => match watches.readiness(duty) {
+            Ok(text) => Answer { is_ok: true, text },
+            Err(text) => Answer { is_ok: false, text },
+        },
+        Topic::Metrics => {
+            let status = metrics::Status { census: &core.census(now), calls, watches, duty };
+            Answer { is_ok: true, text: metrics::render(&status).into_text() }
+        }
     }
 }
 
