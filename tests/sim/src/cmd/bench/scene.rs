@@ -1,4 +1,4 @@
-//! A world with an agent in it.
+//! A world with an agent in it, with all that the shipped Deployment switches on: the lease, health and metrics.
 //!
 //! Owns both, and the directory with the kubeconfig, the CA and the agent's log. Invariant: a wait that comes to nothing is
 //! an error that shows the end of the agent's log.
@@ -14,6 +14,7 @@ use std::time::Duration;
 use sim::k6::Script;
 use sim::kube::PodPlan;
 use sim::loopback::{Loopback, Scheme};
+use sim::scrape;
 use sim::world::{Options, World};
 
 use super::agent::Agent;
@@ -23,7 +24,11 @@ use super::{failed, io};
 use crate::cmd::Error;
 
 const NAMESPACE: &str = "default";
+/// The agent logs its address after these words.
+const LISTENS: &str = "health and metrics are on http://";
 const LOG_LINES_SHOWN: usize = 15;
+/// Between two probes of the shipped Deployment; Prometheus asks less often by default.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// For zones to be registered and polled.
 const ZONE_TIMEOUT: Duration = Duration::from_secs(45);
 
@@ -66,6 +71,8 @@ impl Scene {
             format!("--ca-file={}", ca.display()),
             format!("--poll-interval={}s", poll.as_secs()),
             "--runner-access=direct".to_owned(),
+            format!("--lease={NAMESPACE}/plz-agent"),
+            "--listen=127.0.0.1:0".to_owned(),
             "--fetch-image=plz-agent".to_owned(),
         ];
         let agent = Agent::start(&binary.path, &args, &directory.join("log"))?;
@@ -104,6 +111,25 @@ impl Scene {
     /// Lets time pass.
     pub(super) fn rest(&self, duration: Duration) {
         thread::sleep(duration);
+    }
+
+    /// The same, while a kubelet asks for the agent's health and Prometheus for its metrics.
+    pub(super) fn rest_observed(&self, duration: Duration) -> Result<(), Error> {
+        let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+        let address = log.split_once(LISTENS).and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok());
+        let address =
+            address.ok_or_else(|| failed("looking for the agent's address", "it does not listen"))?;
+        let ask = |path| scrape::get(address, path).map_err(io(format!("asking the agent for {path}")));
+        let mut left = duration;
+        while !left.is_zero() {
+            let step = PROBE_INTERVAL.min(left);
+            thread::sleep(step);
+            left -= step;
+            ask("/healthz")?;
+            ask("/readyz")?;
+            ask("/metrics")?;
+        }
+        Ok(())
     }
 }
 
