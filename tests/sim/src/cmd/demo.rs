@@ -49,6 +49,8 @@ const SOON: Duration = Duration::from_secs(10);
 const RUN_TIMEOUT: Duration = Duration::from_secs(25);
 /// Until the other agent is active when one was killed.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(30);
+/// For `plz-agent check`, which never takes longer.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the agent has after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much of the agent's log is shown when it fails.
@@ -83,10 +85,14 @@ pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
     let sim = world(&rules).map_err(io("the stand-ins on loopback"))?;
     let log = options.log.clone().unwrap_or_else(|| scratch.file("agent.log"));
     std::fs::write(&log, "").map_err(io(&format!("writing {}", log.display())))?;
-    let launch = options.launch(&log).map_err(io("the agent's program"))?;
-    let launch = launch.against(&sim, &scratch).map_err(io("the agent's files"))?;
-    let launch = launch.args(["--runner-access", options.access.name(), "--listen", "127.0.0.1:0"]);
-    let launch = launch.args([format!("--lease={LEASE_NAMESPACE}/{LEASE}")]);
+    let program = options.launch(&log).map_err(io("the agent's program"))?;
+    let launch = |program: Launch| {
+        let launch = program.against(&sim, &scratch).map_err(io("the agent's files"))?;
+        let launch = launch.args(["--runner-access", options.access.name(), "--listen", "127.0.0.1:0"]);
+        Ok::<_, Error>(launch.args([format!("--lease={LEASE_NAMESPACE}/{LEASE}")]))
+    };
+    let check = launch(program.clone().args(["check"]))?;
+    let launch = launch(program)?;
 
     let terminal = Terminal::new();
     terminal.heading("plz-agent: a Private Load Zone from its beginning to its end");
@@ -95,8 +101,12 @@ pub(super) fn run(parser: &mut lexopt::Parser) -> Result<ExitCode, Error> {
     );
     let observer = sim.with(|world, _| Observer::new(world));
     let second = launch.clone().env("POD_NAME", "agent-2");
-    let agent = launch.env("POD_NAME", "agent-1").spawn().map_err(io("starting the agent"))?;
-    let (figures, scrapes) = (Figures::default(), Scrapes::new(options.metrics));
+    let agent = launch.env("POD_NAME", "agent-1");
+    let mut checked = check.spawn().map_err(io("starting the check"))?;
+    let (checked, report) = (checked.wait(CHECK_TIMEOUT), checked.log());
+    let agent = agent.spawn().map_err(io("starting the agent"))?;
+    let (figures, scrapes) =
+        (Figures::new(checked.map(|status| (status, report))), Scrapes::new(options.metrics));
     let mut demo = Demo { sim, rules, agent, second, observer, terminal, stop, figures, scrapes };
     let ended = demo.story();
     Ok(demo.over(ended))
@@ -141,6 +151,8 @@ struct Demo {
 
 impl Demo {
     fn story(&mut self) -> Result<(), Break> {
+        let found = self.figures.things_in_place();
+        self.say(Actor::You, &format!("plz-agent check: {found} things are in place"));
         self.say(Actor::You, "start plz-agent: agent-1");
         self.until_active("agent-1", SOON)?;
         self.say(Actor::You, "start another one, which stands by: agent-2");

@@ -13,6 +13,8 @@ use super::terminal::Terminal;
 /// What the story notes down on its way.
 #[derive(Default)]
 pub(super) struct Figures {
+    /// How `plz-agent check` ended, and what it printed.
+    pub(super) checked: Option<(ExitStatus, String)>,
     /// By run: requests of single objects before it was queued, and for it.
     requests: BTreeMap<u64, (u64, Option<u64>)>,
     /// The run that the user aborted, and when.
@@ -24,6 +26,16 @@ pub(super) struct Figures {
 }
 
 impl Figures {
+    /// Those of the time before the agent was started.
+    pub(super) fn new(checked: Option<(ExitStatus, String)>) -> Self {
+        Self { checked, ..Self::default() }
+    }
+
+    /// How many things `plz-agent check` has found in place.
+    pub(super) fn things_in_place(&self) -> usize {
+        self.checked.as_ref().map_or(0, |(_, report)| report.matches('✓').count())
+    }
+
     /// A run is about to begin.
     pub(super) fn begin(&mut self, run: u64, world: &World) {
         self.requests.insert(run, (single(world), None));
