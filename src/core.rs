@@ -136,6 +136,7 @@ impl Core {
                     self.report(now, report);
                 }
             }
+            Event::Unsent(id) => self.unsent(&id),
         }
     }
 
@@ -253,6 +254,16 @@ impl Core {
             && let Some(token) = self.tokens.get_mut(&secret)
         {
             token.accept();
+        }
+    }
+
+    /// A task of which nothing has left the process is decided on anew: nobody has failed.
+    fn unsent(&mut self, id: &TaskId) {
+        if self.queue.done(id)
+            && let Key::Run(run) = &id.key
+            && let Some(memory) = self.runs.get_mut(run)
+        {
+            memory.withdrawn(id.action);
         }
     }
 

@@ -35,7 +35,7 @@ use k8s::config::{Environment, Source};
 
 use crate::config::{ListenAddress, Namespaces, RunConfig, RunnerAccess};
 use crate::core::{Core, Settings};
-use crate::event::{Class, Event, Reply, Task, TaskId};
+use crate::event::{Class, Event, Reply, Report, Task, TaskId};
 use crate::health::Watches;
 use crate::metrics::Calls;
 use crate::net::{HttpClient, ProxyUrl};
@@ -255,11 +255,16 @@ impl Loop {
     }
 
     fn done(&mut self, done: Done) {
-        self.in_hand.count(&done.report.id, usize::saturating_sub);
-        if let Some(call) = done.call {
-            self.calls.done(call);
-        }
-        self.core.absorb(self.clock.now(), Event::Done(done.report));
+        let Done { id, made } = done;
+        self.in_hand.count(&id, usize::saturating_sub);
+        let event = match made {
+            Some((reply, call)) => {
+                self.calls.done(call);
+                Event::Done(Report { id, reply })
+            }
+            None => Event::Unsent(id),
+        };
+        self.core.absorb(self.clock.now(), event);
     }
 
     fn seen(&mut self, event: Event) {
@@ -281,8 +286,8 @@ impl Loop {
         while self.in_hand.all > 0 {
             let left = end.saturating_sub(self.clock.now().mono);
             match self.done.recv_timeout(left) {
-                Ok(done) if done.report.id.action.class() == Class::Lease => self.done(done),
-                Ok(done) => self.in_hand.count(&done.report.id, usize::saturating_sub),
+                Ok(done) if done.id.action.class() == Class::Lease => self.done(done),
+                Ok(done) => self.in_hand.count(&done.id, usize::saturating_sub),
                 Err(_) => break,
             }
         }
