@@ -236,11 +236,12 @@ impl Core {
 
     /// Learns from a report, and sets the pace of the lane that it came from.
     fn report(&mut self, now: Now, Report { id, reply }: Report) {
-        if !self.queue.done(&id) {
-            return;
-        }
+        let is_awaited = self.queue.done(&id);
         if let (Some(target), Some(sign)) = (Target::of(id.action), Sign::of(&reply)) {
             self.heed(now, target, sign);
+        }
+        if !is_awaited {
+            return;
         }
         let accepted = matches!(&reply, crate::event::Reply::Cloud(Ok(_)));
         match &id.key {

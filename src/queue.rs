@@ -252,7 +252,8 @@ impl Queue {
         self.shares.iter().map(|(class, share)| (*class, share.waiting.len(), share.with_workers))
     }
 
-    /// Drops all that is known of a key that is gone. Tasks that wait are dropped too; those with a worker run out.
+    /// Drops all that is known of a key that is gone. Tasks that wait are dropped too; those with a worker run out, and their
+    /// reports are not for another object that gets the same name meanwhile.
     pub fn forget(&mut self, key: &Key) {
         self.backoffs.retain(|id, _| id.key != *key);
         self.dirty.remove(key);
@@ -269,6 +270,7 @@ impl Queue {
                 keep
             });
         }
+        self.disowned.extend(self.busy.iter().filter(|id| id.key == *key).cloned());
     }
 }
 

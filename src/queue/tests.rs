@@ -160,4 +160,14 @@ fn a_forgotten_key_leaves_nothing_behind() {
     assert!(queue.hand_out().is_empty());
     assert!(queue.take_due(2 * SECOND).is_empty());
     assert!(queue.is_free(SECOND, &task("a", Action::Finish).id));
+    let (mine, other) = (task("a", Action::Finish), task("b", Action::Finish));
+    queue.push(mine.clone());
+    queue.push(other.clone());
+    assert_eq!(queue.hand_out().len(), 2);
+    queue.forget(&run("a"));
+    assert!(!queue.is_free(SECOND, &mine.id), "it is still with a worker");
+    assert!(!queue.done(&mine.id) && queue.done(&other.id), "nobody waits for the answer");
+    queue.push(mine.clone());
+    queue.hand_out();
+    assert!(queue.done(&mine.id), "but for that to the next one of that name");
 }
