@@ -26,8 +26,8 @@ use crate::shell::image;
 use crate::zone::network::{RunnerNetwork, ShareProxy};
 use crate::zone::template;
 
+use ways::named_image;
 pub(super) use ways::{api_server, configuration, host};
-use ways::{named_image, uses_proxy};
 
 /// For an answer to begin, and again for it to end.
 const TIMEOUT: Duration = Duration::from_secs(6);
@@ -59,7 +59,7 @@ impl Probes {
         let in_cluster = self.client.config().is_in_cluster();
         let wanted = |right: &&Right| match right.when {
             When::Always => true,
-            When::ProxyAccess => uses_proxy(self.config.runner_access, in_cluster),
+            When::ProxyAccess => self.config.runner_access.is_proxied(in_cluster),
             // Without a name for its own namespace another check says so.
             When::OwnImage => {
                 let is_known = self.config.kube_env.pod_namespace.is_some();

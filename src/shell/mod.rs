@@ -7,11 +7,17 @@
 //!                                           ▲                                          │
 //!                                           └──────────── done (bounded) ──────────────┘
 //! ```
-//! Why nothing can lock up: `jobs` and `done` hold as many as the core ever hands out, so neither the loop nor a
-//! worker ever waits to send. Watch threads do wait on `seen`; the loop never sends to them, so there is no cycle. What
-//! they do not read meanwhile stays in the sockets, and TCP slows the API server down.
-//!
-//! Whoever asks for health or metrics waits for the loop, and the loop for nobody: see `listen`.
+//! Why nothing can lock up: of all threads only those that the loop never waits for wait for it.
+//! - The loop waits in one place, for whatever comes first. To send it never waits: `jobs` of a class holds as many calls as
+//!   the core hands out of that class at once, and calls that run the user's code have a thread each instead.
+//! - A worker never waits to send: `done` holds as many as the core hands out of all classes together. A worker that has
+//!   nothing to do leaves under the lock under which the loop hands over calls, so none is left behind; nobody sends to a full
+//!   channel or makes a call under that lock. A call that may not be begun any more comes back at once, like one that was made.
+//! - Watch threads do wait on `seen`, and the loop never sends to them. What they do not read meanwhile stays in the sockets,
+//!   and TCP slows the API server down.
+//! - Connections wait for an answer, with a limit, and never to ask: a question that does not fit is answered by its
+//!   connection. The loop answers into a channel with room for it.
+//! - What the loop alone stores, others read: until when calls may be begun, and that the program stops. Neither is waited for.
 //!
 //! Owns threads, clocks and sockets. Leaves every decision to `core`. Invariant: a call has a limit on its time, so that
 //! every worker comes back.
@@ -26,14 +32,12 @@ mod pool;
 mod turn;
 mod watches;
 
-use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
 use crossbeam_channel::{Receiver, bounded, never};
-use k8s::config::{Environment, Source};
 
-use crate::config::{ListenAddress, Namespaces, RunConfig, RunnerAccess};
+use crate::config::{ListenAddress, RunConfig};
 use crate::core::{Core, Settings};
 use crate::event::Event;
 use crate::health::Watches;
@@ -98,7 +102,7 @@ impl StartError {
 
 /// Runs the agent until a signal ends it.
 pub fn run(config: &RunConfig) -> Result<(), StartError> {
-    let kube = k8s::Config::infer(&source(config))?
+    let kube = k8s::Config::infer(&config.kube_source())?
         .with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION")));
     if config.fetch_image.is_none() && !kube.is_in_cluster() {
         return Err(StartError::NoFetchImage);
@@ -114,7 +118,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     let Some(fetch_image) = image::fetch_image(config, &client, &stop)? else { return Ok(()) };
     log::info!("runners download their archive with the image {fetch_image}");
 
-    let scopes = scopes(&config.namespaces);
+    let scopes = config.namespaces.scopes();
     let core = Core::new(Settings {
         scopes: scopes.clone(),
         candidacy,
@@ -133,10 +137,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         cloud: HttpClient::cloud(&config.proxies, config.extra_ca.as_ref()),
         cloud_api: config.cloud_api.clone(),
         cloud_ingest: config.cloud_ingest.clone(),
-        runners: match (config.runner_access, in_cluster) {
-            (RunnerAccess::Direct, _) | (RunnerAccess::Auto, true) => Some(HttpClient::runners()),
-            (RunnerAccess::Proxy, _) | (RunnerAccess::Auto, false) => None,
-        },
+        runners: (!config.runner_access.is_proxied(in_cluster)).then(HttpClient::runners),
     };
     let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
     let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
@@ -178,28 +179,6 @@ fn network(config: &RunConfig) -> RunnerNetwork {
         _ => {}
     }
     RunnerNetwork::new(&config.proxies, config.share_proxy, config.runner_ca.clone())
-}
-
-pub(crate) fn source(config: &RunConfig) -> Source {
-    let env = &config.kube_env;
-    Source {
-        kubeconfig: config.kubeconfig.clone(),
-        context: config.context.clone(),
-        env: Environment {
-            kubeconfig: env.kubeconfig.clone(),
-            home: env.home.clone(),
-            service_host: env.service_host.clone(),
-            service_port: env.service_port.clone(),
-            ..Environment::default()
-        },
-    }
-}
-
-pub(crate) fn scopes(namespaces: &Namespaces) -> Vec<Option<String>> {
-    match namespaces {
-        Namespaces::All => vec![None],
-        Namespaces::Named(names) => BTreeSet::clone(names).into_iter().map(Some).collect(),
-    }
 }
 
 /// SIGTERM and SIGINT as messages. As PID 1 a process gets only the signals that it handles.

@@ -15,11 +15,10 @@ use super::{CONNECT_TIMEOUT, PLUGIN_TIMEOUT, TIMEOUT};
 use crate::config::{RunConfig, RunnerAccess};
 use crate::lesson;
 use crate::net::{HttpClient, parse_http_date};
-use crate::shell;
 
 /// The configuration and what can be said of it without a call.
 pub(in crate::check) fn configuration(config: &RunConfig) -> (Vec<Finding>, Option<Client>) {
-    let mut kube = match k8s::Config::infer(&shell::source(config)) {
+    let mut kube = match k8s::Config::infer(&config.kube_source()) {
         Ok(kube) => kube.with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION"))),
         Err(error) => {
             let text = lesson::text(&error);
@@ -68,18 +67,9 @@ fn expiries(kube: &k8s::Config) -> Vec<Finding> {
     findings
 }
 
-/// Whether runners are reached through the API server.
-pub(super) fn uses_proxy(access: RunnerAccess, in_cluster: bool) -> bool {
-    match access {
-        RunnerAccess::Proxy => true,
-        RunnerAccess::Direct => false,
-        RunnerAccess::Auto => !in_cluster,
-    }
-}
-
 fn runner_access(access: RunnerAccess, in_cluster: bool) -> Finding {
     let check = Check::RunnerAccess;
-    if uses_proxy(access, in_cluster) {
+    if access.is_proxied(in_cluster) {
         return Finding::ok(check, "runners are reached through the API server's pod proxy");
     }
     if in_cluster {
@@ -163,7 +153,7 @@ mod tests {
     fn the_way_to_the_runners() {
         let check = |access, in_cluster, verdict, proxy| {
             assert_eq!(runner_access(access, in_cluster).verdict, verdict, "{access:?}");
-            assert_eq!(uses_proxy(access, in_cluster), proxy, "{access:?}");
+            assert_eq!(access.is_proxied(in_cluster), proxy, "{access:?}");
         };
         check(RunnerAccess::Auto, true, Verdict::Ok, false);
         check(RunnerAccess::Auto, false, Verdict::Ok, true);

@@ -129,7 +129,7 @@ impl Process {
             is_busy = true;
             match self.under_way.remove(at).leg {
                 Leg::There(task) if is_for_lease(&task) || self.may_act(now) => {
-                    self.arrive(now, &task, world)
+                    self.arrive(now, &task, world);
                 }
                 Leg::There(task) if self.life == Life::Runs => {
                     self.core.absorb(clock, Event::Unsent(task.id));
