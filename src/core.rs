@@ -15,12 +15,13 @@ mod census;
 mod duty;
 pub mod reach;
 mod runs;
+mod tokens;
 mod zones;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::event::{Action, Call, Class, Event, Key, Now, ObjectKey, Report, Task, TaskId};
+use crate::event::{Action, Class, Event, Key, Now, ObjectKey, Reply, Report, Task, TaskId};
 use crate::lease::Candidacy;
 use crate::lesson::Lesson;
 use crate::metrics::Tally;
@@ -136,6 +137,7 @@ impl Core {
                     self.report(now, report);
                 }
             }
+            Event::Unsent(id) => self.unsent(&id),
         }
     }
 
@@ -235,13 +237,14 @@ impl Core {
 
     /// Learns from a report, and sets the pace of the lane that it came from.
     fn report(&mut self, now: Now, Report { id, reply }: Report) {
-        if !self.queue.done(&id) {
-            return;
-        }
+        let is_awaited = self.queue.done(&id);
         if let (Some(target), Some(sign)) = (Target::of(id.action), Sign::of(&reply)) {
             self.heed(now, target, sign);
         }
-        let accepted = matches!(&reply, crate::event::Reply::Cloud(Ok(_)));
+        if !is_awaited {
+            return;
+        }
+        let accepted = matches!(&reply, Reply::Cloud(Ok(_)));
         match &id.key {
             Key::Token(secret) => self.token_report(now, secret, reply),
             Key::Zone(zone) => self.zone_report(now, zone, &id, reply),
@@ -253,6 +256,16 @@ impl Core {
             && let Some(token) = self.tokens.get_mut(&secret)
         {
             token.accept();
+        }
+    }
+
+    /// A task of which nothing has left the process is decided on anew: nobody has failed.
+    fn unsent(&mut self, id: &TaskId) {
+        if self.queue.done(id)
+            && let Key::Run(run) = &id.key
+            && let Some(memory) = self.runs.get_mut(run)
+        {
+            memory.withdrawn(id.action);
         }
     }
 
@@ -335,91 +348,5 @@ impl Core {
             id.action,
             wait.as_millis()
         );
-    }
-
-    /// GCk6 refuses the token: the Secret is read again at once, and the call waits.
-    fn token_refused(&mut self, now: Now, id: &TaskId, why: &str) {
-        if let Some(secret) = self.token_of(&id.key) {
-            let token = self.tokens.entry(secret.clone()).or_default();
-            if !token.refused {
-                log::warn!("Secret {secret}: GCk6 refuses the token: {why}");
-            }
-            token.refuse(now.mono, &secret, why);
-            self.queue.mark(Key::Token(secret));
-        }
-        let _ = self.queue.failed(now.mono, id, Pace::REMOTE, None);
-    }
-
-    /// The Secret that holds the token for a zone or a run.
-    fn token_of(&self, key: &Key) -> Option<ObjectKey> {
-        let (object, name) = match key {
-            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => return None,
-            Key::Zone(zone) => (zone, &self.store.zones.find(zone)?.spec.token),
-            Key::Run(run) => (run, &self.run_object(run)?.spec.token),
-        };
-        (!name.is_empty()).then(|| ObjectKey::new(object.namespace.clone(), name.clone()))
-    }
-
-    /// Sees to it that the token of a zone or a run is read.
-    fn want_token(&mut self, key: &Key) {
-        if let Some(secret) = self.token_of(key)
-            && !self.tokens.contains_key(&secret)
-        {
-            self.tokens.insert(secret.clone(), TokenMemory::default());
-            self.queue.mark(Key::Token(secret));
-        }
-    }
-
-    fn token_turn(&mut self, now: Now, secret: &ObjectKey) {
-        let key = Key::Token(secret.clone());
-        let Some(token) = self.tokens.get(secret) else { return };
-        let zones = self.store.zones.iter().map(|(key, _)| Key::Zone(key.clone()));
-        let runs = self.runs.keys().map(|key| Key::Run(key.clone()));
-        let wanted = zones.chain(runs).any(|key| self.token_of(&key).as_ref() == Some(secret));
-        if !wanted {
-            self.tokens.remove(secret);
-            self.queue.forget(&key);
-            return;
-        }
-        let due = token.due();
-        if due > now.mono {
-            self.queue.wake(&key, due);
-            return;
-        }
-        let id = TaskId { key, action: Action::ReadToken };
-        if self.queue.is_free(now.mono, &id) {
-            let call = Call::Kubernetes(k8s::SECRETS.get(Some(&secret.namespace), &secret.name));
-            self.queue.push(Task { id, call });
-        }
-    }
-
-    fn token_report(&mut self, now: Now, secret: &ObjectKey, reply: crate::event::Reply) {
-        let crate::event::Reply::Kubernetes(reply) = reply else { return };
-        let Some(token) = self.tokens.get_mut(secret) else { return };
-        let problem = token.problem.clone();
-        let is_new = token.learn(now.mono, secret, reply);
-        if let Some(message) = &token.problem
-            && token.problem != problem
-        {
-            log::warn!("{message}");
-        }
-        let changed = is_new || token.problem != problem;
-        if !changed {
-            return;
-        }
-        let zones: Vec<Key> = self.store.zones.iter().map(|(key, _)| Key::Zone(key.clone())).collect();
-        let runs: Vec<Key> = self.runs.keys().map(|key| Key::Run(key.clone())).collect();
-        for key in zones.into_iter().chain(runs) {
-            if self.token_of(&key).as_ref() != Some(secret) {
-                continue;
-            }
-            if is_new {
-                self.queue.forgive(&key);
-                if let Some(zone) = self.zones.get_mut(key.object()).filter(|_| matches!(key, Key::Zone(_))) {
-                    zone.next_poll = if zone.polls_failed > 0 { now.mono } else { zone.next_poll };
-                }
-            }
-            self.queue.mark(key);
-        }
     }
 }

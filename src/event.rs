@@ -38,6 +38,9 @@ pub enum Event {
     },
     /// A worker is done with a task.
     Done(Report),
+    /// A worker has not made the call, since the agent may not act any more: nothing is known of the other side. Never of a
+    /// call for a Lease while the process lives.
+    Unsent(TaskId),
 }
 
 /// What a watch has seen, by kind.

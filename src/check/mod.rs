@@ -79,7 +79,7 @@ pub fn findings(config: &Arc<RunConfig>) -> Vec<Finding> {
     findings.extend(side_by_side(tasks, deadline));
 
     if let Some(client) = client.filter(|_| is_well(&findings, Check::Credentials)) {
-        let scopes = shell::scopes(&config.namespaces);
+        let scopes = config.namespaces.scopes();
         let lease = match shell::identity::place(config, client.config()) {
             Ok(lease) => lease,
             Err(error) => {

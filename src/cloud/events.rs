@@ -22,8 +22,6 @@ pub enum ErrorCode {
     ScriptException,
     /// 8050: the run could not be started.
     CouldNotStart,
-    /// 8051: the run could not be aborted.
-    CouldNotAbort,
     /// 8052: a runner failed.
     RunnerFailed,
 }
@@ -39,7 +37,6 @@ impl ErrorCode {
             Self::Unknown => 8034,
             Self::ScriptException => 8035,
             Self::CouldNotStart => 8050,
-            Self::CouldNotAbort => 8051,
             Self::RunnerFailed => 8052,
         }
     }

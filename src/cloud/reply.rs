@@ -66,11 +66,6 @@ impl Error {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Status { code: 404, .. })
     }
-
-    /// Whether GCk6 sees a clash with what it has (409), for example a zone of that name with another provider id.
-    pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Status { code: 409, .. })
-    }
 }
 
 /// Whether an answer is a success. `retry_after` is the header of that name.
@@ -218,7 +213,6 @@ mod tests {
     fn kinds_of_refusal() {
         assert!(failure(401, "").is_unauthorized() && !failure(403, "").is_unauthorized());
         assert!(failure(404, "").is_not_found() && !failure(404, "").is_unauthorized());
-        assert!(failure(409, "").is_conflict() && !failure(500, "").is_conflict());
     }
 
     #[test]

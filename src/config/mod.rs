@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use k8s::config::{Environment, Source};
 use thiserror::Error;
 
 use crate::logging::LogConfig;
@@ -121,6 +122,24 @@ pub struct RunConfig {
     pub notify_env: NotifyEnv,
 }
 
+impl RunConfig {
+    /// Where to look for the API server and for the credentials that it takes.
+    pub fn kube_source(&self) -> Source {
+        let env = &self.kube_env;
+        Source {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            env: Environment {
+                kubeconfig: env.kubeconfig.clone(),
+                home: env.home.clone(),
+                service_host: env.service_host.clone(),
+                service_port: env.service_port.clone(),
+                ..Environment::default()
+            },
+        }
+    }
+}
+
 /// The namespaces to work in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Namespaces {
@@ -128,6 +147,16 @@ pub enum Namespaces {
     All,
     /// These; never empty.
     Named(BTreeSet<String>),
+}
+
+impl Namespaces {
+    /// What is watched: each by its name, or one `None` for all.
+    pub fn scopes(&self) -> Vec<Option<String>> {
+        match self {
+            Self::All => vec![None],
+            Self::Named(names) => names.iter().cloned().map(Some).collect(),
+        }
+    }
 }
 
 /// `[NAMESPACE/]NAME` of a Lease.
@@ -148,6 +177,17 @@ pub enum RunnerAccess {
     Direct,
     /// Through the API server's pod proxy.
     Proxy,
+}
+
+impl RunnerAccess {
+    /// Whether they are reached through the API server by an agent that is in the cluster, or is not.
+    pub fn is_proxied(self, in_cluster: bool) -> bool {
+        match self {
+            Self::Auto => !in_cluster,
+            Self::Direct => false,
+            Self::Proxy => true,
+        }
+    }
 }
 
 /// Where to listen.

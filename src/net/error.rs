@@ -116,18 +116,6 @@ impl NetError {
         }
         self
     }
-
-    /// Whether it is certain that the server saw nothing of the request.
-    pub fn is_unsent(&self) -> bool {
-        match self {
-            NetError::Dns { .. }
-            | NetError::Connect { .. }
-            | NetError::Tls { .. }
-            | NetError::Proxy { .. }
-            | NetError::Invalid { .. } => true,
-            NetError::Timeout { .. } | NetError::Io { .. } | NetError::TooLarge { .. } => false,
-        }
-    }
 }
 
 /// The rustls error inside, whether ureq passes it on or wraps it in an I/O error.

@@ -7,11 +7,17 @@
 //!                                           ▲                                          │
 //!                                           └──────────── done (bounded) ──────────────┘
 //! ```
-//! Why nothing can lock up: `jobs` and `done` hold as many as the core ever hands out, so neither the loop nor a
-//! worker ever waits to send. Watch threads do wait on `seen`; the loop never sends to them, so there is no cycle. What
-//! they do not read meanwhile stays in the sockets, and TCP slows the API server down.
-//!
-//! Whoever asks for health or metrics waits for the loop, and the loop for nobody: see `listen`.
+//! Why nothing can lock up: of all threads only those that the loop never waits for wait for it.
+//! - The loop waits in one place, for whatever comes first. To send it never waits: `jobs` of a class holds as many calls as
+//!   the core hands out of that class at once, and calls that run the user's code have a thread each instead.
+//! - A worker never waits to send: `done` holds as many as the core hands out of all classes together. A worker that has
+//!   nothing to do leaves under the lock under which the loop hands over calls, so none is left behind; nobody sends to a full
+//!   channel or makes a call under that lock. A call that may not be begun any more comes back at once, like one that was made.
+//! - Watch threads do wait on `seen`, and the loop never sends to them. What they do not read meanwhile stays in the sockets,
+//!   and TCP slows the API server down.
+//! - Connections wait for an answer, with a limit, and never to ask: a question that does not fit is answered by its
+//!   connection. The loop answers into a channel with room for it.
+//! - What the loop alone stores, others read: until when calls may be begun, and that the program stops. Neither is waited for.
 //!
 //! Owns threads, clocks and sockets. Leaves every decision to `core`. Invariant: a call has a limit on its time, so that
 //! every worker comes back.
@@ -23,41 +29,31 @@ pub(crate) mod image;
 mod listen;
 mod notify;
 mod pool;
+mod turn;
 mod watches;
 
-use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded, never, select};
-use k8s::config::{Environment, Source};
+use crossbeam_channel::{Receiver, bounded, never};
 
-use crate::config::{ListenAddress, Namespaces, RunConfig, RunnerAccess};
+use crate::config::{ListenAddress, RunConfig};
 use crate::core::{Core, Settings};
-use crate::event::{Class, Event, Reply, Task, TaskId};
+use crate::event::Event;
 use crate::health::Watches;
 use crate::metrics::Calls;
 use crate::net::{HttpClient, ProxyUrl};
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
-use crate::shell::listen::{Ask, Server};
+use crate::shell::listen::Server;
 use crate::shell::notify::Notifier;
-use crate::shell::pool::{Done, Pool};
+use crate::shell::pool::Pool;
+use crate::shell::turn::{InHand, Loop};
 use crate::zone::network::{RunnerNetwork, ShareProxy};
 use crate::zone::template;
 
-/// How many reports and sightings are taken in before the core decides: enough to decide once on many, few enough to
-/// decide soon.
-const ABSORBED_PER_TURN_MAX: usize = 256;
 /// How many sightings may wait for the loop.
 const SEEN_MAX: usize = 64;
-/// How many questions are answered in one turn; the rest waits for the next.
-const ANSWERS_PER_TURN_MAX: usize = 4;
-/// How long the writes in hand may take after a signal.
-const GRACE: Duration = Duration::from_millis(1500);
-/// How long giving up the Lease may take after that.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Threads do little and recurse little; untouched stack costs nothing.
 const STACK_BYTES: usize = 512 * 1024;
 
@@ -106,7 +102,7 @@ impl StartError {
 
 /// Runs the agent until a signal ends it.
 pub fn run(config: &RunConfig) -> Result<(), StartError> {
-    let kube = k8s::Config::infer(&source(config))?
+    let kube = k8s::Config::infer(&config.kube_source())?
         .with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION")));
     if config.fetch_image.is_none() && !kube.is_in_cluster() {
         return Err(StartError::NoFetchImage);
@@ -122,7 +118,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     let Some(fetch_image) = image::fetch_image(config, &client, &stop)? else { return Ok(()) };
     log::info!("runners download their archive with the image {fetch_image}");
 
-    let scopes = scopes(&config.namespaces);
+    let scopes = config.namespaces.scopes();
     let core = Core::new(Settings {
         scopes: scopes.clone(),
         candidacy,
@@ -141,10 +137,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         cloud: HttpClient::cloud(&config.proxies, config.extra_ca.as_ref()),
         cloud_api: config.cloud_api.clone(),
         cloud_ingest: config.cloud_ingest.clone(),
-        runners: match (config.runner_access, in_cluster) {
-            (RunnerAccess::Direct, _) | (RunnerAccess::Auto, true) => Some(HttpClient::runners()),
-            (RunnerAccess::Proxy, _) | (RunnerAccess::Auto, false) => None,
-        },
+        runners: (!config.runner_access.is_proxied(in_cluster)).then(HttpClient::runners),
     };
     let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
     let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
@@ -172,143 +165,6 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     Ok(())
 }
 
-/// How many calls are under way.
-#[derive(Default)]
-struct InHand {
-    all: usize,
-    /// Those that may have an effect after this process has ended, and that the next agent does not expect: it does expect
-    /// the user's code to be running, and a question changes nothing.
-    writes: usize,
-}
-
-impl InHand {
-    fn count(&mut self, id: &TaskId, step: fn(usize, usize) -> usize) {
-        self.all = step(self.all, 1);
-        if matches!(id.action.class(), Class::Kubernetes | Class::Cloud | Class::Runner) {
-            self.writes = step(self.writes, 1);
-        }
-    }
-}
-
-/// The loop's ends of all channels.
-struct Loop {
-    core: Core,
-    clock: Clock,
-    pool: Pool,
-    done: Receiver<Done>,
-    seen: Receiver<Event>,
-    asks: Receiver<Ask>,
-    signals: Receiver<i32>,
-    notifier: Notifier,
-    calls: Calls,
-    watches: Watches,
-    in_hand: InHand,
-}
-
-impl Loop {
-    fn turn_until_signal(&mut self) -> Result<(), StartError> {
-        loop {
-            self.notifier.turn(self.clock.now().mono, &self.core);
-            let deadlines = [self.core.next_deadline(), self.notifier.next_deadline()];
-            let next = deadlines.into_iter().flatten().min();
-            let wait = next.map(|at| at.saturating_sub(self.clock.now().mono));
-            let deadline = wait.map_or_else(never, crossbeam_channel::after);
-            select! {
-                recv(self.done) -> done => {
-                    let Ok(done) = done else { return Ok(()) };
-                    self.done(done);
-                }
-                recv(self.seen) -> event => {
-                    let Ok(event) = event else { return Ok(()) };
-                    self.seen(event);
-                }
-                recv(self.asks) -> ask => {
-                    if let Ok(ask) = ask {
-                        self.answer(ask);
-                    }
-                }
-                recv(self.signals) -> signal => {
-                    log::info!("signal {}", signal.unwrap_or_default());
-                    return Ok(());
-                }
-                recv(deadline) -> _ => {}
-            }
-            for _ in 0..ABSORBED_PER_TURN_MAX {
-                if let Ok(done) = self.done.try_recv() {
-                    self.done(done);
-                } else if let Ok(event) = self.seen.try_recv() {
-                    self.seen(event);
-                } else {
-                    break;
-                }
-            }
-            let tasks = self.core.turn(self.clock.now());
-            self.pool.allow_until(self.core.acts_until());
-            for task in tasks {
-                self.in_hand.count(&task.id, usize::saturating_add);
-                self.pool.hand(task)?;
-            }
-            for ask in self.asks.try_iter().take(ANSWERS_PER_TURN_MAX) {
-                self.answer(ask);
-            }
-        }
-    }
-
-    fn done(&mut self, done: Done) {
-        self.in_hand.count(&done.report.id, usize::saturating_sub);
-        if let Some(call) = done.call {
-            self.calls.done(call);
-        }
-        self.core.absorb(self.clock.now(), Event::Done(done.report));
-    }
-
-    fn seen(&mut self, event: Event) {
-        if let Event::Seen { scope, what } = &event {
-            self.watches.note(scope.as_deref(), what);
-        }
-        self.core.absorb(self.clock.now(), event);
-    }
-
-    fn answer(&self, ask: Ask) {
-        let (now, core) = (self.clock.now(), &self.core);
-        let answer = listen::answer(ask.topic, now, core, &self.calls, &self.watches);
-        ask.answer(answer);
-    }
-
-    /// Lets the calls in hand come to their end, for a while. What they bring is of use for the Lease alone.
-    fn finish(&mut self) {
-        let end = self.clock.now().mono + GRACE;
-        while self.in_hand.all > 0 {
-            let left = end.saturating_sub(self.clock.now().mono);
-            match self.done.recv_timeout(left) {
-                Ok(done) if done.report.id.action.class() == Class::Lease => self.done(done),
-                Ok(done) => self.in_hand.count(&done.report.id, usize::saturating_sub),
-                Err(_) => break,
-            }
-        }
-        if self.in_hand.all > 0 {
-            log::info!("{} calls were cut off; they are repeated by the next agent", self.in_hand.all);
-        }
-    }
-
-    /// Gives up the Lease, so that the next agent need not wait for its end. Not when a write was cut off: it may still have
-    /// its effect, and the time of the Lease is there for that.
-    fn leave(&mut self) {
-        if self.in_hand.writes > 0 {
-            return;
-        }
-        let Some(Task { call, .. }) = self.core.leave(self.clock.now()) else { return };
-        let caller = self.pool.caller();
-        let (sender, answer) = bounded(1);
-        let spawned = spawn("leave", move || sender.send(caller.call(&call, &mut None)));
-        match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
-            Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),
-            Ok(Ok(Reply::Kubernetes(Err(error)))) => log::info!("the lease is left to run out: {error}"),
-            _ => log::info!("the lease is left to run out: the API server does not answer"),
-        }
-    }
-}
-
 /// What runner pods are told of proxies and authorities; says what a person may not have thought of.
 fn network(config: &RunConfig) -> RunnerNetwork {
     let mut proxies = config.proxies.proxies();
@@ -323,28 +179,6 @@ fn network(config: &RunConfig) -> RunnerNetwork {
         _ => {}
     }
     RunnerNetwork::new(&config.proxies, config.share_proxy, config.runner_ca.clone())
-}
-
-pub(crate) fn source(config: &RunConfig) -> Source {
-    let env = &config.kube_env;
-    Source {
-        kubeconfig: config.kubeconfig.clone(),
-        context: config.context.clone(),
-        env: Environment {
-            kubeconfig: env.kubeconfig.clone(),
-            home: env.home.clone(),
-            service_host: env.service_host.clone(),
-            service_port: env.service_port.clone(),
-            ..Environment::default()
-        },
-    }
-}
-
-pub(crate) fn scopes(namespaces: &Namespaces) -> Vec<Option<String>> {
-    match namespaces {
-        Namespaces::All => vec![None],
-        Namespaces::Named(names) => BTreeSet::clone(names).into_iter().map(Some).collect(),
-    }
 }
 
 /// SIGTERM and SIGINT as messages. As PID 1 a process gets only the signals that it handles.

@@ -15,21 +15,19 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::calls::{Caller, target_and_verb};
 use super::clock::Clock;
 use super::{StartError, spawn};
-use crate::cloud;
-use crate::event::{Call, Class, Reply, Report, Task};
+use crate::event::{Class, Reply, Task, TaskId};
 use crate::metrics::CallDone;
 use crate::queue;
-use crate::runner;
 
 /// How long a worker waits for the next call before its thread ends; longer than a zone's polls are apart as users have
 /// them, so that these keep one.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(20);
 
-/// What comes back from a worker: the report for the core, and what is counted of the call.
+/// What comes back from a worker.
 pub(super) struct Done {
-    pub(super) report: Report,
-    /// None if the call was not made.
-    pub(super) call: Option<CallDone>,
+    pub(super) id: TaskId,
+    /// The answer, and what is counted of the call; none if it was not made.
+    pub(super) made: Option<(Reply, CallDone)>,
 }
 
 /// See the module.
@@ -169,49 +167,36 @@ impl Worker {
 
     /// Makes one call, or reports that it was not made; false when nobody listens any more.
     fn work(&self, task: Task) -> bool {
-        let (reply, call) = self.make(&task);
+        let made = self.make(&task);
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.done.send(Done { report: Report { id: task.id, reply }, call }).is_ok()
+        self.done.send(Done { id: task.id, made }).is_ok()
     }
 
-    fn make(&self, task: &Task) -> (Reply, Option<CallDone>) {
+    fn make(&self, task: &Task) -> Option<(Reply, CallDone)> {
         if self.stopping.load(Ordering::Relaxed) || !self.license.permits(task.id.action.class()) {
-            return (unsent(&task.call), None);
+            return None;
         }
         let now = || self.license.clock.now().mono;
         let begin = now();
         let mut code = None;
         let reply = self.caller.call(&task.call, &mut code);
         let (target, verb) = target_and_verb(&task.call);
-        (reply, Some(CallDone { target, verb, code, took: now().saturating_sub(begin) }))
-    }
-}
-
-/// For a call that was not made: it is tried again when this agent, or the next one, acts.
-fn unsent(call: &Call) -> Reply {
-    const WHY: &str = "not sent: the agent does not act any more";
-    match call {
-        Call::Kubernetes(_) => Reply::Kubernetes(Err(k8s::Error::Transport {
-            server: "the API server".to_owned(),
-            cause: WHY.to_owned(),
-        })),
-        Call::Cloud { .. } => Reply::Cloud(Err(cloud::Error::Transport(WHY.to_owned()))),
-        Call::Runner { .. } => Reply::Runner(Err(runner::Error::Unreachable(WHY.to_owned()))),
+        Some((reply, CallDone { target, verb, code, took: now().saturating_sub(begin) }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, Call, Key, ObjectKey, TaskId};
+    use crate::event::{Action, Call, Key, ObjectKey};
     use crate::net::HttpClient;
     use crate::net::ProxySettings;
 
     /// For anything to happen.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
-    #[test]
-    fn a_worker_that_leaves_leaves_no_call_behind() {
+    /// A pool that reaches nobody.
+    fn pool() -> (Pool, Receiver<Done>) {
         let nobody = k8s::Config::plain("http://127.0.0.1:1").unwrap();
         let caller = Caller {
             kubernetes: k8s::Client::new(nobody),
@@ -220,14 +205,35 @@ mod tests {
             cloud_ingest: String::new(),
             runners: None,
         };
-        let (mut pool, done) = Pool::new(2, Duration::ZERO, caller, Clock::start());
+        Pool::new(2, Duration::ZERO, caller, Clock::start())
+    }
+
+    fn task(n: u32, action: Action) -> Task {
+        let key = Key::Run(ObjectKey::new("ns".to_owned(), format!("run-{n}")));
+        Task { id: TaskId { key, action }, call: Call::Kubernetes(k8s::PODS.get(Some("ns"), "p")) }
+    }
+
+    #[test]
+    fn a_worker_that_leaves_leaves_no_call_behind() {
+        let (mut pool, done) = pool();
         pool.allow_until(Duration::MAX);
         for n in 0..500 {
-            let key = Key::Run(ObjectKey::new("ns".to_owned(), format!("run-{n}")));
-            let id = TaskId { key, action: Action::CreateJob(1) };
-            let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
-            pool.hand(Task { id: id.clone(), call }).unwrap();
-            assert_eq!(done.recv_timeout(TIMEOUT).map(|done| done.report.id), Ok(id));
+            let task = task(n, Action::CreateJob(1));
+            let id = task.id.clone();
+            pool.hand(task).unwrap();
+            let done = done.recv_timeout(TIMEOUT).unwrap();
+            assert_eq!((done.id, done.made.is_some()), (id, true));
+        }
+    }
+
+    #[test]
+    fn a_call_without_a_license_is_not_made_and_comes_back() {
+        let (mut pool, done) = pool();
+        for action in [Action::CreateJob(1), Action::RunTeardown(1), Action::WriteLease] {
+            let task = task(1, action);
+            pool.hand(task).unwrap();
+            let done = done.recv_timeout(TIMEOUT).unwrap();
+            assert_eq!((done.id.action, done.made.is_some()), (action, action == Action::WriteLease));
         }
     }
 
@@ -238,12 +244,5 @@ mod tests {
         assert_eq!(permitted(), [Class::Lease, Class::Operator]);
         license.until_ms.store(u64::MAX, Ordering::Relaxed);
         assert_eq!(permitted(), Class::ALL);
-    }
-
-    #[test]
-    fn a_call_that_was_not_made_is_tried_again() {
-        let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
-        let Reply::Kubernetes(Err(error)) = unsent(&call) else { panic!("it is of the call's kind") };
-        assert_eq!(error.retry(), k8s::Retry::Backoff);
     }
 }

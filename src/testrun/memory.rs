@@ -228,6 +228,13 @@ impl RunMemory {
         }
     }
 
+    /// An action was dispatched, and its call was never sent.
+    pub fn withdrawn(&mut self, action: Action) {
+        if let (Action::RunTeardown(_), Teardown::Running) = (action, &self.teardown) {
+            self.teardown = Teardown::Due;
+        }
+    }
+
     /// That the test has started, in words.
     #[must_use]
     pub fn all_started(&self) -> String {

@@ -154,6 +154,25 @@ fn a_cut_in_the_middle_of_setup_does_not_repeat_it() {
     story.over(id, s(120), 3);
 }
 
+/// A teardown that waits for a worker beyond the end of the lead is not begun, and neither taken for one that was.
+#[test]
+fn what_waited_too_long_is_done_when_the_lead_is_back() {
+    let mut story = Story::new_with(candidate(7, "a"));
+    story.plan("*", script(s(12)));
+    let id = story.run(2);
+    story.stage(id, "stopped", s(30));
+    story.drive.agents[0].hold = s(14);
+    story.drive.cut(0, s(18));
+    story.until(s(11), "it stops acting", |drive| drive.active().is_none());
+    story.drive.run_for(s(8));
+    story.drive.agents[0].hold = Duration::ZERO;
+    takes_over(&mut story, 0, s(10));
+    let run = story.over(id, s(90), 3);
+    assert_eq!(told(&run), (vec![], 0), "{}", detail(&run));
+    let runners = story.drive.world.k6s.all("plz-test");
+    assert_eq!(runners.map(|(_, k6)| k6.teardowns.len()).sum::<usize>(), 1);
+}
+
 /// The lead goes to the other one and comes back while calls of the first time are still in hand.
 #[test]
 fn answers_of_an_earlier_lead_are_not_taken_for_those_of_a_later_one() {

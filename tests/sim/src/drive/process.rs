@@ -32,6 +32,8 @@ pub struct Process {
     pub cut_until: Duration,
     /// By how much the answers to all calls but those for Leases are late.
     pub lag: Duration,
+    /// How long all calls but those for Leases wait for a worker, which then makes only those that it still may.
+    pub hold: Duration,
     /// How often the core has been asked to decide.
     pub turns: u64,
     pub(super) settings: Settings,
@@ -66,6 +68,7 @@ impl Process {
             skew_s: 0,
             cut_until: Duration::ZERO,
             lag: Duration::ZERO,
+            hold: Duration::ZERO,
             turns: 0,
             settings,
             watches: follow_all(),
@@ -125,7 +128,13 @@ impl Process {
         while let Some(at) = self.under_way.iter().position(|call| call.due <= now) {
             is_busy = true;
             match self.under_way.remove(at).leg {
-                Leg::There(task) => self.arrive(now, &task, world),
+                Leg::There(task) if is_for_lease(&task) || self.may_act(now) => {
+                    self.arrive(now, &task, world);
+                }
+                Leg::There(task) if self.life == Life::Runs => {
+                    self.core.absorb(clock, Event::Unsent(task.id));
+                }
+                Leg::There(_) => {}
                 Leg::Back(report) => self.hear(clock, *report),
             }
         }
@@ -139,7 +148,8 @@ impl Process {
         for task in self.core.turn(clock) {
             is_busy = true;
             acts |= !is_for_lease(&task);
-            self.under_way.push(UnderWay { due: now + LATENCY / 2, leg: Leg::There(Box::new(task)) });
+            let hold = if is_for_lease(&task) { Duration::ZERO } else { self.hold };
+            self.under_way.push(UnderWay { due: now + hold + LATENCY / 2, leg: Leg::There(Box::new(task)) });
         }
         (is_busy, acts)
     }

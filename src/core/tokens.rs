@@ -1,0 +1,94 @@
+//! The core's side of GCk6's tokens: which Secrets are wanted, when they are read, and whom a new token lets go on.
+
+use super::Core;
+use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, Task, TaskId};
+use crate::queue::Pace;
+use crate::token::TokenMemory;
+
+impl Core {
+    /// GCk6 refuses the token: the Secret is read again at once, and the call waits.
+    pub(super) fn token_refused(&mut self, now: Now, id: &TaskId, why: &str) {
+        if let Some(secret) = self.token_of(&id.key) {
+            let token = self.tokens.entry(secret.clone()).or_default();
+            if !token.refused {
+                log::warn!("Secret {secret}: GCk6 refuses the token: {why}");
+            }
+            token.refuse(now.mono, &secret, why);
+            self.queue.mark(Key::Token(secret));
+        }
+        let _ = self.queue.failed(now.mono, id, Pace::REMOTE, None);
+    }
+
+    /// The Secret that holds the token for a zone or a run.
+    pub(super) fn token_of(&self, key: &Key) -> Option<ObjectKey> {
+        let (object, name) = match key {
+            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => return None,
+            Key::Zone(zone) => (zone, &self.store.zones.find(zone)?.spec.token),
+            Key::Run(run) => (run, &self.run_object(run)?.spec.token),
+        };
+        (!name.is_empty()).then(|| ObjectKey::new(object.namespace.clone(), name.clone()))
+    }
+
+    /// Sees to it that the token of a zone or a run is read.
+    pub(super) fn want_token(&mut self, key: &Key) {
+        if let Some(secret) = self.token_of(key)
+            && !self.tokens.contains_key(&secret)
+        {
+            self.tokens.insert(secret.clone(), TokenMemory::default());
+            self.queue.mark(Key::Token(secret));
+        }
+    }
+
+    pub(super) fn token_turn(&mut self, now: Now, secret: &ObjectKey) {
+        let key = Key::Token(secret.clone());
+        let Some(token) = self.tokens.get(secret) else { return };
+        let zones = self.store.zones.iter().map(|(key, _)| Key::Zone(key.clone()));
+        let runs = self.runs.keys().map(|key| Key::Run(key.clone()));
+        let wanted = zones.chain(runs).any(|key| self.token_of(&key).as_ref() == Some(secret));
+        if !wanted {
+            self.tokens.remove(secret);
+            self.queue.forget(&key);
+            return;
+        }
+        let due = token.due();
+        if due > now.mono {
+            self.queue.wake(&key, due);
+            return;
+        }
+        let id = TaskId { key, action: Action::ReadToken };
+        if self.queue.is_free(now.mono, &id) {
+            let call = Call::Kubernetes(k8s::SECRETS.get(Some(&secret.namespace), &secret.name));
+            self.queue.push(Task { id, call });
+        }
+    }
+
+    pub(super) fn token_report(&mut self, now: Now, secret: &ObjectKey, reply: Reply) {
+        let Reply::Kubernetes(reply) = reply else { return };
+        let Some(token) = self.tokens.get_mut(secret) else { return };
+        let problem = token.problem.clone();
+        let is_new = token.learn(now.mono, secret, reply);
+        if let Some(message) = &token.problem
+            && token.problem != problem
+        {
+            log::warn!("{message}");
+        }
+        let changed = is_new || token.problem != problem;
+        if !changed {
+            return;
+        }
+        let zones: Vec<Key> = self.store.zones.iter().map(|(key, _)| Key::Zone(key.clone())).collect();
+        let runs: Vec<Key> = self.runs.keys().map(|key| Key::Run(key.clone())).collect();
+        for key in zones.into_iter().chain(runs) {
+            if self.token_of(&key).as_ref() != Some(secret) {
+                continue;
+            }
+            if is_new {
+                self.queue.forgive(&key);
+                if let Some(zone) = self.zones.get_mut(key.object()).filter(|_| matches!(key, Key::Zone(_))) {
+                    zone.next_poll = if zone.polls_failed > 0 { now.mono } else { zone.next_poll };
+                }
+            }
+            self.queue.mark(key);
+        }
+    }
+}
