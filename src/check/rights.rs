@@ -142,13 +142,17 @@ impl Right {
             (When::ProxyAccess, _) => {
                 "kubectl apply -k manifests/outside; with Helm: --set runnerAccess=proxy"
             }
+            (When::Elects, _) => {
+                "kubectl apply -k manifests/rbac or manifests/namespaced, or helm upgrade; \
+                 a Lease of another name takes a Role like plz-agent-self in manifests/rbac/rbac.yaml"
+            }
             (_, Place::Watched) if scopes.contains(&None) => {
                 "kubectl apply -k manifests/rbac, or helm upgrade; \
                  with rights in some namespaces only, name those with --namespace"
             }
             _ => {
-                "apply what it was installed with: kubectl apply -k manifests/namespaced (manifests/watched for one \
-                 namespace more) or manifests/rbac, or helm upgrade"
+                "kubectl apply -k manifests/rbac or manifests/namespaced, or helm upgrade; \
+                 for one namespace more kubectl --namespace NAME apply -k manifests/watched"
             }
         }
     }
@@ -262,6 +266,9 @@ mod tests {
         let own = RIGHTS.iter().find(|right| right.place == Place::Own).unwrap();
         let words = own.mend(&[Some("a".to_owned())]);
         assert!(words.contains("manifests/rbac") && words.contains("helm upgrade"), "{words}");
+        assert!(mend("leases.coordination.k8s.io", Some("a")).contains("manifests/namespaced"));
+        let elects = RIGHTS.iter().find(|right| right.when == When::Elects).unwrap();
+        assert!(elects.mend(&[Some("a".to_owned())]).contains("Lease of another name"));
     }
 
     #[test]
