@@ -7,7 +7,8 @@
 //!                       └──────────────────── Report ◄───────────────────┘
 //! ```
 //! One thread decides, and it decides on data alone: [`core`] takes what was seen and done, and hands out calls to make.
-//! Everything that touches a socket, a clock or a thread is in [`shell`].
+//! Whatever the agent does with a socket, a clock or a thread is in [`shell`], and in [`net`], by which it speaks HTTP.
+//! [`fetch`] and [`check`] are programs of their own in the same binary.
 //!
 //! Invariants:
 //! - No decision reads an event; an event updates the store or the memory and marks a key dirty.
@@ -16,10 +17,10 @@
 //! - No token and no presigned URL reaches a log line, an Event, a condition or an error text.
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
-//! [`queue`], [`store`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`], [`testrun::jobs`],
-//! [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`], [`metrics`]; the edges,
-//! [`config`], [`net`], [`logging`], with [`redact`] for whatever leaves the process; and the other programs in here,
-//! [`fetch`] and [`check`].
+//! [`lesson`], [`queue`], [`store`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`],
+//! [`testrun::jobs`], [`passthrough`], [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`],
+//! [`metrics`]; the edges, [`cli`], [`config`], [`net`], [`logging`], with [`redact`] and [`excerpt`] for whatever leaves the
+//! process; and the other programs in here, [`fetch`] and [`check`].
 
 pub mod announce;
 pub mod check;

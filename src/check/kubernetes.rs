@@ -31,7 +31,7 @@ pub(super) fn unreached(error: &Error, proxy: Option<&str>) -> Finding {
     } else if has(&["refused"]) {
         "correct address and port of the server in the kubeconfig, or start the API server"
     } else {
-        "see what is in between: address and port in the kubeconfig, routes, firewalls"
+        "see what is in between: address and port of the server, routes, firewalls, network policies"
     };
     match error {
         // The files of the kubeconfig and its plugins: these messages have their mend.

@@ -136,18 +136,25 @@ impl Right {
         }
     }
 
-    /// The file that grants it.
-    fn mend(&self, scopes: &[Option<String>]) -> String {
-        let folder = match self.when {
-            When::ProxyAccess => "manifests/outside",
-            When::Always | When::OwnImage | When::Elects => "manifests/rbac",
-        };
-        let narrow = if self.place == Place::Watched && scopes.contains(&None) {
-            "; with rights in some namespaces only, name those with --namespace"
-        } else {
-            ""
-        };
-        format!("kubectl apply -k {folder}{narrow}")
+    /// What grants it, by the way in which the agent came here.
+    fn mend(&self, scopes: &[Option<String>]) -> &'static str {
+        match (self.when, self.place) {
+            (When::ProxyAccess, _) => {
+                "kubectl apply -k manifests/outside; with Helm: --set runnerAccess=proxy"
+            }
+            (When::Elects, _) => {
+                "kubectl apply -k manifests/rbac or manifests/namespaced, or helm upgrade; \
+                 a Lease of another name takes a Role like plz-agent-self in manifests/rbac/rbac.yaml"
+            }
+            (_, Place::Watched) if scopes.contains(&None) => {
+                "kubectl apply -k manifests/rbac, or helm upgrade; \
+                 with rights in some namespaces only, name those with --namespace"
+            }
+            _ => {
+                "kubectl apply -k manifests/rbac or manifests/namespaced, or helm upgrade; \
+                 for one namespace more kubectl --namespace NAME apply -k manifests/watched"
+            }
+        }
     }
 
     /// What is found if of these scopes the ones in `missing` are lacking, by verb.
@@ -184,8 +191,8 @@ impl Right {
         let message = format!("may not {} {subject}{place}", lacking.join(", "));
         let mend = self.mend(scopes);
         let finding = match self.without {
-            Without::Fails => Finding::failed(Check::Permission, &message, &mend),
-            Without::Lacks(what) => Finding::warning(Check::Permission, &format!("{message}: {what}"), &mend),
+            Without::Fails => Finding::failed(Check::Permission, &message, mend),
+            Without::Lacks(what) => Finding::warning(Check::Permission, &format!("{message}: {what}"), mend),
         };
         finding.about(&subject)
     }
@@ -245,6 +252,23 @@ mod tests {
             failed,
             "may not get (in a, b), list (in b) testruns.k6.io",
         );
+    }
+
+    #[test]
+    fn a_mend_fits_the_way_in_which_the_agent_was_installed() {
+        let mend = |subject: &str, scope: Option<&str>| {
+            let right = RIGHTS.iter().find(|right| right.subject() == subject).unwrap();
+            right.mend(&[scope.map(str::to_owned)])
+        };
+        assert!(mend("testruns.k6.io", None).starts_with("kubectl apply -k manifests/rbac"));
+        assert!(mend("testruns.k6.io", Some("a")).contains("manifests/namespaced"));
+        assert!(mend("pods/proxy", Some("a")).starts_with("kubectl apply -k manifests/outside"));
+        let own = RIGHTS.iter().find(|right| right.place == Place::Own).unwrap();
+        let words = own.mend(&[Some("a".to_owned())]);
+        assert!(words.contains("manifests/rbac") && words.contains("helm upgrade"), "{words}");
+        assert!(mend("leases.coordination.k8s.io", Some("a")).contains("manifests/namespaced"));
+        let elects = RIGHTS.iter().find(|right| right.when == When::Elects).unwrap();
+        assert!(elects.mend(&[Some("a".to_owned())]).contains("Lease of another name"));
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn check_help() -> String {
     push_groups(&mut text, &[REPORT]);
     text.push_str(
         "\nA summary of what has failed is also written to /dev/termination-log, or to PLZ_TERMINATION_LOG.\n\
-         Exit codes: 0 all is well, 1 something would fail, 2 usage.\n",
+         Exit codes: 0 nothing has failed, 1 something would fail, 2 usage.\n",
     );
     text
 }

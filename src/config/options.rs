@@ -53,7 +53,7 @@ const LOGGING: Group = Group {
             "FILTER",
             &["PLZ_LOG"],
             "info",
-            "error, warn, info or debug; or a list such as info,k8s=debug.",
+            "error, warn, info, debug or off; or a list such as info,k8s=debug.",
         ),
         opt(
             "log-format",

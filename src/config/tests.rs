@@ -137,7 +137,11 @@ fn input_that_cannot_be_used_is_one_clear_line() {
     refused(&[], &[("WATCH_NAMESPACES", "a,B")], &["WATCH_NAMESPACES: \"B\""]);
     refused(&[], &[("PLZ_CLOUD_API", "http://u:s3cret@h")], &["PLZ_CLOUD_API: ", "user name or password"]);
     refused(&["--cloud-ingest=https://h/?s3cret"], &[], &["--cloud-ingest: ", "a query"]);
-    refused(&[], &[("PLZ_FETCH_IMAGE", "A B")], &["PLZ_FETCH_IMAGE: \"A B\" is no image reference"]);
+    refused(
+        &[],
+        &[("PLZ_FETCH_IMAGE", "A B")],
+        &["PLZ_FETCH_IMAGE: \"A B\" is no image reference", "lower case"],
+    );
     refused(&[], &[("PLZ_LOG", "trace")], &["PLZ_LOG: \"trace\" is no log filter"]);
     refused(
         &[],

@@ -141,7 +141,7 @@ pub(super) fn lease(text: &str) -> Result<LeaseName, String> {
 /// `[registry[:port]/]path[:tag][@algorithm:digest]`.
 pub(super) fn image(text: &str) -> Result<String, String> {
     is_image(text).then(|| text.to_owned()).ok_or_else(|| {
-        "is no image reference; give [registry/]name[:tag] or [registry/]name@sha256:digest".to_owned()
+        "is no image reference; give [registry/]name[:tag] or [registry/]name@sha256:digest, the name in lower case".to_owned()
     })
 }
 

@@ -184,8 +184,18 @@ enum DomainItself {
 impl NoProxy {
     /// Reads the list; what is no pattern is skipped, as every other tool does.
     pub fn parse(list: &str) -> NoProxy {
-        let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter_map(Entry::parse).collect();
+        let entries = split(list).filter_map(Entry::parse).collect();
         NoProxy { text: list.trim().to_owned(), entries }
+    }
+
+    /// The entries that no target matches: a URL, a network of an impossible size, a port that is none.
+    pub fn vain(&self) -> impl Iterator<Item = &str> {
+        let is_vain = |entry: &Entry| match &entry.host {
+            HostPattern::Domain { suffix, .. } => suffix.contains('/'),
+            HostPattern::Any | HostPattern::Network { .. } => false,
+        };
+        split(&self.text)
+            .filter(move |text| !text.is_empty() && Entry::parse(text).is_none_or(|entry| is_vain(&entry)))
     }
 
     /// Whether the target goes direct.
@@ -195,6 +205,10 @@ impl NoProxy {
             entry.port.is_none_or(|port| port == target.port) && entry.host.matches(&target.host, ip)
         })
     }
+}
+
+fn split(list: &str) -> impl Iterator<Item = &str> {
+    list.split(|c: char| c == ',' || c.is_whitespace())
 }
 
 impl Entry {
@@ -327,6 +341,16 @@ mod tests {
         check("[fd00::1]", "https://[fd00::1]:6443", true);
         check("fd00:0:0::1", "https://[fd00::1]", true);
         check("localhost.localdomain", "https://localhost", false);
+    }
+
+    #[test]
+    fn entries_that_match_nothing_are_told() {
+        let told = |list| NoProxy::parse(list).vain().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(told("a.test, .b.test *.c.test:80,*,10.0.0.0/8,[fd00::1]:6443,fd00::/8,"), [""; 0]);
+        assert_eq!(
+            told("http://a.test,a.test/x 10.0.0.0/33,a.test:http,b"),
+            ["http://a.test", "a.test/x", "10.0.0.0/33", "a.test:http"]
+        );
     }
 
     #[test]

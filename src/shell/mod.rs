@@ -43,6 +43,7 @@ use crate::event::Event;
 use crate::health::Watches;
 use crate::metrics::Calls;
 use crate::net::{HttpClient, ProxyUrl};
+use crate::redact;
 use crate::shell::calls::Caller;
 use crate::shell::clock::Clock;
 use crate::shell::listen::Server;
@@ -167,8 +168,17 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
 
 /// What runner pods are told of proxies and authorities; says what a person may not have thought of.
 fn network(config: &RunConfig) -> RunnerNetwork {
-    let mut proxies = config.proxies.proxies();
+    for entry in config.proxies.no_proxy.vain() {
+        let entry = redact::scrub(entry, &[]);
+        log::warn!(
+            "NO_PROXY: no host matches {entry:?}; give hosts, .suffixes, IP addresses or CIDR blocks, or *"
+        );
+    }
+    let mut proxies = config.proxies.proxies().peekable();
     match config.share_proxy {
+        ShareProxy::Archive | ShareProxy::All if proxies.peek().is_none() => {
+            log::warn!("--share-proxy: there is no proxy to share; set HTTPS_PROXY, HTTP_PROXY or ALL_PROXY");
+        }
         ShareProxy::None if proxies.next().is_some() => {
             log::info!("runner pods are not told of the agent's proxy; --share-proxy archive or all does");
         }

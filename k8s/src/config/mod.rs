@@ -237,7 +237,7 @@ pub enum ConfigError {
     },
     /// Neither a kubeconfig nor a service account.
     #[error(
-        "no Kubernetes configuration was found (looked for: {looked}); name a kubeconfig, or run in a pod with a service account"
+        "no Kubernetes configuration was found (looked for: {looked}); name a kubeconfig, or run in a pod into which the token of a service account is mounted"
     )]
     Nothing {
         /// What was looked for.
@@ -265,7 +265,7 @@ impl Config {
         match home.filter(|file| file.exists()) {
             Some(file) => resolve::resolve(&kubeconfig::load(&[file])?, context, env),
             None => Err(ConfigError::Nothing {
-                looked: "--kubeconfig, KUBECONFIG, KUBERNETES_SERVICE_HOST, ~/.kube/config".to_owned(),
+                looked: "--kubeconfig, KUBECONFIG, KUBERNETES_SERVICE_HOST and a service account's token, ~/.kube/config".to_owned(),
             }),
         }
     }

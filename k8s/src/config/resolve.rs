@@ -97,7 +97,7 @@ pub(super) fn resolve(
         return Err(ConfigError::Entry {
             file: merged.files.clone(),
             entry: "current-context".to_owned(),
-            problem: format!("is not set; name one of the contexts {}", names(&merged.contexts)),
+            problem: format!("is not set; choose a context, there are: {}", names(&merged.contexts)),
         });
     }
     let context = find(merged, "context", &merged.contexts, wanted)?;

@@ -79,8 +79,8 @@ fn every_metric_that_is_asked_for_exists_with_its_labels() {
             let family = FAMILIES.iter().filter(|family| name.starts_with(family.name));
             let family = family.max_by_key(|family| family.name.len()).expect("a series is of a family");
             for label in labels {
-                // What the scrape adds, and what a bucket has.
-                let is_added = ["job", "instance", "le"].contains(&&*label);
+                // What the scrape or a site adds, and what a bucket has.
+                let is_added = ["cluster", "job", "instance", "le"].contains(&&*label);
                 assert!(is_added || family.labels.contains(&&*label), "{name} has no {label}: {query}");
             }
             used.insert(family.name);

@@ -17,7 +17,7 @@ Usage: sim COMMAND [OPTIONS]
 Commands:
   bench   measures plz-agent against the stand-ins and prints figures beside their goals
   cloud   Grafana Cloud k6 and its archive bucket, for trying the agent on a real cluster without an account
-  demo    the agent itself against all of them, on this machine and within half a minute
+  demo    the agent itself against all of them, on this machine and in under a minute
   help    this text; `sim COMMAND --help` for one command
 ";
 
