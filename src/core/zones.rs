@@ -183,6 +183,7 @@ impl Core {
 fn is_registered_as_it_is(zone: &PrivateLoadZone) -> bool {
     zone.condition(PLZ_REGISTERED).is_some_and(|condition| {
         let observed = condition.observed_generation.unwrap_or_default();
-        condition.is_true() && (observed == 0 || observed == zone.metadata.generation)
+        let is_current = condition.reason != conditions::UPDATE_FAILED;
+        condition.is_true() && is_current && (observed == 0 || observed == zone.metadata.generation)
     })
 }

@@ -9,7 +9,7 @@
 //! Owns what is known of the Lease and what is to be asked next. Leaves alone what the lead is good for.
 //!
 //! Why no two lead at once: a lead ends [`LEAD_DURATION`] after its last successful renewal was *sent*; whoever takes over has
-//! seen the record unchanged for the [`LEASE_DURATION`] in it since the answer came that showed it, and that was after the
+//! seen the record unchanged for its duration, [`LEASE_DURATION`] at least, since the answer came that showed it, and that was after the
 //! renewal was sent. The difference of both is what clocks may drift apart and calls in hand may last. (A clock that stands
 //! still while the machine is suspended tells nothing of that time: an agent that wakes up may act until its next renewal is
 //! refused.)
@@ -151,9 +151,7 @@ impl Election {
             Known::Record { record, .. } if record.holder == *identity => {
                 (Action::WriteLease, record.renewal(wall))
             }
-            Known::Record { record, since }
-                if record.holder.is_empty() || *since + record.duration <= now =>
-            {
+            Known::Record { record, since } if record.holder.is_empty() || free_at(record, *since) <= now => {
                 (Action::WriteLease, record.takeover(identity, wall))
             }
             _ => (Action::ReadLease, k8s::LEASES.get(Some(&lease.namespace), &lease.name)),
@@ -210,8 +208,7 @@ impl Election {
             _ => now,
         };
         if !is_ours && !record.holder.is_empty() {
-            let free_at = since + record.duration;
-            self.next_call = now + LOOK_INTERVAL.min(free_at.saturating_sub(now));
+            self.next_call = now + LOOK_INTERVAL.min(free_at(&record, since).saturating_sub(now));
         }
         self.known = Known::Record { record, since };
     }
@@ -266,4 +263,10 @@ impl Election {
             _ => None,
         }
     }
+}
+
+/// When a record that has been unchanged since then may be taken over. A duration that somebody has shortened does not count:
+/// whoever holds the Lease acts by the one that is built in.
+fn free_at(record: &Record, since: Duration) -> Duration {
+    since + record.duration.max(LEASE_DURATION)
 }

@@ -13,6 +13,9 @@ use crate::event::ObjectKey;
 /// `spec.leaseDurationSeconds` of ours: how long an agent that has died keeps the others waiting.
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 
+/// More than this is not believed of `spec.leaseDurationSeconds`: whoever has died would hold it for years.
+const LEASE_DURATION_MAX: Duration = Duration::from_secs(600);
+
 /// The API server takes no more.
 const TRANSITIONS_MAX: u32 = i32::MAX.unsigned_abs();
 
@@ -27,7 +30,7 @@ pub struct Record {
     pub version: String,
     /// `spec.holderIdentity`; empty when nobody holds it.
     pub holder: String,
-    /// For how long it holds without being renewed.
+    /// For how long it holds without being renewed, ten minutes at most.
     pub duration: Duration,
     /// `spec.leaseTransitions`: how often it has changed hands.
     pub transitions: u32,
@@ -66,7 +69,7 @@ impl From<Lease> for Record {
             uid: metadata.uid,
             version: metadata.resource_version,
             holder: spec.holder,
-            duration: seconds.map_or(LEASE_DURATION, Duration::from_secs),
+            duration: seconds.map_or(LEASE_DURATION, Duration::from_secs).min(LEASE_DURATION_MAX),
             transitions: u32::try_from(spec.transitions).unwrap_or_default().min(TRANSITIONS_MAX),
         }
     }

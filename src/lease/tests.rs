@@ -124,6 +124,26 @@ fn whoever_does_not_renew_loses_it_after_its_duration_on_our_clock() {
     assert_eq!(round.0.term(), Some(("u".to_owned(), 4)));
 }
 
+/// Somebody has edited the Lease. Its holder acts for 10 s after a renewal all the same, and one that has died does not hold it
+/// for 68 years.
+#[test]
+fn an_absurd_duration_neither_hands_the_lead_over_nor_keeps_it_for_ever() {
+    for (seconds, free_at) in [(1, 16), (-5, 16), (0, 16), (i64::from(i32::MAX), 601), (i64::MAX, 601)] {
+        let body = json!({"metadata": {"name": "l", "namespace": "ns", "uid": "u", "resourceVersion": "1"},
+            "spec": {"holderIdentity": "other", "leaseDurationSeconds": seconds}});
+        let answer = || Ok(body.to_string().into_bytes());
+        let mut election = Round::new().0;
+        let taken = (1..).find(|second| match election.call(at(S * *second)) {
+            Some((Action::ReadLease, _)) => {
+                election.learn(S * *second, Action::ReadLease, answer());
+                false
+            }
+            call => call.is_some(),
+        });
+        assert_eq!(taken, Some(free_at), "{seconds}");
+    }
+}
+
 #[test]
 fn a_record_that_changes_in_any_way_is_alive() {
     let mut round = Round::new();

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 
 use super::api::PLZ_REGISTERED;
 use super::facts::Facts;
-use super::table::Block;
+use super::table::{Block, Fact};
 use crate::conditions::{self, Claim, Truth};
 
 /// Condition: GCk6 answers the polls for test runs.
 pub const PLZ_POLLED: &str = "PLZPolled";
+
+/// Reason of `PLZRegistered`: GCk6 knows the zone with an earlier spec.
+pub const UPDATE_FAILED: &str = "UpdateFailed";
 
 /// After how many polls without an answer the status says so. A refused token says so at once.
 const POLLS_FAILED_MIN: u32 = 2;
@@ -49,7 +52,11 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
     if memory.registered.is_some() {
         if let Some(error) = &memory.registration_error {
             let message = format!("registered, but GCk6 does not take the change of the spec: {error}");
-            return claim(Truth::True, "UpdateFailed", &message);
+            return claim(Truth::True, UPDATE_FAILED, &message);
+        }
+        if facts.holds(Fact::RegistrationDue) {
+            // What stands there holds for the spec before the change. A process after this one goes by it.
+            return None;
         }
         let name = &facts.zone.metadata.name;
         let message =
@@ -73,7 +80,7 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
     if facts.zone.is_registered() && !memory.forgotten {
         // A process before this one has registered it; only a change of the spec since then has not gone through.
         let message = format!("registered, but GCk6 does not take the change of the spec: {error}");
-        return claim(Truth::True, "UpdateFailed", &message);
+        return claim(Truth::True, UPDATE_FAILED, &message);
     }
     claim(Truth::False, "RegistrationFailed", &format!("GCk6 does not take the zone: {error}"))
 }
