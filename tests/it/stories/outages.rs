@@ -307,7 +307,10 @@ fn a_lease_that_may_not_be_used_is_told_once_after_an_outage_too() {
     story.drive.run_for(s(120));
     let refused = "Lease default/plz-agent cannot be used: ";
     let about: Vec<_> = lines().into_iter().filter(|line| line.contains(refused)).collect();
-    assert!(matches!(&about[..], [line] if line.starts_with("WARN") && line.contains("; grant ")), "{about:?}");
+    assert!(
+        matches!(&about[..], [line] if line.starts_with("WARN") && line.contains("; grant ")),
+        "{about:?}"
+    );
     assert!(story.drive.agents[0].core.lease_problem().is_some_and(|problem| problem.contains("; grant ")));
     story.drive.world.api.rules = Some(rules);
     story.until(s(3), "it is active", |drive| drive.active() == Some(0));
