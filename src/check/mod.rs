@@ -29,12 +29,13 @@ mod side;
 mod zones;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use finding::{Check, Finding, Verdict, markdown};
 
-use crate::config::{CheckConfig, Namespaces, Output, RunConfig};
+use crate::config::{CheckConfig, Namespaces, Output, RunConfig, TERMINATION_LOG};
 use crate::net::HttpClient;
 use crate::{fetch, shell};
 use finding::{complete, is_well};
@@ -46,6 +47,8 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(25);
 
 /// The word before the last words of a container.
 const LAST_WORD: &str = "check";
+/// The number of a container's own process.
+const MAIN_PROCESS: u32 = 1;
 
 /// Looks at everything and prints the report to stdout. True if nothing has failed.
 pub fn run(config: CheckConfig) -> bool {
@@ -57,10 +60,15 @@ pub fn run(config: CheckConfig) -> bool {
     // Whoever has closed the pipe has read enough.
     let _ = io::stdout().lock().write_all(report.as_bytes());
     let is_ok = render::is_ok(&findings);
-    if !is_ok {
+    if !is_ok && has_last_words(std::process::id(), &config.termination_log) {
         fetch::leave_words(&config.termination_log, LAST_WORD, &render::last_words(&findings));
     }
     is_ok
+}
+
+/// Whether what is left at `path` is of this process: in the pod of an agent that runs it would be taken for the agent's.
+fn has_last_words(process: u32, path: &Path) -> bool {
+    process == MAIN_PROCESS || path != Path::new(TERMINATION_LOG)
 }
 
 /// Looks at everything.
@@ -126,5 +134,18 @@ fn is_wanted(check: Check, config: &RunConfig) -> bool {
         // One word for the zones is enough.
         Check::ZoneSpec | Check::ZoneSecret | Check::ZoneToken => false,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_in_the_agents_pod_leaves_no_words() {
+        let there = Path::new(TERMINATION_LOG);
+        assert!(has_last_words(MAIN_PROCESS, there));
+        assert!(!has_last_words(37, there));
+        assert!(has_last_words(37, Path::new("/tmp/words")), "a file that was asked for");
     }
 }

@@ -69,7 +69,8 @@ fn check_help() -> String {
     );
     push_groups(&mut text, &[REPORT]);
     text.push_str(
-        "\nA summary of what has failed is also written to /dev/termination-log, or to PLZ_TERMINATION_LOG.\n\
+        "\nA summary of what has failed is also written to PLZ_TERMINATION_LOG, or by a container's own process to\n\
+         /dev/termination-log.\n\
          Exit codes: 0 nothing has failed, 1 something would fail, 2 usage.\n",
     );
     text
