@@ -15,8 +15,9 @@ use crate::testrun::pod::RunnerPod;
 use crate::zone::api::PrivateLoadZone;
 use crate::zone::network;
 
-/// How many deleted uids are remembered per kind. A late answer is at most a worker's queue behind; this is far more.
-const TOMBSTONES_MAX: usize = 4096;
+/// How many deleted uids are remembered per kind, some 130 bytes each. A late answer is at most a worker's queue behind; this
+/// is far more.
+const TOMBSTONES_MAX: usize = 1024;
 
 /// What the store asks of a kind.
 pub trait Object {
