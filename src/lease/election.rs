@@ -195,12 +195,14 @@ impl Election {
 
     fn learn_record(&mut self, now: Duration, sent: Duration, action: Action, record: Record) {
         let is_ours = record.holder == self.candidacy.identity;
+        // A write that was taken and changed nothing, as by an admission webhook, would go round without a pause.
+        let pause = if action == Action::ReadLease { Duration::ZERO } else { RETRY_INTERVAL };
         if is_ours && action != Action::ReadLease {
             self.renewed = Some(sent);
             self.next_call = sent + RENEW_INTERVAL;
         } else if is_ours || record.holder.is_empty() {
             // A write of ours of which we did not hear, or nobody's: it takes a write that we hear of.
-            self.next_call = now;
+            self.next_call = now + pause;
         }
         if !is_ours {
             self.renewed = None;
@@ -211,7 +213,7 @@ impl Election {
         };
         if !is_ours && !record.holder.is_empty() {
             let free_at = since + record.duration;
-            self.next_call = now + LOOK_INTERVAL.min(free_at.saturating_sub(now));
+            self.next_call = now + LOOK_INTERVAL.min(free_at.saturating_sub(now)).max(pause);
         }
         self.known = Known::Record { record, since };
     }
