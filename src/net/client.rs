@@ -48,7 +48,8 @@ const RUNNER_IDLE_CONNECTIONS: usize = 8;
 /// How many hosts are asked with the extra CA first; a further one costs a handshake more. GCk6 has two.
 const PRIVATE_HOSTS_MAX: usize = 16;
 
-const USER_AGENT: &str = concat!("plz-agent/", env!("CARGO_PKG_VERSION"));
+/// How the agent introduces itself everywhere.
+pub const USER_AGENT: &str = concat!("plz-agent/", env!("CARGO_PKG_VERSION"));
 
 /// A blocking HTTP/1.1 client, shared by threads; connections are kept and used again.
 #[derive(Debug)]

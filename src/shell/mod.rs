@@ -100,8 +100,7 @@ impl StartError {
 
 /// Runs the agent until a signal ends it.
 pub fn run(config: &RunConfig) -> Result<(), StartError> {
-    let kube = k8s::Config::infer(&config.kube_source())?
-        .with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION")));
+    let kube = config.kube()?;
     if config.fetch_image.is_none() && !kube.is_in_cluster() {
         return Err(StartError::NoFetchImage);
     }
