@@ -65,7 +65,7 @@ impl Announcement {
             },
             "type": format!("{:?}", self.kind),
             "reason": self.reason,
-            "message": redact::one_line(&redact::scrub(&self.message, &[]), MESSAGE_BYTES_MAX),
+            "message": redact::scrubbed_line(&self.message, MESSAGE_BYTES_MAX),
             "source": {"component": "plz-agent"},
             "reportingComponent": "plz-agent",
             "reportingInstance": "plz-agent",

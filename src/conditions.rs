@@ -39,7 +39,7 @@ impl Claim {
     /// A claim; the message is scrubbed and kept on one line.
     #[must_use]
     pub fn new(type_: &'static str, truth: Truth, reason: impl Into<String>, message: &str) -> Self {
-        let message = redact::one_line(&redact::scrub(message, &[]), MESSAGE_BYTES_MAX);
+        let message = redact::scrubbed_line(message, MESSAGE_BYTES_MAX);
         Self { type_, truth, reason: reason.into(), message }
     }
 

@@ -80,9 +80,10 @@ pub struct Core {
     office: Office,
     store: Store,
     queue: Queue,
-    zones: BTreeMap<ObjectKey, ZoneMemory>,
-    runs: BTreeMap<ObjectKey, RunMemory>,
-    tokens: BTreeMap<ObjectKey, TokenMemory>,
+    // Boxed: a node of a map has room for eleven values, mostly unused, and maps of boxes share their code.
+    zones: BTreeMap<ObjectKey, Box<ZoneMemory>>,
+    runs: BTreeMap<ObjectKey, Box<RunMemory>>,
+    tokens: BTreeMap<ObjectKey, Box<TokenMemory>>,
     reach: BTreeMap<Target, Reach>,
     rng: Rng,
     synced: bool,

@@ -13,7 +13,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// `text` on one line, scrubbed and cut.
 pub fn one_line(text: &str) -> String {
-    redact::one_line(&redact::scrub(text, &[]), EXCERPT_BYTES_MAX)
+    redact::scrubbed_line(text, EXCERPT_BYTES_MAX)
 }
 
 /// The excerpt of a reply's body: of a page its title, of anything else its beginning.

@@ -88,7 +88,7 @@ pub fn uid(body: &[u8]) -> String {
 /// An error as a message that may leave the process.
 #[must_use]
 pub fn text(error: &impl std::fmt::Display) -> String {
-    redact::one_line(&redact::scrub(&error.to_string(), &[]), MESSAGE_BYTES_MAX)
+    redact::scrubbed_line(&error.to_string(), MESSAGE_BYTES_MAX)
 }
 
 fn metadata(body: &[u8]) -> Option<ObjectMeta> {

@@ -49,5 +49,6 @@ pub mod runner;
 pub mod shell;
 pub mod store;
 pub mod testrun;
+mod threads;
 pub mod token;
 pub mod zone;

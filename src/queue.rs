@@ -66,8 +66,8 @@ struct Share {
 #[derive(Debug)]
 pub struct Queue {
     dirty: BTreeSet<Key>,
-    deadline_of: BTreeMap<Key, Duration>,
-    deadlines: BTreeSet<(Duration, Key)>,
+    /// By key: there are hundreds at the most, so the earliest is looked for when it is asked for.
+    deadlines: BTreeMap<Key, Duration>,
     shares: BTreeMap<Class, Share>,
     /// Lanes whose task waits or is with a worker.
     busy: BTreeSet<TaskId>,
@@ -84,8 +84,7 @@ impl Queue {
     pub fn new(workers: usize, rng: Rng) -> Self {
         Self {
             dirty: BTreeSet::new(),
-            deadline_of: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: BTreeMap::new(),
             shares: map_of(Class::ALL.map(|class| (class, Share::default()))),
             busy: BTreeSet::new(),
             disowned: BTreeSet::new(),
@@ -102,13 +101,10 @@ impl Queue {
 
     /// Looks at the key again at `at`, unless it is looked at earlier anyway.
     pub fn wake(&mut self, key: &Key, at: Duration) {
-        if self.deadline_of.get(key).is_some_and(|&earlier| earlier <= at) {
-            return;
+        match self.deadlines.get_mut(key) {
+            Some(known) => *known = at.min(*known),
+            None => drop(self.deadlines.insert(key.clone(), at)),
         }
-        if let Some(later) = self.deadline_of.insert(key.clone(), at) {
-            self.deadlines.remove(&(later, key.clone()));
-        }
-        self.deadlines.insert((at, key.clone()));
     }
 
     /// The next moment at which something is due; `None` when only an event can bring news.
@@ -117,17 +113,15 @@ impl Queue {
         if !self.dirty.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.deadlines.first().map(|(at, _)| *at)
+        self.deadlines.values().min().copied()
     }
 
     /// Takes every key that is dirty or due.
     pub fn take_due(&mut self, now: Duration) -> BTreeSet<Key> {
-        while let Some((at, _)) = self.deadlines.first() {
-            if *at > now {
-                break;
-            }
-            let (_, key) = self.deadlines.pop_first().expect("looked at just now");
-            self.deadline_of.remove(&key);
+        let due = self.deadlines.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<Key> = due.map(|(key, _)| key.clone()).collect();
+        for key in due {
+            self.deadlines.remove(&key);
             self.dirty.insert(key);
         }
         std::mem::take(&mut self.dirty)
@@ -188,7 +182,6 @@ impl Queue {
         }
         self.dirty.clear();
         self.deadlines.clear();
-        self.deadline_of.clear();
         self.backoffs.clear();
         self.disowned.clone_from(&self.busy);
     }
@@ -257,9 +250,7 @@ impl Queue {
     pub fn forget(&mut self, key: &Key) {
         self.backoffs.retain(|id, _| id.key != *key);
         self.dirty.remove(key);
-        if let Some(at) = self.deadline_of.remove(key) {
-            self.deadlines.remove(&(at, key.clone()));
-        }
+        self.deadlines.remove(key);
         let busy = &mut self.busy;
         for share in self.shares.values_mut() {
             share.waiting.retain(|task| {

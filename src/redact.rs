@@ -72,6 +72,11 @@ pub fn scrub(text: &str, secrets: &[&str]) -> String {
     mask_authorization(&text)
 }
 
+/// What somebody else has said, fit to leave the process: scrubbed, and on one line of at most `bytes_max` bytes.
+pub fn scrubbed_line(text: &str, bytes_max: usize) -> String {
+    one_line(&scrub(text, &[]), bytes_max)
+}
+
 /// Folds white space and control characters into single spaces and cuts to at most `bytes_max` bytes on a character
 /// boundary; what was cut ends in `…`.
 pub fn one_line(text: &str, bytes_max: usize) -> String {

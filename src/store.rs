@@ -15,8 +15,9 @@ use crate::testrun::pod::RunnerPod;
 use crate::zone::api::PrivateLoadZone;
 use crate::zone::network;
 
-/// How many deleted uids are remembered per kind. A late answer is at most a worker's queue behind; this is far more.
-const TOMBSTONES_MAX: usize = 4096;
+/// How many deleted uids are remembered per kind, some 130 bytes each. A late answer is at most a worker's queue behind; this
+/// is far more.
+const TOMBSTONES_MAX: usize = 1024;
 
 /// What the store asks of a kind.
 pub trait Object {
@@ -61,24 +62,39 @@ impl Object for TestRun {
     }
 }
 
+/// The uids of what was deleted lately, in the order of their deletion too.
+#[derive(Debug, Default)]
+struct Graves {
+    order: VecDeque<String>,
+    uids: BTreeSet<String>,
+}
+
+impl Graves {
+    fn bury(&mut self, uid: String) {
+        if uid.is_empty() || !self.uids.insert(uid.clone()) {
+            return;
+        }
+        self.order.push_back(uid);
+        if self.order.len() > TOMBSTONES_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.uids.remove(&oldest);
+        }
+    }
+}
+
 /// All objects of one kind.
 #[derive(Debug)]
 pub struct Objects<T> {
     /// Boxed: a node of the map has room for eleven values, mostly unused.
     by_key: BTreeMap<ObjectKey, Box<T>>,
-    tombstones: VecDeque<String>,
-    buried: BTreeSet<String>,
+    graves: Graves,
     scopes_listed: BTreeSet<Option<String>>,
 }
 
 impl<T> Default for Objects<T> {
     fn default() -> Self {
-        Self {
-            by_key: BTreeMap::new(),
-            tombstones: VecDeque::new(),
-            buried: BTreeSet::new(),
-            scopes_listed: BTreeSet::new(),
-        }
+        Self { by_key: BTreeMap::new(), graves: Graves::default(), scopes_listed: BTreeSet::new() }
     }
 }
 
@@ -96,7 +112,7 @@ impl<T: Object> Objects<T> {
 
     /// Takes an object as of now. False if a later version, or the end of this very object, is known.
     pub fn apply(&mut self, mut object: T) -> bool {
-        if self.buried.contains(object.uid()) {
+        if self.graves.uids.contains(object.uid()) {
             return false;
         }
         let key = object.key();
@@ -110,7 +126,7 @@ impl<T: Object> Objects<T> {
                     return false;
                 }
                 let uid = known.uid().to_owned();
-                self.bury(uid);
+                self.graves.bury(uid);
             }
         }
         object.slim();
@@ -120,7 +136,7 @@ impl<T: Object> Objects<T> {
 
     /// The object is gone. Hands it back if it was known; another object of the same name stays.
     pub fn remove(&mut self, key: &ObjectKey, uid: &str) -> Option<T> {
-        self.bury(uid.to_owned());
+        self.graves.bury(uid.to_owned());
         if self.by_key.get(key).is_some_and(|known| known.uid() == uid) {
             self.by_key.remove(key).map(|object| *object)
         } else {
@@ -150,18 +166,6 @@ impl<T: Object> Objects<T> {
             self.apply(item);
         }
         gone
-    }
-
-    fn bury(&mut self, uid: String) {
-        if uid.is_empty() || !self.buried.insert(uid.clone()) {
-            return;
-        }
-        self.tombstones.push_back(uid);
-        if self.tombstones.len() > TOMBSTONES_MAX
-            && let Some(oldest) = self.tombstones.pop_front()
-        {
-            self.buried.remove(&oldest);
-        }
     }
 }
 

@@ -156,7 +156,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(check: Check, verdict: Verdict, message: &str, mend: &str) -> Finding {
-        let line = |text| redact::one_line(&redact::scrub(text, &[]), TEXT_BYTES_MAX);
+        let line = |text| redact::scrubbed_line(text, TEXT_BYTES_MAX);
         Finding { check, subject: String::new(), verdict, message: line(message), mend: line(mend) }
     }
 

@@ -6,15 +6,13 @@
 #![expect(clippy::disallowed_methods, reason = "waiting has a deadline")]
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use super::finding::{Check, Finding};
+use crate::threads;
 
 /// Calls that are made at the same time.
 const THREADS_MAX: usize = 8;
-/// The work recurses little; untouched stack costs nothing.
-const STACK_BYTES: usize = 512 * 1024;
 
 /// One piece of work, and which check has failed if it does not come to its end.
 pub(super) struct Task {
@@ -59,10 +57,7 @@ pub(super) fn side_by_side(tasks: Vec<Task>, deadline: Instant) -> Vec<Finding> 
     for _ in 0..THREADS_MAX.min(left) {
         let bench = bench.clone();
         // Fewer threads than wanted do the same work; with none it shows as late.
-        let _ = thread::Builder::new()
-            .name("check".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || bench.work());
+        let _ = threads::spawn("check", threads::STACK_BYTES, Box::new(move || bench.work()));
     }
     let mut state = bench.lock();
     while state.left > 0 {

@@ -23,11 +23,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use k8s::config::{Environment, Source};
+use k8s::config::{ConfigError, Environment, Source};
 use thiserror::Error;
 
 use crate::logging::LogConfig;
-use crate::net::{ExtraCa, ProxySettings};
+use crate::net::{ExtraCa, ProxySettings, USER_AGENT};
 use crate::redact::Secret;
 use crate::zone::network::{RunnerCa, ShareProxy};
 
@@ -123,10 +123,10 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
-    /// Where to look for the API server and for the credentials that it takes.
-    pub fn kube_source(&self) -> Source {
+    /// The way to the API server and the credentials that it takes, as every program in here goes it.
+    pub fn kube(&self) -> Result<k8s::Config, ConfigError> {
         let env = &self.kube_env;
-        Source {
+        let source = Source {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
             env: Environment {
@@ -136,7 +136,8 @@ impl RunConfig {
                 service_port: env.service_port.clone(),
                 ..Environment::default()
             },
-        }
+        };
+        Ok(k8s::Config::infer(&source)?.with_user_agent(USER_AGENT))
     }
 }
 

@@ -10,7 +10,8 @@
 //! ends, whatever number of zones, runs and watches feels it; and for a line that comes and goes one line that says so, until
 //! it holds. Leaves alone when calls are tried again (`queue`), and whatever was answered, be it a refusal.
 //!
-//! Invariant: the number of lines between two steady states is bounded by `CAUSES_MAX` + 3, whatever happens.
+//! Invariant: the number of lines between two steady states is bounded by `CAUSES_MAX` + 3, for as long as there is a try now
+//! and then; after [`FORGOTTEN`] without one an outage is a new one.
 
 use std::time::Duration;
 

@@ -128,7 +128,7 @@ impl Core {
                 let early = memory.ending.is_some();
                 memory.teardown = if early { Teardown::Unclear } else { Teardown::Lost };
             }
-            self.runs.insert(key.clone(), memory);
+            self.runs.insert(key.clone(), Box::new(memory));
         }
         let Some(memory) = self.runs.get_mut(key) else { return false };
         if memory.block != block {

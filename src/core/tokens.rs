@@ -3,7 +3,6 @@
 use super::Core;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, Task, TaskId};
 use crate::queue::Pace;
-use crate::token::TokenMemory;
 
 impl Core {
     /// GCk6 refuses the token: the Secret is read again at once, and the call waits.
@@ -34,7 +33,7 @@ impl Core {
         if let Some(secret) = self.token_of(key)
             && !self.tokens.contains_key(&secret)
         {
-            self.tokens.insert(secret.clone(), TokenMemory::default());
+            self.tokens.insert(secret.clone(), Box::default());
             self.queue.mark(Key::Token(secret));
         }
     }

@@ -68,7 +68,7 @@ impl Core {
                 if registered.is_some() { "is taken over: it is registered already" } else { "is new" }
             );
             memory.registered = registered;
-            self.zones.insert(key.clone(), memory);
+            self.zones.insert(key.clone(), Box::new(memory));
         }
         let namespace = &key.namespace;
         let started: Vec<RunId> = self
@@ -117,7 +117,10 @@ impl Core {
 
     fn zone_facts<'a>(&'a self, now: Now, key: &ObjectKey, memory: &'a ZoneMemory) -> Facts<'a> {
         let zone = self.store.zones.find(key).expect("a zone that is remembered is in the store");
-        let token = self.token_of(&Key::Zone(key.clone())).and_then(|secret| self.tokens.get(&secret));
+        let token = self
+            .token_of(&Key::Zone(key.clone()))
+            .and_then(|secret| self.tokens.get(&secret))
+            .map(Box::as_ref);
         let namesakes =
             || self.store.zones.iter().filter(|(other, _)| other.name == key.name && *other != key);
         let namesake = namesakes()

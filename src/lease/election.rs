@@ -193,12 +193,14 @@ impl Election {
 
     fn learn_record(&mut self, now: Duration, sent: Duration, action: Action, record: Record) {
         let is_ours = record.holder == self.candidacy.identity;
+        // A write that was taken and changed nothing, as by an admission webhook, would go round without a pause.
+        let pause = if action == Action::ReadLease { Duration::ZERO } else { RETRY_INTERVAL };
         if is_ours && action != Action::ReadLease {
             self.renewed = Some(sent);
             self.next_call = sent + RENEW_INTERVAL;
         } else if is_ours || record.holder.is_empty() {
             // A write of ours of which we did not hear, or nobody's: it takes a write that we hear of.
-            self.next_call = now;
+            self.next_call = now + pause;
         }
         if !is_ours {
             self.renewed = None;
@@ -208,7 +210,8 @@ impl Election {
             _ => now,
         };
         if !is_ours && !record.holder.is_empty() {
-            self.next_call = now + LOOK_INTERVAL.min(free_at(&record, since).saturating_sub(now));
+            let wait = free_at(&record, since).saturating_sub(now);
+            self.next_call = now + LOOK_INTERVAL.min(wait).max(pause);
         }
         self.known = Known::Record { record, since };
     }

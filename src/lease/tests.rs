@@ -169,6 +169,21 @@ fn a_lease_that_was_given_up_is_taken_at_once() {
 }
 
 #[test]
+fn a_write_that_is_taken_and_changes_nothing_is_not_repeated_at_once() {
+    for holder in ["", "other"] {
+        let mut round = Round::new();
+        round.step(S, Action::ReadLease, lease(holder, 1, 0));
+        let free = if holder.is_empty() { S } else { 16 * S };
+        for second in [6, 11].into_iter().filter(|_| !holder.is_empty()) {
+            round.step(second * S, Action::ReadLease, lease(holder, 1, 0));
+        }
+        round.step(free, Action::WriteLease, lease(holder, 1, 0));
+        assert!(!round.0.leads(free));
+        round.rests(free + 500 * MS);
+    }
+}
+
+#[test]
 fn a_renewal_that_nobody_heard_of_is_found_in_the_lease() {
     let mut round = Round::leader(S);
     round.send(6 * S, Action::WriteLease);

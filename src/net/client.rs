@@ -10,7 +10,6 @@
     reason = "HTTP is part of the shell: `Retry-After` dates need the clock"
 )]
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -46,7 +45,11 @@ const CLOUD_IDLE_CONNECTIONS: usize = 8;
 const RUNNER_IDLE_AGE: Duration = Duration::from_secs(5);
 const RUNNER_IDLE_CONNECTIONS: usize = 8;
 
-const USER_AGENT: &str = concat!("plz-agent/", env!("CARGO_PKG_VERSION"));
+/// How many hosts are asked with the extra CA first; a further one costs a handshake more. GCk6 has two.
+const PRIVATE_HOSTS_MAX: usize = 16;
+
+/// How the agent introduces itself everywhere.
+pub const USER_AGENT: &str = concat!("plz-agent/", env!("CARGO_PKG_VERSION"));
 
 /// A blocking HTTP/1.1 client, shared by threads; connections are kept and used again.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ pub struct HttpClient {
     https_proxy: Option<Route>,
     http_proxy: Option<Route>,
     /// Hosts whose certificate only the extra CA vouches for: the next request asks it first.
-    private_hosts: Mutex<BTreeSet<String>>,
+    private_hosts: Mutex<Vec<String>>,
 }
 
 /// The agents for one way out. An agent trusts one set of roots for life, and the library's public roots cannot be
@@ -182,14 +185,13 @@ impl HttpClient {
 
     fn remember(&self, host: String, was_private: bool) {
         let mut hosts = self.private_hosts();
-        if was_private {
-            hosts.remove(&host);
-        } else {
-            hosts.insert(host);
+        hosts.retain(|known| *known != host);
+        if !was_private && hosts.len() < PRIVATE_HOSTS_MAX {
+            hosts.push(host);
         }
     }
 
-    fn private_hosts(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+    fn private_hosts(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
         self.private_hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

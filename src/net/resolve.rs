@@ -13,7 +13,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "how old an answer is takes a clock")]
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,11 +33,12 @@ const STALE_MAX: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct Names<R = DefaultResolver> {
     system: R,
-    known: Mutex<BTreeMap<String, Known>>,
+    known: Mutex<Vec<Known>>,
 }
 
 #[derive(Debug)]
 struct Known {
+    name: String,
     addresses: Vec<SocketAddr>,
     at: Instant,
 }
@@ -54,21 +54,23 @@ impl<R> Names<R> {
         Names { system, known: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+    fn known(&self) -> MutexGuard<'_, Vec<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, name: &str, addresses: &[SocketAddr]) {
         let mut known = self.known();
-        if known.len() >= NAMES_MAX && !known.contains_key(name) {
-            known.pop_first();
+        known.retain(|known| known.name != name);
+        if known.len() >= NAMES_MAX {
+            // The one that was asked for the longest time ago.
+            known.remove(0);
         }
-        known.insert(name.to_owned(), Known { addresses: addresses.to_vec(), at: Instant::now() });
+        known.push(Known { name: name.to_owned(), addresses: addresses.to_vec(), at: Instant::now() });
     }
 
     fn recall(&self, name: &str) -> Option<Vec<SocketAddr>> {
         let known = self.known();
-        let known = known.get(name).filter(|known| known.at.elapsed() < STALE_MAX)?;
+        let known = known.iter().find(|known| known.name == name && known.at.elapsed() < STALE_MAX)?;
         Some(known.addresses.clone())
     }
 }
@@ -167,7 +169,8 @@ mod tests {
         assert_eq!(ask("http://a:1/y").as_deref(), Some("10.0.0.2:1"), "an answer counts more than memory");
         assert_eq!(ask("http://a:1/z").as_deref(), Some("10.0.0.2:1"));
         assert_eq!([ask("http://b:1/"), ask("http://a:2/"), ask("https://a:1/")], [None, None, None]);
-        (0..20).for_each(|n| names.remember(&format!("http://{n}:0"), &[]));
+        (0..20).for_each(|n| names.remember(&format!("http://{}:0", 30 - n), &[]));
         assert_eq!(names.known().len(), NAMES_MAX);
+        assert!(names.recall("http://11:0").is_some(), "the latest stay");
     }
 }

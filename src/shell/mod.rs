@@ -33,7 +33,6 @@ mod turn;
 mod watches;
 
 use std::os::unix::net::UnixStream;
-use std::thread;
 
 use crossbeam_channel::{Receiver, bounded, never};
 
@@ -50,13 +49,12 @@ use crate::shell::listen::Server;
 use crate::shell::notify::Notifier;
 use crate::shell::pool::Pool;
 use crate::shell::turn::{InHand, Loop};
+use crate::threads::{self, Body};
 use crate::zone::network::{RunnerNetwork, ShareProxy};
 use crate::zone::template;
 
 /// How many sightings may wait for the loop.
 const SEEN_MAX: usize = 64;
-/// Threads do little and recurse little; untouched stack costs nothing.
-const STACK_BYTES: usize = 512 * 1024;
 
 /// Why the agent cannot begin. Each message names the cause and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +101,7 @@ impl StartError {
 
 /// Runs the agent until a signal ends it.
 pub fn run(config: &RunConfig) -> Result<(), StartError> {
-    let kube = k8s::Config::infer(&config.kube_source())?
-        .with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION")));
+    let kube = config.kube()?;
     if config.fetch_image.is_none() && !kube.is_in_cluster() {
         return Err(StartError::NoFetchImage);
     }
@@ -199,7 +196,7 @@ fn signals(stop: &k8s::Stop) -> Result<Receiver<i32>, StartError> {
         let (mut read, write) = UnixStream::pair().map_err(system("a socket pair"))?;
         signal_hook::low_level::pipe::register(signal, write).map_err(system("a signal handler"))?;
         let (sender, stop) = (sender.clone(), stop.clone());
-        spawn("signal", move || {
+        let listen = move || {
             let mut byte = [0];
             while matches!(std::io::Read::read(&mut read, &mut byte), Ok(1)) {
                 if sender.try_send(signal).is_err() {
@@ -208,13 +205,14 @@ fn signals(stop: &k8s::Stop) -> Result<Receiver<i32>, StartError> {
                 // Waits at start, before the loop turns, end by this.
                 stop.stop();
             }
-        })?;
+        };
+        spawn("signal", Box::new(listen))?;
     }
     Ok(receiver)
 }
 
-/// A named thread with a small stack.
-fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> Result<(), StartError> {
-    let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body);
-    thread.map(drop).map_err(|cause| StartError::System { what: "a thread", cause })
+/// A thread of the usual size.
+fn spawn(name: &str, body: Body) -> Result<(), StartError> {
+    let spawned = threads::spawn(name, threads::STACK_BYTES, body);
+    spawned.map_err(|cause| StartError::System { what: "a thread", cause })
 }

@@ -117,13 +117,21 @@ impl Pool {
         let worker = Worker { caller, done, stopping, license, open: group.open.clone() };
         let open = group.open.fetch_add(1, Ordering::Relaxed) + 1;
         if class == Class::UserCode {
-            return spawn("user-code", move || worker.work(task));
+            let work = move || {
+                worker.work(task);
+            };
+            return spawn("user-code", Box::new(work));
         }
         let mut spawned = group.spawned.lock();
         if open > *spawned && *spawned < self.workers {
             let (waiting, count, idle_max) = (group.waiting.clone(), group.spawned.clone(), self.idle_max);
-            spawn(&format!("{class:?}"), move || worker.serve(&waiting, &count, idle_max))?;
-            *spawned += 1;
+            let serve = move || worker.serve(&waiting, &count, idle_max);
+            match spawn(&format!("{class:?}"), Box::new(serve)) {
+                Ok(()) => *spawned += 1,
+                Err(error) if *spawned == 0 => return Err(error),
+                // Where the system has no thread to spare, fewer workers do the same work.
+                Err(error) => log::debug!("{error}; {spawned} workers go on"),
+            }
         }
         // The pool holds the other end as well, so the channel is open.
         let _ = group.jobs.send(Box::new(task));

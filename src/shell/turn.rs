@@ -160,7 +160,8 @@ impl Loop {
         let Some(Task { call, .. }) = self.core.leave(self.clock.now()) else { return };
         let caller = self.pool.caller();
         let (sender, answer) = bounded(1);
-        let spawned = spawn("leave", move || sender.send(caller.call(&call, &mut None)));
+        let ask = move || drop(sender.send(caller.call(&call, &mut None)));
+        let spawned = spawn("leave", Box::new(ask));
         match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
             Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),
             Ok(Ok(Reply::Kubernetes(Err(error)))) => log::info!("the lease is left to run out: {error}"),

@@ -42,14 +42,16 @@ fn watch<T: DeserializeOwned + Send + 'static>(
     wrap: fn(WatchEvent<T>) -> Seen,
 ) -> Result<(), StartError> {
     let (client, seen, stop) = (client.clone(), seen.clone(), stop.clone());
-    spawn(&format!("watch-{}", spec.resource.plural), move || {
+    let name = format!("watch-{}", spec.resource.plural);
+    let watch = move || {
         let mut failing = false;
         client.watch::<T>(&spec, &stop, &mut |event| {
             tell(&spec, &event, &mut failing);
             let event = Event::Seen { scope: spec.namespace.clone(), what: Box::new(wrap(event)) };
             if seen.send(event).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-    })
+    };
+    spawn(&name, Box::new(watch))
 }
 
 fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, failing: &mut bool) {

@@ -206,10 +206,7 @@ fn deleted() -> Life {
 }
 
 fn failed(kind: FailureKind, message: &str) -> Life {
-    Life::Failed(PodFailure {
-        kind,
-        message: redact::one_line(&redact::scrub(message, &[]), MESSAGE_BYTES_MAX),
-    })
+    Life::Failed(PodFailure { kind, message: redact::scrubbed_line(message, MESSAGE_BYTES_MAX) })
 }
 
 /// What holds a pending pod up, if it is more than the usual way.
@@ -236,7 +233,7 @@ fn hold_up(pod: &Pod) -> Option<String> {
 fn said(reason: &str, message: &str) -> String {
     let text =
         if message.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", message.trim()) };
-    redact::one_line(&redact::scrub(&text, &[]), MESSAGE_BYTES_MAX)
+    redact::scrubbed_line(&text, MESSAGE_BYTES_MAX)
 }
 
 #[cfg(test)]

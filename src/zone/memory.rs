@@ -55,7 +55,7 @@ pub struct ZoneMemory {
     /// Whether only another token could help.
     pub deregistration_refused: bool,
     /// The complaints that an Event was posted about: condition and reason.
-    pub complained: BTreeSet<(&'static str, String)>,
+    pub complained: Vec<(&'static str, String)>,
     /// Events to post.
     pub announcements: Vec<Announcement>,
 }
@@ -115,7 +115,7 @@ impl ZoneMemory {
             deregistered: false,
             deregistration_error: None,
             deregistration_refused: false,
-            complained: BTreeSet::new(),
+            complained: Vec::new(),
             announcements: Vec::new(),
         }
     }
@@ -126,7 +126,8 @@ impl ZoneMemory {
             let complaint = (claim.type_, claim.reason.clone());
             if claim.truth == Truth::True {
                 self.complained.retain(|(type_, _)| *type_ != claim.type_);
-            } else if self.complained.insert(complaint) {
+            } else if !self.complained.contains(&complaint) {
+                self.complained.push(complaint);
                 self.announcements.push(Announcement::warning(claim.reason.clone(), claim.message.clone()));
             }
         }

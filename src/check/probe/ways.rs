@@ -18,8 +18,8 @@ use crate::net::{HttpClient, parse_http_date};
 
 /// The configuration and what can be said of it without a call.
 pub(in crate::check) fn configuration(config: &RunConfig) -> (Vec<Finding>, Option<Client>) {
-    let mut kube = match k8s::Config::infer(&config.kube_source()) {
-        Ok(kube) => kube.with_user_agent(concat!("plz-agent/", env!("CARGO_PKG_VERSION"))),
+    let mut kube = match config.kube() {
+        Ok(kube) => kube,
         Err(error) => {
             let text = lesson::text(&error);
             return (vec![Finding::told(Check::Configuration, &text, "correct that entry")], None);

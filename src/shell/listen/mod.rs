@@ -33,6 +33,7 @@ use crate::core::Core;
 use crate::event::Now;
 use crate::health::Watches;
 use crate::metrics::{self, Calls};
+use crate::threads;
 use slots::Slots;
 
 /// How many questions may wait for the loop: one for each connection.
@@ -142,7 +143,7 @@ impl Server {
         let (asks_in, asks) = bounded(ASKS_MAX);
         let is_open = Arc::new(AtomicBool::new(false));
         let desk = Desk { asks: asks_in, is_open: is_open.clone(), started };
-        spawn("listen", move || accept(&listener, &desk))
+        threads::spawn("listen", STACK_BYTES, Box::new(move || accept(&listener, &desk)))
             .map_err(|cause| StartError::System { what: "a thread", cause })?;
         let server = Self { asks, address: own_address, is_open };
         log::info!("health and metrics are on http://{}", server.address);
@@ -195,11 +196,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 fn serve(stream: TcpStream, desk: &Desk, slots: &Arc<Slots>) -> io::Result<()> {
     let Some(slot) = Slots::take(slots, stream) else { return Ok(()) };
     let desk = desk.clone();
-    spawn("client", move || connection::serve(&slot, &desk))
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body).map(drop)
+    threads::spawn("client", STACK_BYTES, Box::new(move || connection::serve(&slot, &desk)))
 }
 
 #[cfg(test)]

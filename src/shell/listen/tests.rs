@@ -26,13 +26,13 @@ fn answered(bytes: usize) -> Server {
     let server = start();
     server.open();
     let asks = server.asks.clone();
-    spawn("loop", move || {
+    let answer = move || {
         for ask in asks {
             let is_ok = ask.topic != Topic::Ready;
             ask.answer(Answer { is_ok, text: "a".repeat(bytes) });
         }
-    })
-    .unwrap();
+    };
+    threads::spawn("loop", STACK_BYTES, Box::new(answer)).unwrap();
     server
 }
 
