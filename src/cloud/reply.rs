@@ -3,6 +3,7 @@
 //! Owns the classification of failures and the parsers. It leaves alone waiting and trying again: [`Error::retry`]
 //! decides, the caller sleeps. Its invariant: no error text holds a token or the query of a URL.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s::Retry;
@@ -92,13 +93,8 @@ pub fn listed_runs(body: &[u8]) -> Result<Vec<RunId>, Error> {
         return Ok(Vec::new());
     }
     let list: List = decode("the list of test runs", body)?;
-    let mut ids = Vec::new();
-    for id in list.object.into_iter().filter_map(|item| item.id) {
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    Ok(ids)
+    let mut seen = BTreeSet::new();
+    Ok(list.object.into_iter().filter_map(|item| item.id).filter(|id| seen.insert(*id)).collect())
 }
 
 /// The reply to [`super::request::data`].

@@ -29,8 +29,10 @@ use crate::redact::without_query;
 /// Time for TCP, the proxy's CONNECT and the TLS handshake together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest body that [`HttpClient::send`] takes: setup data are the largest that are passed on.
+/// Longest answer of a runner that [`HttpClient::send`] takes: setup data are the largest that are passed on.
 pub const REPLY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The same for one of GCk6. What is read into values takes thirty times its bytes, and the agent is given 32 MiB.
+pub const CLOUD_REPLY_BYTES_MAX: u64 = 512 * 1024;
 
 /// Bytes of the read buffer of a connection; the head of an answer has to fit in.
 const INPUT_BUFFER_BYTES: usize = 8 * 1024;
@@ -55,6 +57,7 @@ pub const USER_AGENT: &str = concat!("plz-agent/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub struct HttpClient {
     settings: ProxySettings,
+    reply_bytes_max: u64,
     direct: Route,
     https_proxy: Option<Route>,
     http_proxy: Option<Route>,
@@ -77,6 +80,7 @@ impl HttpClient {
         let route =
             |proxy: Option<&ProxyUrl>| Route::new(proxy, extra_ca, CLOUD_IDLE_AGE, CLOUD_IDLE_CONNECTIONS);
         HttpClient {
+            reply_bytes_max: CLOUD_REPLY_BYTES_MAX,
             direct: route(None),
             https_proxy: proxies.https.as_ref().map(|proxy| route(Some(proxy))),
             http_proxy: proxies.http.as_ref().map(|proxy| route(Some(proxy))),
@@ -88,6 +92,7 @@ impl HttpClient {
     /// For runners at their pod's address: never a proxy, connections kept for seconds only.
     pub fn runners() -> HttpClient {
         HttpClient {
+            reply_bytes_max: REPLY_BYTES_MAX,
             direct: Route::new(None, None, RUNNER_IDLE_AGE, RUNNER_IDLE_CONNECTIONS),
             https_proxy: None,
             http_proxy: None,
@@ -116,7 +121,7 @@ impl HttpClient {
         let body = response
             .body_mut()
             .with_config()
-            .limit(REPLY_BYTES_MAX)
+            .limit(self.reply_bytes_max)
             .read_to_vec()
             .map_err(|error| classify(error, &without_query(url), via))?;
         Ok(Reply { status, retry_after, body })

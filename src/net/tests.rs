@@ -146,14 +146,24 @@ fn errors_are_classified_and_name_no_query() {
 
 #[test]
 fn a_body_beyond_the_limit_is_refused() {
-    let server = serve(|_, _| {
-        let mut bytes = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", client::REPLY_BYTES_MAX + 1)
-            .into_bytes();
-        bytes.resize(bytes.len() + client::REPLY_BYTES_MAX as usize + 1, b'x');
-        bytes
-    });
-    let error = cloud().send("GET", &format!("http://{}/", server.address), &[], b"", TIMEOUT).unwrap_err();
-    assert!(matches!(error, NetError::TooLarge { .. }), "{error:?}");
+    let serve_bytes = |count: u64| {
+        serve(move |_, _| {
+            let mut bytes = format!("HTTP/1.0 200 OK\r\nContent-Length: {count}\r\n\r\n").into_bytes();
+            bytes.resize(bytes.len() + count as usize, b'x');
+            bytes
+        })
+    };
+    for (client, limit) in
+        [(cloud(), client::CLOUD_REPLY_BYTES_MAX), (HttpClient::runners(), client::REPLY_BYTES_MAX)]
+    {
+        let send = |count| {
+            let url = format!("http://{}/", serve_bytes(count).address);
+            client.send("GET", &url, &[], b"", TIMEOUT).map(|reply| reply.body.len())
+        };
+        assert_eq!(send(limit).unwrap(), limit as usize);
+        let error = send(limit + 1).unwrap_err();
+        assert!(matches!(error, NetError::TooLarge { .. }), "{error:?}");
+    }
 }
 
 #[test]

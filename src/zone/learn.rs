@@ -22,6 +22,8 @@ const POLLS_NOT_FOUND_MAX: u32 = 2;
 const DATA_AGE_MAX: Duration = Duration::from_secs(240);
 /// After how many unreadable answers in a row a listed test run is refused.
 const UNREADABLE_MAX: u32 = 5;
+/// How many listed test runs are dealt with at a time; the others are listed again by the next poll.
+const LISTED_MAX: usize = 256;
 /// How long a namesake of the `TestRun` is given to go.
 const NAMESAKE_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -169,6 +171,9 @@ fn listed(memory: &mut ZoneMemory, ids: Vec<RunId>) {
     // A refusal that GCk6 has not taken yet stays, listed or not; the rest follows the list.
     memory.listed.retain(|id, state| matches!(state, Listed::Refused(_)) || ids.contains(id));
     for id in ids {
+        if memory.listed.len() >= LISTED_MAX {
+            break;
+        }
         if !memory.settled.contains(&id) {
             memory.listed.entry(id).or_insert(Listed::NEW);
         }

@@ -115,4 +115,37 @@ mod tests {
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(HEADERS_MAX + 1));
         check(&many, Some(Err(Status::HeadTooLarge)));
     }
+
+    /// Whatever comes: an answer, or a wish for more as long as there is room for it.
+    #[test]
+    fn any_bytes_are_answered_within_the_limit() {
+        let mut rng = crate::rng::Rng::new(7);
+        let mut below = |bound: usize| usize::try_from(rng.next_u64()).unwrap() % bound;
+        let whole = b"GET http://a:8080/metrics?x=y HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\n";
+        for _ in 0..20_000 {
+            let mut bytes = whole.to_vec();
+            for _ in 0..below(6) {
+                let at = below(bytes.len());
+                match below(4) {
+                    0 => bytes[at] = u8::try_from(below(256)).unwrap(),
+                    1 => drop(bytes.drain(at..at + below(bytes.len() - at))),
+                    2 => bytes
+                        .splice(at..at, std::iter::repeat_n(b"\r\n :/\0a\xff"[below(8)], below(900)))
+                        .for_each(drop),
+                    _ => bytes.extend_from_within(at..),
+                }
+                bytes.truncate(HEAD_BYTES_MAX);
+                bytes.push(b'\n');
+            }
+            bytes.truncate(HEAD_BYTES_MAX);
+            let mut answered = None;
+            for end in (0..bytes.len()).step_by(1 + below(200)).chain([bytes.len()]) {
+                let now = read(&bytes[..end]);
+                // What was answered once is not answered otherwise by what follows: it would not have been read any more.
+                assert!(answered.is_none() || now.is_some(), "{bytes:?}");
+                answered = answered.or(now);
+            }
+            assert!(bytes.len() < HEAD_BYTES_MAX || answered.is_some(), "{bytes:?}");
+        }
+    }
 }

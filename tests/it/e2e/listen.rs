@@ -12,10 +12,10 @@ use super::*;
 const CROWD: usize = 40;
 
 /// What the agent is started with.
-const ARGS: [&str; 4] = ["--runner-access", "direct", "--listen", "127.0.0.1:0"];
+pub(super) const ARGS: [&str; 4] = ["--runner-access", "direct", "--listen", "127.0.0.1:0"];
 
 /// Where the agent listens, as soon as it says so.
-fn address(place: &mut Place) -> SocketAddr {
+pub(super) fn address(place: &mut Place) -> SocketAddr {
     let mut found = None;
     let look = Duration::from_millis(20);
     let looks = TIMEOUT.as_millis() / look.as_millis();

@@ -7,6 +7,7 @@
 
 mod check;
 mod fetch;
+mod hammer;
 mod leases;
 mod listen;
 mod network;
