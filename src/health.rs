@@ -78,12 +78,16 @@ impl Watches {
     }
 
     /// Whether the agent is ready, and what there is to say. One that is ready to take over is as ready as one that acts.
-    pub fn readiness(&self, duty: &Duty) -> Result<String, String> {
+    /// What is wrong with the Lease is said of one that does not act: it is why.
+    pub fn readiness(&self, duty: &Duty, lease_problem: Option<&str>) -> Result<String, String> {
         let failing = self.names(|watch| watch.is_failing);
-        let failing = match failing.as_str() {
+        let mut failing = match failing.as_str() {
             "" => String::new(),
             names => format!("; blind for now, see the log: the watch on {names}"),
         };
+        if let Some(problem) = lease_problem.filter(|_| !duty.is_active()) {
+            failing = format!("{failing}; the Lease cannot be used: {problem}");
+        }
         match self.names(|watch| !watch.has_listed).as_str() {
             "" if *duty == Duty::Starting => {
                 Err(format!("waiting for the API server to answer for the leases{failing}"))
@@ -134,23 +138,27 @@ mod tests {
     fn ready_with_the_first_list_of_every_watch() {
         let mut watches = Watches::new(&[Some("a".to_owned()), Some("b".to_owned())]);
         let waiting = |names: &str| Err(format!("waiting for the API server to list {names}"));
-        assert_eq!(watches.readiness(&Duty::Active), waiting("privateloadzones, testruns, pods"));
+        assert_eq!(watches.readiness(&Duty::Active, None), waiting("privateloadzones, testruns, pods"));
         for scope in ["a", "b"] {
             watches.note(Some(scope), &Seen::Zone(empty()));
             watches.note(Some(scope), &Seen::Pod(empty()));
         }
         watches.note(Some("a"), &Seen::Run(empty()));
         watches.note(None, &Seen::Run(empty()));
-        assert_eq!(watches.readiness(&Duty::Active), waiting("testruns"));
+        assert_eq!(watches.readiness(&Duty::Active, None), waiting("testruns"));
         watches.note(Some("b"), &Seen::Run(empty()));
         let holder = "b".to_owned();
         let standby = Duty::Standby { holder: holder.clone() };
         let waits = Duty::WaitsForOperator { namespace: "ops".to_owned(), holder };
         for duty in [Duty::Active, standby, waits] {
-            assert_eq!(watches.readiness(&duty), Ok(format!("ready: {duty}")));
+            assert_eq!(watches.readiness(&duty, None), Ok(format!("ready: {duty}")));
         }
         let waiting = "waiting for the API server to answer for the leases".to_owned();
-        assert_eq!(watches.readiness(&Duty::Starting), Err(waiting));
+        assert_eq!(watches.readiness(&Duty::Starting, None), Err(waiting.clone()));
+        let problem = Some("forbidden; grant get");
+        let said = Err(format!("{waiting}; the Lease cannot be used: forbidden; grant get"));
+        assert_eq!(watches.readiness(&Duty::Starting, problem), said);
+        assert_eq!(watches.readiness(&Duty::Active, problem), Ok("ready: active".to_owned()));
     }
 
     #[test]
@@ -159,14 +167,14 @@ mod tests {
         watches.note(None, &Seen::Zone(empty()));
         watches.note(None, &Seen::Run(empty()));
         watches.note(None, &Seen::Pod(failing()));
-        let said = watches.readiness(&Duty::Active).unwrap_err();
+        let said = watches.readiness(&Duty::Active, None).unwrap_err();
         assert!(said.ends_with("list pods; blind for now, see the log: the watch on pods"), "{said}");
         watches.note(None, &Seen::Pod(empty()));
         watches.note(None, &Seen::Run(failing()));
-        let said = watches.readiness(&Duty::Active).unwrap();
+        let said = watches.readiness(&Duty::Active, None).unwrap();
         assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
         assert_eq!(Watches::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0]);
         watches.note(None, &Seen::Run(WatchEvent::Recovered));
-        assert_eq!(watches.readiness(&Duty::Active), Ok("ready: active".to_owned()));
+        assert_eq!(watches.readiness(&Duty::Active, None), Ok("ready: active".to_owned()));
     }
 }

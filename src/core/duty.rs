@@ -70,6 +70,12 @@ impl Core {
         &self.office.duty
     }
 
+    /// What is wrong with the Lease of the election, if anything.
+    #[must_use]
+    pub fn lease_problem(&self) -> Option<&str> {
+        self.office.election.as_ref().and_then(Election::problem)
+    }
+
     /// Until when the agent may act without a further turn: calls that have not been begun by then must not be. `MAX` where
     /// nobody else could act, zero while it does not act.
     #[must_use]

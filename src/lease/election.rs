@@ -253,7 +253,7 @@ impl Election {
         let problem = format!("{}{mend}", crate::lesson::text(error));
         // What the watches meet as well is theirs to tell.
         let level = match error.retry() {
-            k8s::Retry::Never if self.problem.is_none() => log::Level::Warn,
+            k8s::Retry::Never if self.problem.as_ref() != Some(&problem) => log::Level::Warn,
             _ => log::Level::Debug,
         };
         log::log!(level, "Lease {lease} cannot be used: {problem}");

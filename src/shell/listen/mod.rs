@@ -84,7 +84,7 @@ pub(super) fn answer(topic: Topic, now: Now, core: &Core, calls: &Calls, watches
     let duty = core.duty();
     match topic {
         Topic::Health => Answer { is_ok: true, text: "ok".to_owned() },
-        Topic::Ready => match watches.readiness(duty) {
+        Topic::Ready => match watches.readiness(duty, core.lease_problem()) {
             Ok(text) => Answer { is_ok: true, text },
             Err(text) => Answer { is_ok: false, text },
         },

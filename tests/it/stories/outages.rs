@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::sync::Once;
 
 use super::*;
-use sim::api::{Fault, Part};
+use sim::api::{Fault, Part, Rule};
 use sim::cloud::Trouble;
+use sim::drive::candidate;
 use sim::k6::Script;
 
 const HOUR: Duration = s(3600);
@@ -56,13 +57,18 @@ fn told_of_outage(expected: &[&str]) {
     assert_eq!(complaints.collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
-/// A story with the log kept from now on.
-fn story(script: Duration) -> Story {
+/// Keeps the log from now on.
+fn keep_log() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         log::set_logger(&Collector).unwrap();
         log::set_max_level(log::LevelFilter::Info);
     });
+}
+
+/// A story with the log kept from now on.
+fn story(script: Duration) -> Story {
+    keep_log();
     let mut story = Story::new();
     story.plan("*", PodPlan::script(Script { duration: script, ..Script::default() }));
     lines();
@@ -259,4 +265,28 @@ fn the_api_server_is_gone_for_ten_minutes_in_mid_run() {
     assert!(story.drive.world.k6s.all("plz-test").all(|(_, runner)| runner.stopped.is_none()));
     story.over(id, s(1800), 3);
     told_of_outage(&["the API server is out of reach", "the API server answers again after 10m"]);
+}
+
+#[test]
+fn a_lease_that_may_not_be_used_is_told_once_after_an_outage_too() {
+    keep_log();
+    let mut story = Story::empty_with(candidate(7, "a"));
+    let rules = Rule::from_yaml(include_str!("../../../manifests/rbac/rbac.yaml")).unwrap();
+    let no_leases = |rule: &Rule| rule.resources != ["leases"];
+    story.drive.world.api.rules = Some(rules.iter().filter(|rule| no_leases(rule)).cloned().collect());
+    let until = story.drive.now + s(30);
+    story.drive.world.api.faults =
+        Some(Box::new(move |now, _, _| if now < until { Fault::DropBefore } else { Fault::None }));
+    lines();
+    story.drive.run_for(s(120));
+    let refused = "Lease default/plz-agent cannot be used: ";
+    let about: Vec<_> = lines().into_iter().filter(|line| line.contains(refused)).collect();
+    assert!(
+        matches!(&about[..], [line] if line.starts_with("WARN") && line.contains("; grant ")),
+        "{about:?}"
+    );
+    assert!(story.drive.agents[0].core.lease_problem().is_some_and(|problem| problem.contains("; grant ")));
+    story.drive.world.api.rules = Some(rules);
+    story.until(s(3), "it is active", |drive| drive.active() == Some(0));
+    assert_eq!(story.drive.agents[0].core.lease_problem(), None);
 }
