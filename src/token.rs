@@ -112,7 +112,7 @@ pub fn read(secret: &ObjectKey, reply: Result<Vec<u8>, k8s::Error>) -> Result<Se
             "Secret {secret} does not exist; create it with the GCk6 token under the key {TOKEN_KEY}"
         )),
         Err(error) if error.is_forbidden() => Err(format!(
-            "Secret {secret} may not be read: grant the agent the verb get on secrets in that namespace"
+            "Secret {secret} may not be read; grant the agent the verb get on secrets in that namespace"
         )),
         Err(error) => Err(format!("Secret {secret} cannot be read: {}", lesson::text(&error))),
     }

@@ -18,6 +18,7 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_secs(3600);
 /// Before this much is left somebody should renew it.
 const LEFT_MIN: Duration = Duration::from_secs(14 * 24 * 3600);
 
@@ -93,8 +94,9 @@ pub(super) fn judge(what: &str, after: SystemTime, now: SystemTime) -> Finding {
             Finding::failed(Check::Expiry, &format!("{what} of the kubeconfig has expired on {date}"), renew)
         }
         Ok(left) => {
-            let days = left.as_secs() / DAY.as_secs();
-            let message = format!("{what} of the kubeconfig is valid until {date}, for {days} days");
+            let hours = left.as_secs() / HOUR.as_secs();
+            let left_for = if left < 2 * DAY { format!("{hours} h") } else { format!("{} days", hours / 24) };
+            let message = format!("{what} of the kubeconfig is valid until {date}, for {left_for}");
             if left < LEFT_MIN {
                 Finding::warning(Check::Expiry, &message, renew)
             } else {
@@ -167,5 +169,12 @@ mod tests {
         check(now - DAY, Verdict::Failed);
         check(now + DAY, Verdict::Warning);
         check(now + 100 * DAY, Verdict::Ok);
+        let told = |after, end: &str| {
+            let finding = judge("the token", after, now);
+            assert!(finding.message.ends_with(end), "{}", finding.message);
+        };
+        told(now + 100 * DAY, ", for 100 days");
+        told(now + 2 * DAY - HOUR, ", for 47 h");
+        told(now + HOUR / 2, ", for 0 h");
     }
 }

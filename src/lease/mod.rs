@@ -79,7 +79,7 @@ impl fmt::Display for Duty {
             Self::Starting => f.write_str("starting"),
             Self::Active => f.write_str("active"),
             Self::Standby { holder } if holder.is_empty() => {
-                f.write_str("standby, nobody holds the lease yet")
+                f.write_str("standby, nobody is known to hold the lease")
             }
             Self::Standby { holder } => write!(f, "standby, {holder} is active"),
             Self::WaitsForOperator { namespace, holder } => {

@@ -391,7 +391,7 @@ fn duties_in_words() {
     check(Duty::Active, "active");
     check(Duty::Standby { holder: "a_1".to_owned() }, "standby, a_1 is active");
     check(Duty::standby("a\nMAINPID=1\u{1b}[2J"), "standby, a MAINPID=1 [2J is active");
-    check(Duty::standby(""), "standby, nobody holds the lease yet");
+    check(Duty::standby(""), "standby, nobody is known to hold the lease");
     check(
         Duty::WaitsForOperator { namespace: "k6".to_owned(), holder: "op".to_owned() },
         "waiting for k6-operator in namespace k6 to stop (op)",
