@@ -211,6 +211,21 @@ impl Action {
         }
     }
 
+    /// Whether its call may have an effect after the process that made it has ended, which the next agent does not expect: it
+    /// does expect the user's code to be running, and a question changes nothing.
+    #[must_use]
+    pub fn may_outlast_us(self) -> bool {
+        match self {
+            Self::ReadToken
+            | Self::FetchData(_)
+            | Self::InspectTestRun(_)
+            | Self::InspectJob(_)
+            | Self::AskRunner(_)
+            | Self::ReadSetup(_) => false,
+            other => matches!(other.class(), Class::Kubernetes | Class::Cloud | Class::Runner),
+        }
+    }
+
     /// Who is called. Calls of different classes never wait for each other's workers.
     #[must_use]
     pub fn class(self) -> Class {

@@ -11,7 +11,7 @@
 //! it holds. Leaves alone when calls are tried again (`queue`), and whatever was answered, be it a refusal.
 //!
 //! Invariant: the number of lines between two steady states is bounded by `CAUSES_MAX` + 3, for as long as there is a try now
-//! and then; after [`FORGOTTEN`] without one an outage is a new one.
+//! and then; after `FORGOTTEN` without one an outage is a new one.
 
 use std::time::Duration;
 

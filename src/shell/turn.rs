@@ -31,15 +31,14 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct InHand {
     pub(super) all: usize,
-    /// Those that may have an effect after this process has ended, and that the next agent does not expect: it does expect
-    /// the user's code to be running, and a question changes nothing.
+    /// Those of which an effect may come after the end of this process, see `Action::may_outlast_us`.
     writes: usize,
 }
 
 impl InHand {
     fn count(&mut self, id: &TaskId, step: fn(usize, usize) -> usize) {
         self.all = step(self.all, 1);
-        if matches!(id.action.class(), Class::Kubernetes | Class::Cloud | Class::Runner) {
+        if id.action.may_outlast_us() {
             self.writes = step(self.writes, 1);
         }
     }

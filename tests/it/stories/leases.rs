@@ -98,6 +98,22 @@ fn sigterm_hands_over_at_once() {
 }
 
 #[test]
+fn a_question_that_nobody_answers_does_not_hold_up_the_handover() {
+    let mut story = two();
+    story.plan("*", script(s(60)));
+    let id = story.run(2);
+    story.stage(id, "started", s(30));
+    story.drive.run_for(s(5));
+    story.killed = true;
+    // Runners and GCk6 are asked how far they are; nothing is written in the meantime.
+    story.drive.agents[0].lag = s(45);
+    story.drive.run_for(s(4));
+    story.drive.terminate(0);
+    takes_over(&mut story, 1, HANDOVER_MAX + s(2));
+    story.over(id, s(180), 3);
+}
+
+#[test]
 fn an_agent_alone_gives_up_the_lease_and_its_successor_need_not_wait() {
     let mut story = Story::new_with(candidate(7, "a"));
     story.drive.terminate(0);

@@ -226,7 +226,7 @@ impl Process {
                 Leg::There(task) => &task.id,
                 Leg::Back(report) => &report.id,
             };
-            matches!(id.action.class(), Class::Kubernetes | Class::Cloud | Class::Runner)
+            id.action.may_outlast_us()
         };
         let is_open = self.under_way.iter().any(writes);
         if let Some(task) = self.core.leave(clock).filter(|_| !is_open) {
