@@ -43,8 +43,8 @@ pub type Term = (String, u32);
 enum Known {
     /// Nothing that a write could be based on.
     Nothing,
-    /// There is none, or there is another than we thought. If there is none when it is read again, then from this time on
-    /// nobody acts on one that is gone.
+    /// There is none, and from this time on nobody acts on one that is gone. `MAX` while somebody has been faster than we, and
+    /// what there is has not been read: then the time counts from when there is none.
     Absent { free_at: Duration },
     /// This stands in it, unchanged since we saw it first.
     Record { record: Record, since: Duration },
@@ -184,7 +184,7 @@ impl Election {
                 self.learn_absence(now);
             }
             Err(error) if error.is_conflict() || error.is_already_exists() => {
-                self.known = Known::Absent { free_at: now + LEASE_DURATION };
+                self.known = Known::Absent { free_at: Duration::MAX };
                 self.next_call = now + RETRY_INTERVAL;
             }
             Err(error) => self.fail(now, &error),
@@ -225,7 +225,7 @@ impl Election {
             {
                 now + LEASE_DURATION
             }
-            Known::Absent { free_at } => *free_at,
+            Known::Absent { free_at } => (now + LEASE_DURATION).min(*free_at),
             _ => now,
         };
         self.known = Known::Absent { free_at };

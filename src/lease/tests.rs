@@ -108,6 +108,19 @@ fn of_two_who_create_one_reads() {
     assert_eq!(round.0.other_holder(), Some("other"));
 }
 
+/// The faster one has led all the while that we were cut off, and acts for a moment yet on the Lease that is gone.
+#[test]
+fn a_lease_that_was_never_read_and_is_gone_is_not_made_at_once() {
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, error(404, "NotFound"));
+    round.step(S, Action::CreateLease, error(409, "AlreadyExists"));
+    round.step(30 * S, Action::ReadLease, unreachable());
+    round.step(60 * S, Action::ReadLease, error(404, "NotFound"));
+    round.step(65 * S, Action::ReadLease, error(404, "NotFound"));
+    round.step(70 * S, Action::ReadLease, error(404, "NotFound"));
+    round.send(75 * S, Action::CreateLease);
+}
+
 #[test]
 fn whoever_does_not_renew_loses_it_after_its_duration_on_our_clock() {
     let mut round = Round::new();

@@ -302,10 +302,10 @@ fn agents_that_come_and_go_serve_every_run() {
     }
 }
 
-const OPERATOR: &str = "k6-operator-system";
+pub(super) const OPERATOR: &str = "k6-operator-system";
 
 /// The Lease of a k6-operator, with the holder and the renewal of that number in it.
-fn operator(story: &mut Story, holder: &str, renewal: u32) {
+pub(super) fn operator(story: &mut Story, holder: &str, renewal: u32) {
     let now = story.drive.now;
     let api = &mut story.drive.world.api;
     let namespace = Key::new(Kind::Namespace, "", OPERATOR);

@@ -10,6 +10,7 @@ mod leases;
 mod network;
 mod outages;
 mod runs;
+mod swarm;
 mod zones;
 
 use std::time::{Duration, SystemTime};

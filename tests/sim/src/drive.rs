@@ -19,7 +19,7 @@ use plz_agent::lease::Candidacy;
 use plz_agent::zone::network::RunnerNetwork;
 use plz_agent::zone::template;
 
-pub use self::process::Process;
+pub use self::process::{Echo, Process};
 use crate::world::{Options, World};
 
 /// The agent as the models see it in their counts.
@@ -94,7 +94,12 @@ impl Drive {
 
     /// Ends every watch of the first agent, as a server that goes away does. The next ones are opened at once.
     pub fn cut_watches(&mut self) {
-        self.agents[0].cut_watches(self.now);
+        self.cut_watches_of(0);
+    }
+
+    /// The same for any agent.
+    pub fn cut_watches_of(&mut self, agent: usize) {
+        self.agents[agent].cut_watches(self.now);
     }
 
     /// Sends an agent SIGTERM.
@@ -170,7 +175,7 @@ impl Drive {
     }
 
     fn next_event(&self) -> Option<Duration> {
-        let agents = self.agents.iter().filter_map(|agent| agent.next_event(self.now));
+        let agents = self.agents.iter().filter_map(Process::next_event);
         // What is due already has been done; asking for it again would stop the clock.
         agents.chain(self.world.next_wakeup()).map(|at| at.max(self.now + Duration::from_micros(1))).min()
     }

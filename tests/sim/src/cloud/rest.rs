@@ -86,7 +86,8 @@ impl Cloud {
         }
         let response = match self.check(route, request) {
             Ok(()) => self.once(now, route, &name, request),
-            Err(refusal) => refusal,
+            // What comes with 200 below has been done.
+            Err(refusal) => return refusal.into(),
         };
         match trouble {
             Some(Trouble::LostAnswer) => Answer::Drop,

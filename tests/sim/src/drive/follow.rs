@@ -9,6 +9,7 @@ use plz_agent::testrun::api::{LABEL_TEST_RUN, TestRun};
 use plz_agent::zone::api::PrivateLoadZone;
 use serde::de::DeserializeOwned;
 
+use super::process::Echo;
 use super::wire::{from_api, to_api};
 use crate::api::serve::Served;
 use crate::api::watch::Watch;
@@ -20,7 +21,7 @@ const WATCH_PAUSE: Duration = Duration::from_secs(1);
 /// One watch of the agent, whatever its kind.
 pub(super) trait Follow {
     /// Takes what has come, and opens what is closed.
-    fn poll(&mut self, now: Duration, world: &mut World, seen: &mut Vec<Seen>);
+    fn poll(&mut self, now: Duration, world: &mut World, echo: Echo, seen: &mut Vec<Seen>);
 
     /// When there may be more although nothing changes.
     fn next_wakeup(&self) -> Duration;
@@ -56,10 +57,13 @@ fn following<T: DeserializeOwned + 'static>(
 }
 
 impl<T: DeserializeOwned> Follow for Following<T> {
-    fn poll(&mut self, now: Duration, world: &mut World, seen: &mut Vec<Seen>) {
+    fn poll(&mut self, now: Duration, world: &mut World, echo: Echo, seen: &mut Vec<Seen>) {
         let mut out = Vec::new();
         if let Some(stream) = &mut self.stream {
-            let polled = stream.poll(now, &world.api);
+            let mut polled = stream.poll(now, &world.api);
+            if echo == Echo::Twice {
+                polled.lines.extend_from_within(..);
+            }
             let mut step =
                 if polled.lines.is_empty() { Step::Read } else { self.watcher.read(&polled.lines, &mut out) };
             if step == Step::Read && polled.is_over {

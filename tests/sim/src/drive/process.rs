@@ -34,12 +34,28 @@ pub struct Process {
     pub lag: Duration,
     /// How long all calls but those for Leases wait for a worker, which then makes only those that it still may.
     pub hold: Duration,
+    /// By how much its calls, but those for Leases, are late in reaching whom they are for.
+    pub drag: Duration,
+    /// Until when its watches tell nothing, although they are open.
+    pub deaf_until: Duration,
+    /// How often its watches tell each line.
+    pub echo: Echo,
     /// How often the core has been asked to decide.
     pub turns: u64,
     pub(super) settings: Settings,
     watches: Vec<Box<dyn Follow>>,
     under_way: Vec<UnderWay>,
     life: Life,
+}
+
+/// How often a watch tells what has happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Echo {
+    /// As it should.
+    #[default]
+    Once,
+    /// Twice, all lines of one read after another.
+    Twice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +85,9 @@ impl Process {
             cut_until: Duration::ZERO,
             lag: Duration::ZERO,
             hold: Duration::ZERO,
+            drag: Duration::ZERO,
+            deaf_until: Duration::ZERO,
+            echo: Echo::Once,
             turns: 0,
             settings,
             watches: follow_all(),
@@ -94,6 +113,12 @@ impl Process {
         self.watches.clear();
     }
 
+    /// How many calls are under way.
+    #[must_use]
+    pub fn calls_under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// Whether it has ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -116,9 +141,9 @@ impl Process {
     pub(super) fn step(&mut self, now: Duration, wall: SystemTime, world: &mut World) -> (bool, bool) {
         let clock = self.clock(now, wall);
         let mut seen = Vec::new();
-        if !self.is_cut(now) {
+        if now >= self.silent_until() {
             for watch in &mut self.watches {
-                watch.poll(now, world, &mut seen);
+                watch.poll(now, world, self.echo, &mut seen);
             }
         }
         let mut is_busy = !seen.is_empty();
@@ -148,23 +173,26 @@ impl Process {
         for task in self.core.turn(clock) {
             is_busy = true;
             acts |= !is_for_lease(&task);
-            let hold = if is_for_lease(&task) { Duration::ZERO } else { self.hold };
-            self.under_way.push(UnderWay { due: now + hold + LATENCY / 2, leg: Leg::There(Box::new(task)) });
+            let wait = if is_for_lease(&task) { Duration::ZERO } else { self.hold + self.drag };
+            self.under_way.push(UnderWay { due: now + wait + LATENCY / 2, leg: Leg::There(Box::new(task)) });
         }
         (is_busy, acts)
     }
 
-    pub(super) fn next_event(&self, now: Duration) -> Option<Duration> {
+    pub(super) fn next_event(&self) -> Option<Duration> {
         let calls = self.under_way.iter().map(|call| call.due);
-        let is_cut = self.is_cut(now);
-        let watches =
-            self.watches.iter().map(|watch| if is_cut { self.cut_until } else { watch.next_wakeup() });
+        let silent = self.silent_until();
+        let watches = self.watches.iter().map(|watch| watch.next_wakeup().max(silent));
         let own = match self.life {
             Life::Runs => self.core.next_deadline(),
             Life::Leaves(end) => Some(end),
             Life::Over => None,
         };
         calls.chain(watches).chain(own).min()
+    }
+
+    fn silent_until(&self) -> Duration {
+        self.cut_until.max(self.deaf_until)
     }
 
     fn is_cut(&self, now: Duration) -> bool {

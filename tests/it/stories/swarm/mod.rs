@@ -1,0 +1,207 @@
+//! A hostile world, by seed: agents that die, networks that lie, users who change their minds, all of it at any moment.
+//!
+//! ```text
+//!   SWARM=17 cargo test --test it swarm -- --nocapture            replays one seed and tells what befell it
+//!   SWARM=0..5000 cargo test --release --test it swarm            runs many
+//! ```
+//! Owns the order of events of one seed: [`Swarm`] deals out [`blows`] for a while and then leaves the world in peace; then every
+//! run has to come to its end and the agents have to fall silent. Leaves what must hold at each step to [`rules`].
+//! Invariant: the same seed gives the same history.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a variable names seeds, and a replayed one is told"
+)]
+
+mod blows;
+mod rules;
+
+use std::env;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sim::drive::candidate;
+use sim::rng::Rng;
+
+use self::rules::Watchman;
+use super::outages::{keep_log, lines};
+use super::*;
+
+/// How many seeds every test run tries.
+const SEEDS: u64 = 50;
+/// Zones there are.
+const ZONES: [&str; 2] = [ZONE, "west"];
+/// Until when all has to be over once the world is at peace: a start that is given up, and a setup after it.
+const PEACE_MAX: Duration = s(2 * 3600);
+/// How often it is looked whether all is over.
+const LOOK_INTERVAL: Duration = s(20);
+/// How long what is over is given to settle.
+const SETTLING: Duration = s(90);
+/// How long nothing may happen without a cause.
+const SILENCE: Duration = s(300);
+
+/// One seed under way.
+struct Swarm {
+    seed: u64,
+    story: Story,
+    rng: Rng,
+    /// Whether the agents elect one of them; otherwise there is one at a time.
+    is_elected: bool,
+    /// The test runs queued so far.
+    ids: Vec<u64>,
+    watchman: Watchman,
+    /// Until when each of those that last goes on.
+    wan_until: Duration,
+    api_until: Duration,
+    operator_until: Duration,
+    renewals: u32,
+    tokens: u32,
+}
+
+impl Swarm {
+    fn new(seed: u64) -> Self {
+        keep_log();
+        let mut rng = Rng::new(seed);
+        let is_elected = rng.below(2) == 0;
+        let settings = if is_elected { candidate(seed, "agent-0") } else { settings(seed) };
+        let mut story = Story::empty_with(settings);
+        story.killed = true;
+        story.drive.agents[0].skew_s = rng.skew();
+        for zone in ZONES {
+            story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, zone);
+        }
+        let mut swarm = Self {
+            seed,
+            story,
+            rng,
+            is_elected,
+            ids: Vec::new(),
+            watchman: Watchman::default(),
+            wan_until: Duration::ZERO,
+            api_until: Duration::ZERO,
+            operator_until: Duration::ZERO,
+            renewals: 0,
+            tokens: 0,
+        };
+        swarm.foreign_objects();
+        if is_elected {
+            for _ in 0..swarm.rng.below(3) {
+                swarm.join();
+            }
+        }
+        swarm
+    }
+
+    /// Everything that befalls a world, then peace.
+    fn run(&mut self) {
+        for _ in 0..10 + self.rng.below(30) {
+            let pause = self.rng.pause();
+            self.wait(pause);
+            self.blow();
+        }
+        self.peace();
+        self.all_is_over();
+        self.wait(SETTLING);
+        self.silence();
+    }
+
+    /// Lets time pass under the eyes of the watchman, and ends what has lasted long enough.
+    fn wait(&mut self, time: Duration) {
+        let end = self.story.drive.now + time;
+        while self.story.drive.now < end {
+            let until = self.endure(end);
+            let watchman = &mut self.watchman;
+            self.story.drive.run_until(until, |drive| {
+                watchman.look(drive);
+                false
+            });
+        }
+    }
+
+    /// Tells what befalls the world, and what the agents have logged since, of a seed that is replayed.
+    fn say(&self, what: &str) {
+        if env::var_os("SWARM").is_some_and(|seeds| seeds == self.seed.to_string().as_str()) {
+            lines().iter().for_each(|line| println!("{:>10} {line}", ""));
+            println!("{:>10.3} {what}", self.story.drive.now.as_secs_f64());
+        }
+    }
+
+    /// Every run comes to its end, GCk6 knows how, and nothing of it remains.
+    fn all_is_over(&mut self) {
+        let deadline = self.story.drive.now + PEACE_MAX;
+        let is_over = |swarm: &Self| {
+            let drive = &swarm.story.drive;
+            swarm.ids.iter().all(|id| rules::is_over(drive, *id)) && rules::zones_stay(drive)
+        };
+        while !is_over(self) && self.story.drive.now < deadline {
+            self.zones_are_there();
+            self.wait(LOOK_INTERVAL);
+        }
+        if !is_over(self) {
+            self.say("too late");
+            let ids = &self.ids;
+            let drive = &self.story.drive;
+            let left: Vec<u64> = ids.iter().copied().filter(|id| !rules::is_over(drive, *id)).collect();
+            let objects: Vec<_> =
+                left.iter().map(|id| (id, test_run(drive, *id)["status"].clone())).collect();
+            let known: Vec<_> = left.iter().map(|id| &drive.world.cloud.runs[id]).collect();
+            panic!("not over in time: {objects:#?}\n{known:#?}\n{:#?}", zone(drive)["status"]);
+        }
+        self.say("all is over");
+    }
+
+    fn silence(&mut self) {
+        for id in &self.ids {
+            self.watchman.ended(&self.story.drive, *id);
+        }
+        rules::zones_agree(&self.story.drive);
+        let before = rules::requests(&self.story.drive);
+        self.wait(SILENCE);
+        rules::nothing_but_polls(&before, &self.story.drive);
+    }
+}
+
+/// The numbers that a seed draws.
+trait Draw {
+    fn pause(&mut self) -> Duration;
+    fn skew(&mut self) -> i64;
+    fn millis(&mut self, most: u64) -> Duration;
+}
+
+impl Draw for Rng {
+    /// Mostly short: blows are worst when they come together.
+    fn pause(&mut self) -> Duration {
+        let most = [50, 400, 3_000, 15_000, 40_000][self.below(5) as usize];
+        self.millis(most)
+    }
+
+    fn skew(&mut self) -> i64 {
+        [0, 0, 3, -45, 86_400, -315_360_000][self.below(6) as usize]
+    }
+
+    /// Microseconds count: a process may be killed between any two effects.
+    fn millis(&mut self, most: u64) -> Duration {
+        Duration::from_micros(self.below(most * 1000))
+    }
+}
+
+fn seeds() -> Range<u64> {
+    let Some(asked) = env::var_os("SWARM") else { return 0..SEEDS };
+    let asked = asked.to_string_lossy().into_owned();
+    let parts = asked.split_once("..").map_or((asked.as_str(), None), |(first, end)| (first, Some(end)));
+    let first: u64 = parts.0.parse().expect("SWARM is a seed or a range of seeds");
+    first..parts.1.map_or(first + 1, |end| end.parse().expect("SWARM is a seed or a range of seeds"))
+}
+
+#[test]
+fn swarm() {
+    let mut failed = Vec::new();
+    for seed in seeds() {
+        if catch_unwind(AssertUnwindSafe(|| Swarm::new(seed).run())).is_err() {
+            println!("seed {seed} failed; SWARM={seed} cargo test --test it swarm -- --nocapture replays it");
+            failed.push(seed);
+        }
+    }
+    assert_eq!(failed, Vec::<u64>::new(), "seeds that failed");
+}

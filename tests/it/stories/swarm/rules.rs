@@ -1,0 +1,184 @@
+//! What holds at every step of a swarm, and what holds when it is over.
+//!
+//! Leaves alone how the world came to be as it is. The driver itself checks that no two agents act at once, the log that no line
+//! shows a token.
+
+use std::collections::BTreeSet;
+
+use plz_agent::queue::USER_CODE_MAX;
+use sim::api::rbac::refused;
+use sim::api::{Counted, Rule};
+use sim::cloud::FINISHED;
+use sim::cloud::rest::Route;
+use sim::k6::Runner;
+use std::sync::LazyLock;
+
+use super::super::*;
+use super::ZONES;
+
+/// More calls under way than any agent may have: a share for each class of calls.
+const CALLS_MAX: usize = 6 * 16 + USER_CODE_MAX;
+
+static RULES: LazyLock<Vec<Rule>> =
+    LazyLock::new(|| Rule::from_yaml(include_str!("../../../../manifests/rbac/rbac.yaml")).unwrap());
+
+/// What is remembered of the world, to see what changes.
+#[derive(Default)]
+pub(super) struct Watchman {
+    /// Objects of others, which nobody may touch.
+    pub foreign: Vec<Key>,
+    /// Runs whose TestRun somebody has deleted.
+    pub deleted: BTreeSet<u64>,
+    /// Runs with a pod that never goes.
+    pub node_lost: BTreeSet<u64>,
+    /// Pods whose k6 has not answered as it should.
+    pub ill_mannered: BTreeSet<String>,
+    version: u64,
+    stages: BTreeMap<String, usize>,
+}
+
+impl Watchman {
+    /// Looks at what has changed.
+    pub(super) fn look(&mut self, drive: &Drive) {
+        let api = &drive.world.api;
+        if self.version == api.version() {
+            return;
+        }
+        for change in api.changes_since(self.version) {
+            if change.key.kind == Kind::TestRun {
+                self.stage_moves_forward(&change.object);
+            }
+            if matches!(change.key.kind, Kind::TestRun | Kind::PrivateLoadZone | Kind::Event | Kind::Lease) {
+                // The spec of a TestRun holds the URL: that is where runners get it from.
+                let is_run = change.key.kind == Kind::TestRun;
+                let text = if is_run { &change.object["status"] } else { &*change.object }.to_string();
+                assert!(!text.contains("sim-token") && !text.contains("X-Amz-"), "a secret in {text}");
+            }
+            if self.foreign.contains(&change.key) {
+                let is_new = change.before.is_none();
+                assert!(
+                    is_new
+                        || change.before.as_ref().is_some_and(|old| old["spec"] == change.object["spec"]
+                            && change.object["metadata"]["deletionTimestamp"].is_null()),
+                    "touched: {}",
+                    change.object
+                );
+            }
+        }
+        self.version = api.version();
+        for agent in &drive.agents {
+            assert!(agent.calls_under_way() <= CALLS_MAX, "{} calls under way", agent.calls_under_way());
+        }
+    }
+
+    fn stage_moves_forward(&mut self, run: &Value) {
+        const STAGES: [&str; 7] =
+            ["", "initialization", "initialized", "created", "started", "stopped", "finished"];
+        let stage = run["status"]["stage"].as_str().unwrap_or_default();
+        let stage = if stage == "error" { "finished" } else { stage };
+        let rank = STAGES.iter().position(|known| *known == stage).unwrap();
+        let before = self.stages.entry(run["metadata"]["uid"].as_str().unwrap().to_owned()).or_default();
+        assert!(rank >= *before, "from {} back to {stage:?}: {run:#}", STAGES[*before]);
+        *before = rank;
+    }
+
+    /// What holds for a run that is over.
+    pub(super) fn ended(&self, drive: &Drive, id: u64) {
+        let prefix = format!("plz-test-{id}-");
+        // Known: whoever deletes a TestRun while no agent is there sees it made again.
+        if !self.deleted.contains(&id) {
+            let mut faults = drive.world.k6s.faults(&prefix);
+            // Known: a setup whose end the agent did not live to hear is run again. And a pod that a Job has made anew has its
+            // predecessor's segment, and is not ready when the others start.
+            let jobs: Vec<&str> = drive.world.k6s.all(&prefix).map(|((_, pod), _)| job_of(pod)).collect();
+            let is_replaced = jobs.windows(2).any(|pair| pair[0] == pair[1]);
+            let is_of_replaced =
+                |fault: &str| fault.contains("segment") || fault.starts_with("a runner was resumed");
+            faults.retain(|fault| !(fault.starts_with("setup ran") || is_replaced && is_of_replaced(fault)));
+            // Known: a runner that does not take "stop" for 10 s is not waited for, nor one whose node is lost.
+            let is_deaf =
+                self.node_lost.contains(&id) || self.ill_mannered.iter().any(|pod| pod.starts_with(&prefix));
+            faults.retain(|fault| !(is_deaf && fault.starts_with("teardown ran before")));
+            let lives: Vec<_> = drive.world.k6s.all(&prefix).map(life).collect();
+            assert_eq!(faults, Vec::<String>::new(), "run {id}: {lives:#?}");
+            let mut started = BTreeMap::new();
+            for ((_, pod), runner) in drive.world.k6s.all(&prefix) {
+                *started.entry(job_of(pod)).or_insert(0) += u32::from(runner.resumed.is_some());
+            }
+            assert!(started.values().all(|times| *times <= 1), "run {id} was started again: {started:?}");
+        }
+        assert_eq!(drive.world.cloud.complaints, Vec::<String>::new());
+        let refused = refused(&RULES, drive.world.api.counts.keys());
+        assert_eq!(refused, Vec::<&Counted>::new(), "not covered by the shipped rules");
+    }
+}
+
+fn life(((_, pod), runner): (&(String, String), &Runner)) -> String {
+    let Runner { resumed, stopped, terminated, killed, setups, teardowns, .. } = runner;
+    let end = runner.ends_at();
+    format!(
+        "{pod}: setups {setups:?}, resumed {resumed:?}, stopped {stopped:?}, ends {end:?}, \
+         terminated {terminated:?}, killed {killed:?}, teardowns {teardowns:?}"
+    )
+}
+
+fn job_of(pod: &str) -> &str {
+    pod.rsplit_once('-').map_or(pod, |(job, _)| job)
+}
+
+/// Whether GCk6 knows how a run ended and nothing of it is left.
+pub(super) fn is_over(drive: &Drive, id: u64) -> bool {
+    let (name, prefix) = (format!("plz-test-{id}"), format!("plz-test-{id}-"));
+    let api = &drive.world.api;
+    let is_foreign = |object: &Value| object["metadata"]["labels"].is_null();
+    let mut left = [Kind::TestRun, Kind::Job]
+        .into_iter()
+        .flat_map(|kind| api.objects(kind, NAMESPACE))
+        .filter(|(key, object)| (key.name == name || key.name.starts_with(&prefix)) && !is_foreign(object));
+    drive.world.cloud.runs[&id].status >= FINISHED && left.next().is_none()
+}
+
+/// Whether all zones are there, and none is on its way out.
+pub(super) fn zones_stay(drive: &Drive) -> bool {
+    ZONES.iter().all(|name| {
+        let zone = drive.world.object(Kind::PrivateLoadZone, NAMESPACE, name);
+        !zone.is_null() && zone["metadata"]["deletionTimestamp"].is_null()
+    })
+}
+
+/// Each zone is registered under the id of the object that is there.
+pub(super) fn zones_agree(drive: &Drive) {
+    for name in ZONES {
+        let object = drive.world.object(Kind::PrivateLoadZone, NAMESPACE, name);
+        assert_eq!(condition(&object, "PLZRegistered")["status"], "True", "{object:#}");
+        let registered = &drive.world.cloud.zones[name];
+        assert_eq!(
+            registered.body["pod_tiers"]["cpu"], object["spec"]["resources"]["limits"]["cpu"],
+            "{object:#}"
+        );
+    }
+}
+
+type Requests = (BTreeMap<Counted, u64>, BTreeMap<Route, u64>);
+
+pub(super) fn requests(drive: &Drive) -> Requests {
+    (drive.world.api.counts.clone(), drive.world.cloud.counts.clone())
+}
+
+/// Nothing was asked since but what is asked all the time.
+pub(super) fn nothing_but_polls(before: &Requests, drive: &Drive) {
+    let (api, cloud) = requests(drive);
+    let more = |what: &Counted, count: u64| count > before.0.get(what).copied().unwrap_or_default();
+    let odd: Vec<_> = api
+        .iter()
+        .filter(|(what, count)| more(what, **count))
+        .map(|(what, _)| (what.verb, what.resource, what.subresource.as_str()))
+        .filter(|what| {
+            !matches!(what, ("list" | "watch", _, _) | ("get" | "patch", "leases", _) | ("get", "secrets", _))
+        })
+        .collect();
+    assert_eq!(odd, Vec::new(), "asked without a cause");
+    let asked: Vec<_> =
+        cloud.into_iter().filter(|(route, count)| before.1.get(route) != Some(count)).collect();
+    assert!(asked.iter().all(|(route, _)| *route == Route::Poll), "asked without a cause: {asked:?}");
+}
