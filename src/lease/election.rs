@@ -220,11 +220,9 @@ impl Election {
     fn learn_absence(&mut self, now: Duration) {
         self.answered = true;
         let free_at = match &self.known {
-            Known::Record { record, .. }
-                if !record.holder.is_empty() && record.holder != self.candidacy.identity =>
-            {
-                now + LEASE_DURATION
-            }
+            // Ours, and so lately that nobody can have taken it over in between.
+            Known::Record { since, .. } if self.own_record().is_some() && now < *since + LEAD_DURATION => now,
+            Known::Record { record, .. } if !record.holder.is_empty() => now + LEASE_DURATION,
             Known::Absent { free_at } => (now + LEASE_DURATION).min(*free_at),
             _ => now,
         };

@@ -121,6 +121,19 @@ fn a_lease_that_was_never_read_and_is_gone_is_not_made_at_once() {
     round.send(75 * S, Action::CreateLease);
 }
 
+/// Another one has led while we were cut off, and acts for a moment yet on the Lease that is gone.
+#[test]
+fn a_lease_that_was_ours_long_ago_and_is_gone_is_not_made_at_once() {
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, error(404, "NotFound"));
+    round.step(S, Action::CreateLease, lease("me", 1, 0));
+    round.step(40 * S, Action::WriteLease, error(404, "NotFound"));
+    for look in [45, 50] {
+        round.step(look * S, Action::ReadLease, error(404, "NotFound"));
+    }
+    round.send(55 * S, Action::CreateLease);
+}
+
 #[test]
 fn whoever_does_not_renew_loses_it_after_its_duration_on_our_clock() {
     let mut round = Round::new();
