@@ -159,7 +159,7 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
 /// What to do about a proxy that answers, by the status in the library's words.
 fn proxy_mend(cause: &str) -> &'static str {
     if cause.contains("407") {
-        "; it wants credentials: put user and password into HTTPS_PROXY"
+        "; put the user and the password that it wants into HTTPS_PROXY"
     } else if cause.contains("403") {
         "; it does not allow connections there: have the host allowed, or name it in NO_PROXY"
     } else {

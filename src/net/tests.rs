@@ -209,7 +209,7 @@ fn a_proxy_that_refuses_is_named() {
     assert!(
         text.contains(&server.address)
             && text.contains("407")
-            && text.contains("put user and password into HTTPS_PROXY"),
+            && text.contains("put the user and the password that it wants into HTTPS_PROXY"),
         "{text}"
     );
 }

@@ -84,9 +84,33 @@ fn mend(plural: &str, error: &k8s::Error) -> String {
         format!(
             "; grant the agent list and watch on {plural}, or name the namespaces it may see with --namespace"
         )
+    } else if error.is_unauthorized() {
+        "; its account is gone or its token has ended: give the agent a new kubeconfig, then restart it"
+            .to_owned()
     } else if error.is_not_found() {
         "; install the custom resource definitions: kubectl apply -k manifests/crds".to_owned()
     } else {
         String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_told_with_its_mend() {
+        for (code, part) in
+            [(401, "new kubeconfig"), (403, "list and watch on pods"), (404, "manifests/crds")]
+        {
+            let status = k8s::status::Status {
+                code,
+                reason: String::new(),
+                message: String::new(),
+                retry_after: None,
+            };
+            let mend = mend("pods", &k8s::Error::Api { status });
+            assert!(mend.starts_with("; ") && mend.contains(part), "{mend}");
+        }
     }
 }

@@ -61,6 +61,15 @@ fn what_is_checked_is_what_runs() {
 }
 
 #[test]
+fn what_is_checked_is_what_runs_in_one_namespace_too() {
+    let namespaced = "tests/golden/rendered/namespaced.yaml";
+    let deployment = object(namespaced, "Deployment", "plz-agent");
+    let job = document("tests/golden/rendered/check-namespaced.yaml");
+    assert_eq!(pod(&job), pod(&deployment));
+    assert_eq!(job["metadata"]["namespace"], deployment["metadata"]["namespace"]);
+}
+
+#[test]
 fn it_runs_once_and_is_no_agent() {
     let job = job();
     let spec = &job["spec"];

@@ -45,6 +45,8 @@ const OUTPUTS: [Output; 7] = [
 ];
 /// Rights alone; the namespace is given when it is applied.
 const WATCHED: &str = "tests/golden/rendered/watched.yaml";
+/// No agent either: the Job that checks, which `check` looks into.
+const CHECK: &str = "tests/golden/rendered/check-namespaced.yaml";
 
 const NAMESPACED_KINDS: [&str; 9] = [
     "ConfigMap",
@@ -138,7 +140,7 @@ fn every_file_that_is_rendered_is_among_the_outputs() {
         .filter(|path| !path.contains("/values-"))
         .collect();
     let known = OUTPUTS.iter().map(|output| output.path).filter(|path| path.starts_with("tests/"));
-    assert_eq!(found, known.chain([WATCHED]).map(str::to_owned).collect());
+    assert_eq!(found, known.chain([WATCHED, CHECK]).map(str::to_owned).collect());
 }
 
 #[test]
