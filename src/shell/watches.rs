@@ -15,6 +15,10 @@ use crate::event::{Event, Seen};
 use crate::testrun::api::LABEL_TEST_RUN;
 use crate::{testrun, zone};
 
+/// The first refusal passes by itself within a second where an API server has just been given new definitions, or has just been
+/// started and does not know its own roles yet.
+const TOLD_AT: u32 = 2;
+
 /// Starts the watches. They end with `stop`, or when nobody listens any more.
 pub(super) fn start(
     client: &Client,
@@ -44,9 +48,9 @@ fn watch<T: DeserializeOwned + Send + 'static>(
     let (client, seen, stop) = (client.clone(), seen.clone(), stop.clone());
     let name = format!("watch-{}", spec.resource.plural);
     let watch = move || {
-        let mut failing = false;
+        let mut refusals = 0;
         client.watch::<T>(&spec, &stop, &mut |event| {
-            tell(&spec, &event, &mut failing);
+            tell(&spec, &event, &mut refusals);
             let event = Event::Seen { scope: spec.namespace.clone(), what: Box::new(wrap(event)) };
             if seen.send(event).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
@@ -54,21 +58,25 @@ fn watch<T: DeserializeOwned + Send + 'static>(
     spawn(&name, Box::new(watch))
 }
 
-fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, failing: &mut bool) {
+/// `refusals` is how many there have been in a row.
+fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, refusals: &mut u32) {
     let plural = spec.resource.plural;
     let place =
         spec.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
     match event {
-        WatchEvent::Failing(error) if !*failing && !reach::is_outage(error) => {
-            *failing = true;
-            log::warn!(
+        WatchEvent::Failing(error) if !reach::is_outage(error) => {
+            *refusals = refusals.saturating_add(1);
+            let level = if *refusals == TOLD_AT { log::Level::Warn } else { log::Level::Debug };
+            log::log!(
+                level,
                 "the watch on {plural}{place} fails and is tried again: {error}{}",
                 mend(plural, error)
             );
         }
         WatchEvent::Failing(error) => log::debug!("the watch on {plural}{place} fails: {error}"),
         WatchEvent::Recovered => {
-            let level = if std::mem::take(failing) { log::Level::Info } else { log::Level::Debug };
+            let was_told = std::mem::take(refusals) >= TOLD_AT;
+            let level = if was_told { log::Level::Info } else { log::Level::Debug };
             log::log!(level, "the watch on {plural}{place} sees again");
         }
         WatchEvent::Malformed { key, error, .. } => {
@@ -97,6 +105,20 @@ fn mend(plural: &str, error: &k8s::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_refusal_is_no_news() {
+        let status = k8s::status::Status { code: 403, ..k8s::status::Status::default() };
+        let spec = WatchSpec::new(k8s::PODS, None);
+        let mut refusals = 0;
+        let refused = WatchEvent::<k8s::Pod>::Failing(k8s::Error::Api { status });
+        tell(&spec, &refused, &mut refusals);
+        assert!(refusals < TOLD_AT);
+        tell(&spec, &refused, &mut refusals);
+        assert_eq!(refusals, TOLD_AT);
+        tell(&spec, &WatchEvent::<k8s::Pod>::Recovered, &mut refusals);
+        assert_eq!(refusals, 0);
+    }
 
     #[test]
     fn what_is_refused_is_told_with_its_mend() {
