@@ -5,6 +5,7 @@
 //! its own word, never by an error or by silence.
 
 use std::fmt;
+use std::sync::Arc;
 
 use k8s::fields;
 use serde::Deserialize;
@@ -17,6 +18,10 @@ use crate::excerpt;
 pub const PORT: u16 = 6565;
 
 const STATUS_PATH: &str = "/v1/status";
+/// Longest answer of a runner that is taken, in bytes. Setup data are the longest there are, and are held a few times over for
+/// a moment by an agent that may use 32 MiB.
+pub const REPLY_BYTES_MAX: u64 = 4 << 20;
+
 const SETUP_PATH: &str = "/v1/setup";
 const TEARDOWN_PATH: &str = "/v1/teardown";
 
@@ -33,8 +38,8 @@ pub struct Request {
     pub path: &'static str,
     /// Type of the body, when there is one.
     pub content_type: Option<&'static str>,
-    /// Bytes to send; empty for none.
-    pub body: Vec<u8>,
+    /// Text to send; empty for none. Shared, since setup data go to all runners but one.
+    pub body: Arc<str>,
 }
 
 impl fmt::Debug for Request {
@@ -47,7 +52,7 @@ impl fmt::Debug for Request {
 impl Request {
     /// `GET /v1/status`: see [`status_reply`].
     pub fn status() -> Self {
-        Self::new("GET", STATUS_PATH, String::new())
+        Self::new("GET", STATUS_PATH, "")
     }
 
     /// `PATCH /v1/status`: a runner that waits begins its test. Answers with a status.
@@ -62,22 +67,22 @@ impl Request {
 
     /// `POST /v1/setup`: runs the script's `setup()`, which may take minutes; see [`setup_reply`].
     pub fn run_setup() -> Self {
-        Self::new("POST", SETUP_PATH, String::new())
+        Self::new("POST", SETUP_PATH, "")
     }
 
     /// `GET /v1/setup`: the setup data that the runner has; see [`setup_reply`].
     pub fn setup_data() -> Self {
-        Self::new("GET", SETUP_PATH, String::new())
+        Self::new("GET", SETUP_PATH, "")
     }
 
     /// `PUT /v1/setup`: hands over what `setup()` returned elsewhere, `None` for nothing. Any text that is JSON.
-    pub fn put_setup_data(data: Option<&str>) -> Self {
-        Self::new("PUT", SETUP_PATH, data.unwrap_or_default().to_owned())
+    pub fn put_setup_data(data: Option<Arc<str>>) -> Self {
+        Self::new("PUT", SETUP_PATH, data.unwrap_or_default())
     }
 
     /// `POST /v1/teardown`: runs the script's `teardown()`, which may take minutes.
     pub fn run_teardown() -> Self {
-        Self::new("POST", TEARDOWN_PATH, String::new())
+        Self::new("POST", TEARDOWN_PATH, "")
     }
 
     fn patch(attributes: &str) -> Self {
@@ -85,9 +90,10 @@ impl Request {
         Self::new("PATCH", STATUS_PATH, body)
     }
 
-    fn new(method: &'static str, path: &'static str, body: String) -> Self {
+    fn new(method: &'static str, path: &'static str, body: impl Into<Arc<str>>) -> Self {
+        let body = body.into();
         let content_type = (!body.is_empty()).then_some("application/json");
-        Self { method, path, content_type, body: body.into_bytes() }
+        Self { method, path, content_type, body }
     }
 }
 
@@ -163,15 +169,22 @@ pub enum Error {
         /// How the answer begins.
         excerpt: String,
     },
+    /// Occurs when an answer is longer than [`REPLY_BYTES_MAX`], which only setup data can be. Again would be in vain.
+    #[error(
+        "what setup() returned is larger than the {} MiB that are handed on to the other runners; \
+         return less, and load what all runners need in the init context",
+        REPLY_BYTES_MAX >> 20
+    )]
+    TooLarge,
     /// Occurs when a success is not what the call promises.
     #[error("the runner answered with something unreadable: {0}")]
     Decode(String),
 }
 
 impl Error {
-    /// Whether the same call may succeed later: all but the script's own failure.
+    /// Whether the same call may succeed later: all but the script's own doing.
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::ScriptFailed { .. })
+        !matches!(self, Self::ScriptFailed { .. } | Self::TooLarge)
     }
 }
 
@@ -198,7 +211,7 @@ pub fn status_reply(body: &[u8]) -> Result<RunnerStatus, Error> {
 
 /// The reply to [`Request::run_setup`] and [`Request::setup_data`]: the data as the JSON text it came in, to be
 /// handed to the other runners unchanged; none when there is none.
-pub fn setup_reply(body: &[u8]) -> Result<Option<String>, Error> {
+pub fn setup_reply(body: &[u8]) -> Result<Option<Arc<str>>, Error> {
     #[derive(Deserialize)]
     struct Document {
         data: Data,
@@ -211,11 +224,14 @@ pub fn setup_reply(body: &[u8]) -> Result<Option<String>, Error> {
     struct Attributes {
         data: Option<Box<RawValue>>,
     }
+    if body.len() as u64 > REPLY_BYTES_MAX {
+        return Err(Error::TooLarge);
+    }
     // Neither an excerpt nor serde's quotation of a value: setup data may hold what a script logged in with.
     let document: Document = serde_json::from_slice(body)
         .map_err(|cause| Error::Decode(format!("setup data, byte {} of {}", cause.column(), body.len())))?;
     let data = document.data.attributes.and_then(|attributes| attributes.data);
-    Ok(data.map(|data| data.get().to_owned()))
+    Ok(data.map(|data| Arc::from(data.get())))
 }
 
 fn undecoded(cause: &str, body: &[u8]) -> Error {
@@ -250,14 +266,14 @@ mod tests {
         let check = |request: Request, line: &str, body: &str| {
             assert_eq!(format!("{} {}", request.method, request.path), line);
             assert_eq!(request.content_type, (!body.is_empty()).then_some("application/json"), "{line}");
-            assert_eq!(String::from_utf8(request.body).unwrap(), body, "{line}");
+            assert_eq!(&*request.body, body, "{line}");
         };
         check(Request::status(), "GET /v1/status", "");
         check(Request::resume(), "PATCH /v1/status", r#"{"data":{"type":"status","id":"default","attributes":{"paused":false}}}"#);
         check(Request::stop(), "PATCH /v1/status", r#"{"data":{"type":"status","id":"default","attributes":{"stopped":true}}}"#);
         check(Request::run_setup(), "POST /v1/setup", "");
         check(Request::setup_data(), "GET /v1/setup", "");
-        check(Request::put_setup_data(Some(r#"{"a":1.0}"#)), "PUT /v1/setup", r#"{"a":1.0}"#);
+        check(Request::put_setup_data(Some(r#"{"a":1.0}"#.into())), "PUT /v1/setup", r#"{"a":1.0}"#);
         check(Request::put_setup_data(None), "PUT /v1/setup", "");
         check(Request::run_teardown(), "POST /v1/teardown", "");
     }
@@ -304,7 +320,7 @@ mod tests {
         let check = |attributes: &str, wanted: Option<&str>| {
             let body =
                 format!(r#"{{"data":{{"type":"setupData","id":"default","attributes":{attributes}}}}}"#);
-            assert_eq!(setup_reply(body.as_bytes()), Ok(wanted.map(str::to_owned)), "{attributes}");
+            assert_eq!(setup_reply(body.as_bytes()), Ok(wanted.map(Arc::from)), "{attributes}");
         };
         check(r#"{"data":{"b":1.0,"a":12345678901234567890123, "é":"\u00e9"}}"#, {
             Some(r#"{"b":1.0,"a":12345678901234567890123, "é":"\u00e9"}"#)
@@ -315,9 +331,12 @@ mod tests {
         check("{}", None);
         check("null", None);
         assert!(setup_reply(b"").is_err());
+        let endless = " ".repeat(usize::try_from(REPLY_BYTES_MAX).unwrap() + 1);
+        let too_large = setup_reply(endless.as_bytes()).unwrap_err();
+        assert!(!too_large.is_transient() && too_large.to_string().contains("4 MiB"), "{too_large}");
         let torn = setup_reply(br#"{"data":{"attributes":{"data":{"session":"s3cret""#).unwrap_err();
         assert!(!torn.to_string().contains("s3cret"), "{torn}");
-        assert_eq!(format!("{:?}", Request::put_setup_data(Some("7"))), "PUT /v1/setup");
+        assert_eq!(format!("{:?}", Request::put_setup_data(Some("7".into()))), "PUT /v1/setup");
     }
 
     #[test]

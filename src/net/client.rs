@@ -25,13 +25,12 @@ use super::reply::{Reply, parse_http_date, parse_retry_after};
 use super::resolve::Names;
 use super::tls::{ExtraCa, is_unknown_issuer};
 use crate::redact::without_query;
+use crate::runner::REPLY_BYTES_MAX;
 
 /// Time for TCP, the proxy's CONNECT and the TLS handshake together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest answer of a runner that [`HttpClient::send`] takes: setup data are the largest that are passed on.
-pub const REPLY_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// The same for one of GCk6. What is read into values takes thirty times its bytes, and the agent is given 32 MiB.
+/// Longest answer of GCk6 that [`HttpClient::send`] takes. What is read into values takes thirty times its bytes, and the agent is given 32 MiB.
 pub const CLOUD_REPLY_BYTES_MAX: u64 = 512 * 1024;
 
 /// Bytes of the read buffer of a connection; the head of an answer has to fit in.

@@ -154,7 +154,7 @@ fn a_body_beyond_the_limit_is_refused() {
         })
     };
     for (client, limit) in
-        [(cloud(), client::CLOUD_REPLY_BYTES_MAX), (HttpClient::runners(), client::REPLY_BYTES_MAX)]
+        [(cloud(), client::CLOUD_REPLY_BYTES_MAX), (HttpClient::runners(), crate::runner::REPLY_BYTES_MAX)]
     {
         let send = |count| {
             let url = format!("http://{}/", serve_bytes(count).address);

@@ -113,7 +113,7 @@ impl Caller {
             "PUT" => Method::Put,
             _ => Method::Patch,
         };
-        let (content_type, body) = (request.content_type, request.body.clone());
+        let (content_type, body) = (request.content_type, request.body.as_bytes().to_vec());
         let request =
             pod_proxy(method, &target.namespace, &target.pod, runner::PORT, request.path, content_type, body);
         let response = self.kubernetes.send_within(&request, timeout);
@@ -167,9 +167,13 @@ fn direct(
     let url = format!("http://{}:{}{}", host(&target.ip), runner::PORT, request.path);
     let content_type = request.content_type.map(|content_type| ("Content-Type", content_type));
     let headers: Vec<_> = content_type.into_iter().collect();
-    let reply = client
-        .send(request.method, &url, &headers, &request.body, timeout)
-        .map_err(|error| runner::Error::Unreachable(error.to_string()))?;
+    let reply =
+        client.send(request.method, &url, &headers, request.body.as_bytes(), timeout).map_err(|error| {
+            match error {
+                NetError::TooLarge { .. } => runner::Error::TooLarge,
+                error => runner::Error::Unreachable(error.to_string()),
+            }
+        })?;
     Ok((reply.status, reply.body))
 }
 

@@ -44,7 +44,7 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
         Action::RunSetup(n) => to_runner(facts, n, Request::run_setup()),
         Action::SendSetupData(n) => {
             let Setup::Run(data) = &facts.memory.setup else { return None };
-            to_runner(facts, n, Request::put_setup_data(data.as_deref()))
+            to_runner(facts, n, Request::put_setup_data(data.clone()))
         }
         Action::ResumeRunner(n) => to_runner(facts, n, Request::resume()),
         Action::StopRunner(n) => to_runner(facts, n, Request::stop()),

@@ -5,6 +5,7 @@
 //! must not be done twice is recorded in the `TestRun` before or seen on the runners.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::api::TestRun;
@@ -133,7 +134,7 @@ pub enum Setup {
     /// It has none: setup has to be run.
     NotRun,
     /// It was run, with this result as raw JSON, or none.
-    Run(Option<String>),
+    Run(Option<Arc<str>>),
     /// The script's `setup()` has failed.
     Failed(String),
 }

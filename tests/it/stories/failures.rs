@@ -53,6 +53,19 @@ pub(super) fn setup_fails() -> Story {
     story
 }
 
+pub(super) fn setup_returns_too_much() -> Story {
+    let mut story = Story::new();
+    let setup_data = json!("x".repeat(4 << 20));
+    story.plan("*", PodPlan::script(Script { setup_data, ..Script::default() }));
+    let id = story.run(2);
+    let run = story.over(id, s(60), 7);
+    assert_eq!(told(&run), (vec![8030], 1));
+    assert!(detail(&run).contains("larger than the 4 MiB"), "{}", detail(&run));
+    let setups: usize = story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.setups.len()).sum();
+    assert_eq!(setups, 1, "it is not run again for what it returns");
+    story
+}
+
 pub(super) fn teardown_fails() -> Story {
     let mut story = Story::new();
     story.plan(
@@ -271,6 +284,11 @@ fn panic_of_k6() {
 #[test]
 fn archive_denied() {
     an_archive_is_denied();
+}
+
+#[test]
+fn setup_returns_more_than_can_be_handed_on() {
+    setup_returns_too_much();
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(super) fn to_runner(request: &runner::Request) -> Request {
     if let Some(content_type) = request.content_type {
         sent = sent.with_header("content-type", content_type);
     }
-    sent.body.clone_from(&request.body);
+    sent.body = request.body.as_bytes().to_vec();
     sent
 }
 
