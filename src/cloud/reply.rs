@@ -70,11 +70,25 @@ impl Error {
 }
 
 /// Whether an answer is a success. `retry_after` is the header of that name.
+///
+/// GCk6 speaks JSON and never redirects. Whatever else refuses is not GCk6: the login portal of a network, the page of a proxy. Taken for
+/// GCk6's word, its "not found" would end a test run that is well.
 pub fn interpret(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Result<(), Error> {
     match status {
         200..=299 => Ok(()),
+        300..=399 => Err(in_between(status, "redirects")),
+        402..=499 if body.trim_ascii_start().starts_with(b"<") => {
+            Err(in_between(status, "answers with a web page"))
+        }
         code => Err(Error::Status { code, message: message(code, body), retry_after }),
     }
+}
+
+fn in_between(status: u16, does: &str) -> Error {
+    Error::Transport(format!(
+        "something on the way {does} in its place ({status}); is the configured address right, or is there a login \
+         portal or a proxy that refuses?"
+    ))
 }
 
 /// Ids in the reply to [`super::request::poll`], in GCk6's order, each once. Nothing at all is an empty list.
@@ -152,7 +166,6 @@ fn message(status: u16, body: &[u8]) -> String {
         Some(said) => excerpt::one_line(&format!("{said}{code}{}", fields.unwrap_or_default())),
         None => Some(excerpt::of_body(body)).filter(|text| !text.is_empty()).unwrap_or_else(|| {
             match status {
-                300..=399 => "a redirect; is the configured address right?",
                 400 | 422 => "the request was refused",
                 401 => "the token is not known",
                 403 => "the token may not do this",
@@ -193,7 +206,7 @@ mod tests {
         let check = |status, retry_after, wanted| {
             assert_eq!(interpret(status, retry_after, b"").unwrap_err().retry(), wanted, "{status}");
         };
-        for status in [302, 400, 401, 403, 404, 409, 422] {
+        for status in [400, 401, 403, 404, 409, 422] {
             check(status, Some(SECOND), Retry::Never);
         }
         for status in [408, 429, 500, 502, 503, 599] {
@@ -203,6 +216,17 @@ mod tests {
         }
         assert_eq!(Error::Transport("timed out".to_owned()).retry(), Retry::Backoff);
         assert_eq!(listed_runs(b"<html>").unwrap_err().retry(), Retry::Backoff);
+    }
+
+    #[test]
+    fn what_is_not_gck6_refuses_nothing() {
+        let page = "\n<!DOCTYPE html><title>Welcome to our shop</title>";
+        for (status, body) in [(302, ""), (307, page), (403, page), (404, page), (407, page)] {
+            let error = failure(status, body);
+            assert!(error.retry() == Retry::Backoff && !error.is_not_found(), "{error}");
+            assert!(error.to_string().contains("portal"), "{error}");
+        }
+        assert!(failure(401, page).is_unauthorized() && failure(404, "{}").is_not_found());
     }
 
     #[test]
@@ -226,7 +250,6 @@ mod tests {
         check(400, r#"[1,2]"#, "GCk6 answered 400: [1,2]");
         check(502, "<html><head><title>502 Bad\nGateway</title></head><body>x</body></html>", "GCk6 answered 502: 502 Bad Gateway");
         check(401, "", "GCk6 answered 401: the token is not known");
-        check(302, "", "GCk6 answered 302: a redirect; is the configured address right?");
         check(500, "  ", "GCk6 answered 500: no explanation");
         check(500, "see https://s3/a?X-Amz-Signature=abc now", "GCk6 answered 500: see https://s3/a?<redacted> now");
         assert!(interpret(500, None, b"\xff\xfe\x00").is_err());

@@ -174,6 +174,24 @@ fn gone_for_an_hour_in_mid_test() {
 }
 
 #[test]
+fn a_login_portal_stands_in_the_way_for_a_while() {
+    let mut story = story(s(600));
+    let id = story.run(2);
+    story.stage(id, "started", s(10));
+    story.drive.world.cloud.trouble(None, Trouble::Portal(404), u32::MAX);
+    story.drive.run_for(s(1200));
+    story.is_registered();
+    assert_eq!(test_run(&story.drive, id)["status"]["stage"], "stopped", "by its own end");
+    story.drive.world.cloud.plagues.clear();
+    story.over(id, s(120), 3);
+    let all = lines();
+    assert!(
+        all.iter().any(|line| line.contains("out of reach") && line.contains("login portal")),
+        "{all:#?}"
+    );
+}
+
+#[test]
 fn gone_for_two_hours_with_the_end_in_it() {
     let mut story = story(s(600));
     let id = story.run(2);

@@ -110,6 +110,8 @@ pub enum Trouble {
     LostAnswer,
     /// This status, and the usual error document.
     Failing(u16),
+    /// This status, and the page of a login portal that stands in the way.
+    Portal(u16),
     /// 429 with `Retry-After` of so many seconds.
     Busy(u64),
     /// The answer takes this long.

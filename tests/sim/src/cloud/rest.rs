@@ -78,6 +78,10 @@ impl Cloud {
         match trouble {
             Some(Trouble::Down) => return Answer::Drop,
             Some(Trouble::Failing(status)) => return error(status, "the request failed on our side").into(),
+            Some(Trouble::Portal(status)) => {
+                let page = "<!DOCTYPE html><title>Welcome to our shop</title>";
+                return Response::new(status, "text/html", page).into();
+            }
             Some(Trouble::Busy(seconds)) => {
                 return error(429, "slow down").with_header("Retry-After", &seconds.to_string()).into();
             }
