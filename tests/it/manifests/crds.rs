@@ -229,6 +229,14 @@ fn test_runs_are_accepted_or_refused() {
     run(json!({"spec": {"runner": {"initContainers": [{"env": [{"name": "A", "value": true}]}]}}}), Some(".spec.runner.initContainers[0].env[0].value: true"));
     run(json!({"spec": {"runner": {"resources": {"limits": {"memory": "1 GB"}}}}}), Some(".spec.runner.resources.limits.memory: \"1 GB\" does not match"));
     run(json!({"spec": {"runner": {"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone"}]}}}), Some(".spec.runner.topologySpreadConstraints[0].whenUnsatisfiable: required"));
+    run(json!({"spec": {"runner": {"affinity": {"nodeAffinity": []}}}}), Some(".spec.runner.affinity.nodeAffinity: []"));
+    run(json!({"spec": {"runner": {"livenessProbe": {"periodSeconds": "10"}}}}), Some(".spec.runner.livenessProbe.periodSeconds: \"10\""));
+    run(json!({"spec": {"runner": {"readinessProbe": {"httpGet": {"path": "/"}}}}}), Some(".spec.runner.readinessProbe.httpGet.port: required"));
+    run(json!({"spec": {"runner": {"securityContext": {"runAsUser": "1000"}}}}), Some(".spec.runner.securityContext.runAsUser: \"1000\""));
+    run(json!({"spec": {"runner": {"containerSecurityContext": {"capabilities": {"drop": "ALL"}}}}}), Some(".spec.runner.containerSecurityContext.capabilities.drop: \"ALL\""));
+    run(json!({"spec": {"runner": {"tolerations": [{"tolerationSeconds": "60"}]}}}), Some(".spec.runner.tolerations[0].tolerationSeconds: \"60\""));
+    run(json!({"spec": {"runner": {"initContainers": [{"command": "sh"}]}}}), Some(".spec.runner.initContainers[0].command: \"sh\""));
+    run(json!({"spec": {"runner": {"volumes": [{"name": "a", "persistentVolumeClaim": {}}]}}}), Some(".spec.runner.volumes[0].persistentVolumeClaim.claimName: required"));
     run(json!({"status": {"stage": "running"}}),                   Some(".status.stage: \"running\" is none of"));
 }
 
@@ -241,7 +249,7 @@ fn nulls_are_dropped_where_a_field_is_declared() {
     assert_eq!((spec.get("args"), spec.get("cleanup")), (None, None));
     assert_eq!(
         spec["runner"],
-        json!({"affinity": {"nodeAffinity": null}, "disabled": false}),
+        json!({"securityContext": {"seLinuxOptions": {"level": null}}, "disabled": false}),
         "but not further down"
     );
 }
