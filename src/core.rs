@@ -24,6 +24,7 @@ use std::time::Duration;
 use crate::event::{Action, Class, Event, Key, Now, ObjectKey, Reply, Report, Task, TaskId};
 use crate::lease::Candidacy;
 use crate::lesson::Lesson;
+use crate::maps::map_of;
 use crate::metrics::Tally;
 use crate::queue::{Pace, Queue};
 use crate::rng::Rng;
@@ -105,7 +106,7 @@ impl Core {
             zones: BTreeMap::new(),
             runs: BTreeMap::new(),
             tokens: BTreeMap::new(),
-            reach: Target::ALL.into_iter().map(|target| (target, Reach::default())).collect(),
+            reach: map_of(Target::ALL.map(|target| (target, Reach::default()))),
             rng,
             synced: false,
             rows: BTreeMap::new(),

@@ -189,36 +189,29 @@ impl Input<'_> {
 }
 
 fn runner_access(text: &str) -> Result<RunnerAccess, String> {
-    match text {
-        "auto" => Ok(RunnerAccess::Auto),
-        "direct" => Ok(RunnerAccess::Direct),
-        "proxy" => Ok(RunnerAccess::Proxy),
-        _ => Err("is not one of auto, direct and proxy".to_owned()),
-    }
+    let words =
+        [("auto", RunnerAccess::Auto), ("direct", RunnerAccess::Direct), ("proxy", RunnerAccess::Proxy)];
+    choice(text, &words)
 }
 
 fn share_proxy(text: &str) -> Result<ShareProxy, String> {
-    match text {
-        "none" => Ok(ShareProxy::None),
-        "archive" => Ok(ShareProxy::Archive),
-        "all" => Ok(ShareProxy::All),
-        _ => Err("is not one of none, archive and all".to_owned()),
-    }
+    choice(text, &[("none", ShareProxy::None), ("archive", ShareProxy::Archive), ("all", ShareProxy::All)])
 }
 
 fn output(text: &str) -> Result<Output, String> {
-    match text {
-        "text" => Ok(Output::Text),
-        "json" => Ok(Output::Json),
-        _ => Err("is not one of text and json".to_owned()),
-    }
+    choice(text, &[("text", Output::Text), ("json", Output::Json)])
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        "journal" => Ok(LogFormat::Journal),
-        _ => Err("is not one of text, json and journal".to_owned()),
-    }
+    choice(text, &[("text", LogFormat::Text), ("json", LogFormat::Json), ("journal", LogFormat::Journal)])
+}
+
+/// The value that goes by that word. The fragment lists the words.
+fn choice<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let known = words.iter().find(|(word, _)| *word == text);
+    known.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let (last, others) = names.split_last().expect("there is something to choose from");
+        format!("is not one of {} and {last}", others.join(", "))
+    })
 }

@@ -18,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::loopback::Loopback;
+use crate::scrape;
 
 /// Where systems keep it; the search path is cleared with the rest of the environment.
 const CHROOT: [&str; 2] = ["/usr/sbin/chroot", "/usr/bin/chroot"];
@@ -222,9 +223,7 @@ impl Agent {
 
     /// Where it serves health and metrics, as it has logged it.
     pub fn listens(&self) -> Option<SocketAddr> {
-        let log = self.log();
-        let (_, rest) = log.get(self.log_begin..)?.split_once("health and metrics are on http://")?;
-        rest.lines().next()?.trim().parse().ok()
+        scrape::address_in(self.log().get(self.log_begin..)?)
     }
 
     /// The last lines of the log.

@@ -11,6 +11,12 @@ use std::time::Duration;
 /// What a kubelet gives a probe.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Where an agent serves them, as the first of those in a log has written it there.
+pub fn address_in(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once("health and metrics are on http://")?;
+    rest.lines().next()?.trim().parse().ok()
+}
+
 /// Status and body of a GET, which has [`PROBE_TIMEOUT`] for each read.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;

@@ -24,8 +24,6 @@ use super::{failed, io};
 use crate::cmd::Error;
 
 const NAMESPACE: &str = "default";
-/// The agent logs its address after these words.
-const LISTENS: &str = "health and metrics are on http://";
 const LOG_LINES_SHOWN: usize = 15;
 /// Between two probes of the shipped Deployment; Prometheus asks less often by default.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
@@ -116,9 +114,8 @@ impl Scene {
     /// The same, while a kubelet asks for the agent's health and Prometheus for its metrics.
     pub(super) fn rest_observed(&self, duration: Duration) -> Result<(), Error> {
         let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-        let address = log.split_once(LISTENS).and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok());
-        let address =
-            address.ok_or_else(|| failed("looking for the agent's address", "it does not listen"))?;
+        let address = scrape::address_in(&log)
+            .ok_or_else(|| failed("looking for the agent's address", "it does not listen"))?;
         let ask = |path| scrape::get(address, path).map_err(io(format!("asking the agent for {path}")));
         let mut left = duration;
         while !left.is_zero() {
