@@ -170,8 +170,27 @@ impl Core {
                 }
             }
         }
-        tasks.extend(self.queue.hand_out());
+        self.hand_out(now, &mut tasks);
         tasks
+    }
+
+    /// Builds the calls that workers can take now. What cannot be built any more is decided on anew.
+    fn hand_out(&mut self, now: Now, tasks: &mut Vec<Task>) {
+        while let Some(id) = self.queue.next_task() {
+            let call = match &id.key {
+                Key::Token(secret) => Self::token_call(secret, id.action),
+                Key::Zone(zone) => self.zone_call(now, zone, id.action),
+                Key::Run(run) => self.run_call(now, run, id.action),
+                Key::Lease(_) | Key::Operator(_) => None,
+            };
+            match call {
+                Some(call) => {
+                    self.queue.weigh(&id, call.body_bytes());
+                    tasks.push(Task { id, call });
+                }
+                None => self.unsent(&id),
+            }
+        }
     }
 
     /// When to call [`turn`](Self::turn) again although nothing happens.

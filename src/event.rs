@@ -211,6 +211,24 @@ impl Action {
         }
     }
 
+    /// The runner that it is about, if it is about one.
+    #[must_use]
+    pub fn runner(self) -> Option<u32> {
+        match self {
+            Self::CreateJob(n)
+            | Self::InspectJob(n)
+            | Self::AskRunner(n)
+            | Self::ReadSetup(n)
+            | Self::RunSetup(n)
+            | Self::SendSetupData(n)
+            | Self::ResumeRunner(n)
+            | Self::StopRunner(n)
+            | Self::RunTeardown(n)
+            | Self::DeleteJob(n) => Some(n),
+            _ => None,
+        }
+    }
+
     /// Whether its call may have an effect after the process that made it has ended, which the next agent does not expect: it
     /// does expect the user's code to be running, and a question changes nothing.
     #[must_use]
@@ -317,6 +335,17 @@ pub struct Task {
     pub id: TaskId,
     /// The call.
     pub call: Call,
+}
+
+impl Call {
+    /// How large the body is of a call to the API server, in bytes. The others' bodies are small, or shared.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        match self {
+            Self::Kubernetes(request) => request.body.len(),
+            Self::Cloud { .. } | Self::Runner { .. } => 0,
+        }
+    }
 }
 
 /// The calls there are.

@@ -4,13 +4,17 @@
 //! one task under way at most; a task that failed waits before it is tried again; each class of calls has its own share of
 //! workers, so that a GCk6 that hangs or a node that is gone holds up nobody else. Leaves alone what any of it means.
 //!
+//! A task that waits is its address and no more: its call is built when a worker can take it, so that a thousand Jobs that
+//! wait cost nothing.
+//!
 //! Invariant: every key that waits for something is either in a lane under way or has a deadline, so nothing is forgotten;
-//! tasks handed out never exceed `capacity`, class by class.
+//! tasks handed out never exceed `capacity`, class by class, and no body is built while those with workers have
+//! [`BODIES_BYTES_MAX`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::event::{Action, Class, Key, Task, TaskId};
+use crate::event::{Action, Class, Key, TaskId};
 use crate::lease::operator::LOOKS_MAX;
 use crate::maps::map_of;
 use crate::rng::Rng;
@@ -20,6 +24,10 @@ const TASKS_PER_WORKER: usize = 4;
 
 /// How many setups and teardowns may run at once. Each has a thread of its own that only waits.
 pub const USER_CODE_MAX: usize = 32;
+
+/// How much the bodies of calls to the API server may come to before no other is built until some of them have been sent. One
+/// more than that may be under way, and no object is larger than 1.5 MiB.
+pub const BODIES_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// How long to wait before a failed task is tried again: doubled with each failure, and up to a quarter less at random so
 /// that forty agents do not come back in the same second.
@@ -58,7 +66,7 @@ struct Backoff {
 /// The tasks of one class.
 #[derive(Debug, Default)]
 struct Share {
-    waiting: VecDeque<Task>,
+    waiting: VecDeque<TaskId>,
     with_workers: usize,
 }
 
@@ -74,6 +82,8 @@ pub struct Queue {
     /// Those of them whose report nobody waits for any more.
     disowned: BTreeSet<TaskId>,
     backoffs: BTreeMap<TaskId, Backoff>,
+    /// How large the bodies of the tasks with workers are, by lane.
+    bodies: BTreeMap<TaskId, usize>,
     workers: usize,
     rng: Rng,
 }
@@ -89,6 +99,7 @@ impl Queue {
             busy: BTreeSet::new(),
             disowned: BTreeSet::new(),
             backoffs: BTreeMap::new(),
+            bodies: BTreeMap::new(),
             workers,
             rng,
         }
@@ -144,26 +155,39 @@ impl Queue {
     }
 
     /// Queues a task whose lane [`is_free`](Self::is_free).
-    pub fn push(&mut self, task: Task) {
-        self.busy.insert(task.id.lane());
-        self.share(task.id.action.class()).waiting.push_back(task);
+    pub fn push(&mut self, id: TaskId) {
+        self.busy.insert(id.lane());
+        self.share(id.action.class()).waiting.push_back(id);
     }
 
-    /// Hands out what the workers can take now, class by class in the order it was queued.
-    pub fn hand_out(&mut self) -> Vec<Task> {
-        let mut tasks = Vec::new();
+    /// The next task that a worker can take now, class by class in the order it was queued. It counts as with a worker from
+    /// now on, until it is [`done`](Self::done).
+    pub fn next_task(&mut self) -> Option<TaskId> {
+        let has_room_for_bodies = self.bodies.values().sum::<usize>() < BODIES_BYTES_MAX;
         for (class, share) in &mut self.shares {
-            let room = capacity(*class, self.workers).saturating_sub(share.with_workers);
-            let out = share.waiting.len().min(room);
-            share.with_workers += out;
-            tasks.extend(share.waiting.drain(..out));
+            let has_room = share.with_workers < capacity(*class, self.workers);
+            if has_room
+                && (has_room_for_bodies || *class != Class::Kubernetes)
+                && let Some(id) = share.waiting.pop_front()
+            {
+                share.with_workers += 1;
+                return Some(id);
+            }
         }
-        tasks
+        None
     }
 
-    /// A worker is done with a task: its lane is free, its key dirty. False if nobody waits for the report.
+    /// Notes how large the body of a task is that is with a worker.
+    pub fn weigh(&mut self, id: &TaskId, body_bytes: usize) {
+        if body_bytes > 0 {
+            self.bodies.insert(id.lane(), body_bytes);
+        }
+    }
+
+    /// A worker is done with a task, or never got it: its lane is free, its key dirty. False if nobody waits for the report.
     pub fn done(&mut self, id: &TaskId) -> bool {
         let lane = id.lane();
+        self.bodies.remove(&lane);
         if self.busy.remove(&lane) {
             let share = self.share(id.action.class());
             share.with_workers = share.with_workers.saturating_sub(1);
@@ -176,8 +200,8 @@ impl Queue {
     /// report cannot be taken for that of a later one.
     pub fn disown(&mut self) {
         for share in self.shares.values_mut() {
-            for task in share.waiting.drain(..) {
-                self.busy.remove(&task.id.lane());
+            for id in share.waiting.drain(..) {
+                self.busy.remove(&id.lane());
             }
         }
         self.dirty.clear();
@@ -253,10 +277,10 @@ impl Queue {
         self.deadlines.remove(key);
         let busy = &mut self.busy;
         for share in self.shares.values_mut() {
-            share.waiting.retain(|task| {
-                let keep = task.id.key != *key;
+            share.waiting.retain(|id| {
+                let keep = id.key != *key;
                 if !keep {
-                    busy.remove(&task.id.lane());
+                    busy.remove(&id.lane());
                 }
                 keep
             });

@@ -186,8 +186,8 @@ pub struct Store {
     /// The test runs.
     pub runs: Objects<TestRun>,
     pods: Objects<RunnerPod>,
-    /// Names of pods, which live in the namespace of their run.
-    pods_of_run: BTreeMap<ObjectKey, BTreeSet<String>>,
+    /// Runners' numbers and names of their pods, which live in the namespace of their run.
+    pods_of_run: BTreeMap<ObjectKey, BTreeSet<(u32, String)>>,
 }
 
 /// What a piece of news has changed.
@@ -210,10 +210,19 @@ impl Store {
         })
     }
 
-    /// The pods of a run's runners, by pod name.
+    /// The pods that say that they are of a run's runners, by the runners' numbers.
     pub fn pods(&self, run: &ObjectKey) -> impl Iterator<Item = &RunnerPod> {
-        let names = self.pods_of_run.get(run).into_iter().flatten();
-        names.filter_map(|name| self.pods.find(&ObjectKey::new(run.namespace.clone(), name.clone())))
+        let claims = self.pods_of_run.get(run).into_iter().flatten();
+        claims.filter_map(|(_, name)| self.pods.find(&ObjectKey::new(run.namespace.clone(), name.clone())))
+    }
+
+    /// The pods that say that they are of one of a run's runners.
+    pub fn pods_of_runner(&self, run: &ObjectKey, number: u32) -> impl Iterator<Item = &RunnerPod> {
+        let first = (number, String::new());
+        let claims =
+            self.pods_of_run.get(run).into_iter().flat_map(move |claims| claims.range(first.clone()..));
+        let claims = claims.take_while(move |(of, _)| *of == number);
+        claims.filter_map(|(_, name)| self.pods.find(&ObjectKey::new(run.namespace.clone(), name.clone())))
     }
 
     /// Takes what a watch has seen.
@@ -252,22 +261,38 @@ impl Store {
             },
             _ => return,
         };
-        let (touched, gone) = self.pods.absorb(scope, event);
-        for key in touched {
-            if let Some(run) = self.pods.find(&key).map(|pod| pod.run.clone()) {
-                self.pods_of_run.entry(run.clone()).or_default().insert(key.name);
+        // Labels can be edited: a pod says another thing than before, or nothing any more.
+        let names: Vec<ObjectKey> = match &event {
+            WatchEvent::Snapshot { items, .. } => items.iter().map(Object::key).collect(),
+            WatchEvent::Applied(pod) => vec![pod.key()],
+            _ => Vec::new(),
+        };
+        for key in &names {
+            if let Some(before) = self.pods.find(key).map(RunnerPod::claim) {
+                changes.dirty.push(Key::Run(before.0.clone()));
+                self.unclaim(before, &key.name);
+            }
+        }
+        let (_, gone) = self.pods.absorb(scope, event);
+        for key in names {
+            if let Some((run, number)) = self.pods.find(&key).map(RunnerPod::claim) {
+                self.pods_of_run.entry(run.clone()).or_default().insert((number, key.name));
                 changes.dirty.push(Key::Run(run));
             }
         }
         for (key, pod) in gone {
-            let run = pod.run;
-            if let Some(pods) = self.pods_of_run.get_mut(&run) {
-                pods.remove(&key.name);
-                if pods.is_empty() {
-                    self.pods_of_run.remove(&run);
-                }
+            let claim = pod.claim();
+            changes.dirty.push(Key::Run(claim.0.clone()));
+            self.unclaim(claim, &key.name);
+        }
+    }
+
+    fn unclaim(&mut self, (run, number): (ObjectKey, u32), name: &str) {
+        if let Some(claims) = self.pods_of_run.get_mut(&run) {
+            claims.remove(&(number, name.to_owned()));
+            if claims.is_empty() {
+                self.pods_of_run.remove(&run);
             }
-            changes.dirty.push(Key::Run(run));
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{Core, Row};
 use crate::announce::Announcement;
-use crate::event::{Action, Key, Now, ObjectKey, Reply, RunStatusWrite, Task, TaskId};
+use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
 use crate::store::{Object as _, Store};
 use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TestRun};
 use crate::testrun::ending::{Cause, Ending};
-use crate::testrun::facts::Facts;
+use crate::testrun::facts::{Facts, Runner};
 use crate::testrun::learn;
 use crate::testrun::memory::{RunMemory, Teardown, Writing};
 use crate::testrun::stage::Block;
@@ -76,25 +76,15 @@ impl Core {
         if let Some(at) = decision.wake {
             self.queue.wake(&id, at);
         }
-        let mut writing = None;
         let mut started = Vec::new();
         for action in decision.actions {
             let id = TaskId { key: id.clone(), action };
-            if !self.queue.is_free(now.mono, &id) {
-                continue;
+            if self.queue.is_free(now.mono, &id) && calls::is_ready(&facts, action, token.as_ref()) {
+                self.queue.push(id);
+                started.push(action);
             }
-            let Some(call) = calls::build(&facts, action, token.as_ref()) else { continue };
-            if let Action::WriteRunStatus(write) = action {
-                let (teardown_due, trouble) = (conditions::teardown_is_due(&facts), detect::trouble(&facts));
-                writing = Some(Writing { write, teardown_due, trouble });
-            }
-            self.queue.push(Task { id, call });
-            started.push(action);
         }
         drop(facts);
-        if writing.is_some() {
-            memory.writing = writing;
-        }
         for action in started {
             memory.dispatched(now.mono, action);
         }
@@ -105,6 +95,35 @@ impl Core {
         } else {
             self.runs.insert(key.clone(), memory);
         }
+    }
+
+    /// The call of an action whose turn has come, by what is known now.
+    pub(super) fn run_call(&mut self, now: Now, key: &ObjectKey, action: Action) -> Option<Call> {
+        let memory = self.runs.get(key)?;
+        if let Some(n) = action.runner() {
+            let runner = Runner::new(n, memory.runners.get(&n)?, self.store.pods_of_runner(key, n));
+            return calls::for_runner(self.run_object(key)?, memory, runner, action);
+        }
+        self.run_object(key)?;
+        let token = self.token_of(&Key::Run(key.clone())).and_then(|secret| self.tokens.get(&secret));
+        let token = token.and_then(|token| token.value.as_ref());
+        let zone_deleting = self.zone_is_deleting(key);
+        let facts = run_facts(&self.store, now, key, memory, zone_deleting, self.settings.start_deadline);
+        let call = calls::build(&facts, action, token)?;
+        let writing = match action {
+            Action::WriteRunStatus(write) => {
+                let (teardown_due, trouble) = (conditions::teardown_is_due(&facts), detect::trouble(&facts));
+                Some(Writing { write, teardown_due, trouble })
+            }
+            _ => None,
+        };
+        let memory = self.runs.get_mut(key)?;
+        match action {
+            Action::WriteRunStatus(_) => memory.writing = writing,
+            Action::TellCloud => memory.telling_cloud(),
+            _ => {}
+        }
+        Some(call)
     }
 
     /// Brings the memory in step with the object. False if there is nothing to do for it.

@@ -1,7 +1,7 @@
 //! The core's side of GCk6's tokens: which Secrets are wanted, when they are read, and whom a new token lets go on.
 
 use super::Core;
-use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, Task, TaskId};
+use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::queue::Pace;
 
 impl Core {
@@ -56,9 +56,13 @@ impl Core {
         }
         let id = TaskId { key, action: Action::ReadToken };
         if self.queue.is_free(now.mono, &id) {
-            let call = Call::Kubernetes(k8s::SECRETS.get(Some(&secret.namespace), &secret.name));
-            self.queue.push(Task { id, call });
+            self.queue.push(id);
         }
+    }
+
+    pub(super) fn token_call(secret: &ObjectKey, action: Action) -> Option<Call> {
+        (action == Action::ReadToken)
+            .then(|| Call::Kubernetes(k8s::SECRETS.get(Some(&secret.namespace), &secret.name)))
     }
 
     pub(super) fn token_report(&mut self, now: Now, secret: &ObjectKey, reply: Reply) {

@@ -3,7 +3,7 @@
 use super::{Core, Row};
 use crate::announce::Announcement;
 use crate::cloud::RunId;
-use crate::event::{Action, Key, Now, ObjectKey, Reply, Task, TaskId};
+use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::lesson::Lesson;
 use crate::metrics::Poll;
 use crate::testrun;
@@ -35,22 +35,31 @@ impl Core {
             self.queue.wake(&id, at);
         }
         for action in decision.actions {
-            self.start_for_zone(now, key, &mut memory, action);
+            self.start_for_zone(now, key, &memory, action);
         }
         self.zones.insert(key.clone(), memory);
     }
 
-    fn start_for_zone(&mut self, now: Now, key: &ObjectKey, memory: &mut ZoneMemory, action: Action) {
+    fn start_for_zone(&mut self, now: Now, key: &ObjectKey, memory: &ZoneMemory, action: Action) {
         let id = TaskId { key: Key::Zone(key.clone()), action };
         if !self.queue.is_free(now.mono, &id) {
             return;
         }
-        let facts = self.zone_facts(now, key, memory);
-        let Some(call) = calls::build(&facts, action) else { return };
-        if action == Action::Register {
-            memory.registering = facts.registration().ok();
+        if calls::build(&self.zone_facts(now, key, memory), action).is_some() {
+            self.queue.push(id);
         }
-        self.queue.push(Task { id, call });
+    }
+
+    /// The call of an action whose turn has come.
+    pub(super) fn zone_call(&mut self, now: Now, key: &ObjectKey, action: Action) -> Option<Call> {
+        let mut memory = self.zones.remove(key)?;
+        let facts = self.store.zones.find(key).map(|_| self.zone_facts(now, key, &memory));
+        let call = facts.as_ref().and_then(|facts| calls::build(facts, action));
+        if action == Action::Register && call.is_some() {
+            memory.registering = facts.and_then(|facts| facts.registration().ok());
+        }
+        self.zones.insert(key.clone(), memory);
+        call
     }
 
     /// Brings the memory in step with the object. False if the object is gone.

@@ -1,15 +1,19 @@
 //! Keys, lanes and shares over time.
 
 use super::*;
-use crate::event::{Call, ObjectKey};
+use crate::event::ObjectKey;
 
 fn run(name: &str) -> Key {
     Key::Run(ObjectKey { namespace: "ns".into(), name: name.into() })
 }
 
-fn task(name: &str, action: Action) -> Task {
-    let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
-    Task { id: TaskId { key: run(name), action }, call }
+fn task(name: &str, action: Action) -> TaskId {
+    TaskId { key: run(name), action }
+}
+
+/// All that workers can take now.
+fn hand_out(queue: &mut Queue) -> Vec<TaskId> {
+    std::iter::from_fn(|| queue.next_task()).collect()
 }
 
 fn queue() -> Queue {
@@ -48,13 +52,13 @@ fn a_lane_holds_one_task_and_all_status_writes_share_one() {
         "a",
         Action::WriteRunStatus(crate::event::RunStatusWrite::Stage(crate::testrun::api::Stage::Created)),
     );
-    assert!(queue.is_free(SECOND, &conditions.id));
+    assert!(queue.is_free(SECOND, &conditions));
     queue.push(conditions.clone());
-    assert!(!queue.is_free(SECOND, &stage.id));
-    queue.hand_out();
-    assert!(!queue.is_free(SECOND, &stage.id));
-    queue.done(&conditions.id);
-    assert!(queue.is_free(SECOND, &stage.id));
+    assert!(!queue.is_free(SECOND, &stage));
+    hand_out(&mut queue);
+    assert!(!queue.is_free(SECOND, &stage));
+    queue.done(&conditions);
+    assert!(queue.is_free(SECOND, &stage));
 }
 
 #[test]
@@ -63,11 +67,28 @@ fn handing_out_stops_at_the_capacity_and_goes_on_as_tasks_are_done() {
     for n in 1..=20 {
         queue.push(task("a", Action::AskRunner(n)));
     }
-    let first = queue.hand_out();
+    let first = hand_out(&mut queue);
     assert_eq!(first.len(), capacity(Class::Runner, 2));
-    assert!(queue.hand_out().is_empty());
-    queue.done(&first[0].id);
-    assert_eq!(queue.hand_out()[0].id.action, Action::AskRunner(9));
+    assert!(hand_out(&mut queue).is_empty());
+    queue.done(&first[0]);
+    assert_eq!(hand_out(&mut queue)[0].action, Action::AskRunner(9));
+}
+
+#[test]
+fn large_bodies_are_not_built_before_those_under_way_are_sent() {
+    let mut queue = queue();
+    for n in 1..=5 {
+        queue.push(task("a", Action::CreateJob(n)));
+    }
+    queue.push(task("a", Action::AskRunner(1)));
+    let (first, second) = (queue.next_task().unwrap(), queue.next_task().unwrap());
+    queue.weigh(&first, BODIES_BYTES_MAX / 2);
+    queue.weigh(&second, BODIES_BYTES_MAX);
+    assert_eq!(hand_out(&mut queue), [task("a", Action::AskRunner(1))], "calls without a body go on");
+    queue.done(&first);
+    assert_eq!(hand_out(&mut queue), []);
+    queue.done(&second);
+    assert_eq!(hand_out(&mut queue).len(), 3);
 }
 
 #[test]
@@ -77,7 +98,7 @@ fn a_class_that_hangs_holds_up_no_other() {
         queue.push(task(&format!("run-{n}"), Action::CheckState));
         queue.push(task(&format!("run-{n}"), Action::RunSetup(1)));
     }
-    queue.hand_out();
+    hand_out(&mut queue);
     let news = queue.loads().find(|(class, ..)| *class == Class::CloudNews);
     assert_eq!(
         news,
@@ -85,14 +106,14 @@ fn a_class_that_hangs_holds_up_no_other() {
     );
     queue.push(task("a", Action::AskRunner(1)));
     queue.push(task("a", Action::CreateJob(1)));
-    let out: Vec<Action> = queue.hand_out().iter().map(|task| task.id.action).collect();
+    let out: Vec<Action> = hand_out(&mut queue).iter().map(|id| id.action).collect();
     assert_eq!(out, [Action::CreateJob(1), Action::AskRunner(1)]);
 }
 
 #[test]
 fn a_failed_lane_waits_longer_each_time_and_as_long_as_asked() {
     let mut queue = queue();
-    let id = task("a", Action::Finish).id;
+    let id = task("a", Action::Finish);
     let mut last = Duration::ZERO;
     for _ in 0..5 {
         let wait = queue.failed(Duration::ZERO, &id, Pace::REMOTE, None);
@@ -110,8 +131,8 @@ fn a_failed_lane_waits_longer_each_time_and_as_long_as_asked() {
 #[test]
 fn who_is_back_is_asked_soon_and_not_before_it_wishes() {
     let mut queue = queue();
-    let (finish, asked) = (task("a", Action::Finish).id, task("b", Action::Finish).id);
-    let other = task("c", Action::DeleteTestRun).id;
+    let (finish, asked) = (task("a", Action::Finish), task("b", Action::Finish));
+    let other = task("c", Action::DeleteTestRun);
     for _ in 0..7 {
         queue.failed(Duration::ZERO, &finish, Pace::REMOTE, None);
         queue.failed(Duration::ZERO, &other, Pace::REMOTE, None);
@@ -131,23 +152,23 @@ fn a_report_that_nobody_waits_for_frees_its_lane_and_no_more() {
         queue.push(task("a", Action::AskRunner(n)));
     }
     queue.wake(&run("a"), SECOND);
-    let _ = queue.failed(SECOND, &task("a", Action::Finish).id, Pace::REMOTE, None);
-    let out = queue.hand_out();
+    let _ = queue.failed(SECOND, &task("a", Action::Finish), Pace::REMOTE, None);
+    let out = hand_out(&mut queue);
     queue.disown();
-    assert_eq!((queue.next_deadline(), queue.hand_out().len()), (None, 0));
-    assert!(queue.is_free(SECOND, &task("a", Action::Finish).id));
-    assert!(!queue.is_free(SECOND, &out[0].id), "the earlier one is still under way");
+    assert_eq!((queue.next_deadline(), hand_out(&mut queue).len()), (None, 0));
+    assert!(queue.is_free(SECOND, &task("a", Action::Finish)));
+    assert!(!queue.is_free(SECOND, &out[0]), "the earlier one is still under way");
     for task in &out {
-        assert!(!queue.done(&task.id));
+        assert!(!queue.done(task));
     }
-    assert!(queue.is_free(SECOND, &out[0].id));
+    assert!(queue.is_free(SECOND, &out[0]));
     queue.push(out[0].clone());
-    assert_eq!(queue.hand_out().len(), 1);
-    assert!(queue.done(&out[0].id));
+    assert_eq!(hand_out(&mut queue).len(), 1);
+    assert!(queue.done(&out[0]));
     for n in 1..=20 {
         queue.push(task("b", Action::AskRunner(n)));
     }
-    assert_eq!(queue.hand_out().len(), capacity(Class::Runner, 2), "no share is left taken");
+    assert_eq!(hand_out(&mut queue).len(), capacity(Class::Runner, 2), "no share is left taken");
 }
 
 #[test]
@@ -157,17 +178,17 @@ fn a_forgotten_key_leaves_nothing_behind() {
     queue.wake(&run("a"), SECOND);
     queue.mark(run("a"));
     queue.forget(&run("a"));
-    assert!(queue.hand_out().is_empty());
+    assert!(hand_out(&mut queue).is_empty());
     assert!(queue.take_due(2 * SECOND).is_empty());
-    assert!(queue.is_free(SECOND, &task("a", Action::Finish).id));
+    assert!(queue.is_free(SECOND, &task("a", Action::Finish)));
     let (mine, other) = (task("a", Action::Finish), task("b", Action::Finish));
     queue.push(mine.clone());
     queue.push(other.clone());
-    assert_eq!(queue.hand_out().len(), 2);
+    assert_eq!(hand_out(&mut queue).len(), 2);
     queue.forget(&run("a"));
-    assert!(!queue.is_free(SECOND, &mine.id), "it is still with a worker");
-    assert!(!queue.done(&mine.id) && queue.done(&other.id), "nobody waits for the answer");
+    assert!(!queue.is_free(SECOND, &mine), "it is still with a worker");
+    assert!(!queue.done(&mine) && queue.done(&other), "nobody waits for the answer");
     queue.push(mine.clone());
-    queue.hand_out();
-    assert!(queue.done(&mine.id), "but for that to the next one of that name");
+    hand_out(&mut queue);
+    assert!(queue.done(&mine), "but for that to the next one of that name");
 }

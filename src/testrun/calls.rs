@@ -5,50 +5,40 @@
 
 use k8s::resource::{DeleteOptions, Propagation};
 
-use super::api::{self, Stage};
+use super::api::{self, Stage, TestRun};
 use super::conditions;
 use super::facts::{Facts, Runner};
 use super::jobs;
-use super::memory::{Job, Setup};
+use super::memory::{Job, RunMemory, Setup};
+use super::script;
+use super::stage::Block;
 use crate::cloud::{self, ErrorCode, ResultStatus, RunId, RunStatus};
 use crate::event::{Action, Call, RunnerTarget};
 use crate::redact::Secret;
 use crate::runner::Request;
 
-/// The call, or `None` when what it needs is not there: a token that was not read yet, a runner that is gone. Then the
-/// facts have changed, or will, and the key is looked at again.
+/// Whether [`build`], or [`for_runner`], would build a call for the action now. Costs less than the building where that is much.
+#[must_use]
+pub fn is_ready(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> bool {
+    match action {
+        Action::CreateJob(_) => may_create_job(facts.run, facts.memory),
+        action => match action.runner() {
+            Some(n) => facts
+                .runner(n)
+                .is_some_and(|runner| for_runner(facts.run, facts.memory, runner, action).is_some()),
+            None => build(facts, action, token).is_some(),
+        },
+    }
+}
+
+/// The call for an action that is not about one runner, or `None` when what it needs is not there: a token that was not read
+/// yet. Then the facts have changed, or will, and the key is looked at again.
 #[must_use]
 pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Option<Call> {
     let run = facts.run;
     let namespace = Some(run.metadata.namespace.as_str());
     let name = run.metadata.name.as_str();
     match action {
-        Action::CreateJob(n) => {
-            Some(Call::Kubernetes(k8s::JOBS.create(namespace, &jobs::runner::job(run, n).ok()?)))
-        }
-        Action::InspectJob(n) => {
-            Some(Call::Kubernetes(k8s::JOBS.get(namespace, &jobs::runner::name(name, n))))
-        }
-        Action::DeleteJob(n) => {
-            let runner = facts.runner(n)?;
-            let Job::Ours(uid) = &runner.memory.job else { return None };
-            let options = DeleteOptions {
-                propagation: Propagation::Background,
-                uid: Some(uid),
-                ..DeleteOptions::default()
-            };
-            Some(Call::Kubernetes(k8s::JOBS.delete(namespace, &jobs::runner::name(name, n), &options)))
-        }
-        Action::AskRunner(n) => to_runner(facts, n, Request::status()),
-        Action::ReadSetup(n) => to_runner(facts, n, Request::setup_data()),
-        Action::RunSetup(n) => to_runner(facts, n, Request::run_setup()),
-        Action::SendSetupData(n) => {
-            let Setup::Run(data) = &facts.memory.setup else { return None };
-            to_runner(facts, n, Request::put_setup_data(data.clone()))
-        }
-        Action::ResumeRunner(n) => to_runner(facts, n, Request::resume()),
-        Action::StopRunner(n) => to_runner(facts, n, Request::stop()),
-        Action::RunTeardown(n) => to_runner(facts, n, Request::run_teardown()),
         Action::CheckState => to_cloud(cloud::request::state(run.run_id()?), token),
         Action::TellCloud => to_cloud(tell(facts, run.run_id()?), token),
         Action::Finish => to_cloud(finish(facts, run.run_id()?), token),
@@ -72,6 +62,48 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
     }
 }
 
+/// The call for an action about one runner, or `None` when what it needs is not there any more: the pod, or a reason.
+#[must_use]
+pub fn for_runner(run: &TestRun, memory: &RunMemory, runner: Runner<'_>, action: Action) -> Option<Call> {
+    let namespace = Some(run.metadata.namespace.as_str());
+    let n = runner.number;
+    let job = || jobs::runner::name(&run.metadata.name, n);
+    match action {
+        Action::CreateJob(_) => {
+            let job = may_create_job(run, memory).then(|| jobs::runner::job(run, n).ok())??;
+            Some(Call::Kubernetes(k8s::JOBS.create(namespace, &job)))
+        }
+        Action::InspectJob(_) => Some(Call::Kubernetes(k8s::JOBS.get(namespace, &job()))),
+        Action::DeleteJob(_) => {
+            let Job::Ours(uid) = &runner.memory.job else { return None };
+            let options = DeleteOptions {
+                propagation: Propagation::Background,
+                uid: Some(uid),
+                ..DeleteOptions::default()
+            };
+            Some(Call::Kubernetes(k8s::JOBS.delete(namespace, &job(), &options)))
+        }
+        Action::AskRunner(_) => to_runner(run, runner, Request::status()),
+        Action::ReadSetup(_) => to_runner(run, runner, Request::setup_data()),
+        Action::RunSetup(_) => to_runner(run, runner, Request::run_setup()),
+        Action::SendSetupData(_) => {
+            let Setup::Run(data) = &memory.setup else { return None };
+            to_runner(run, runner, Request::put_setup_data(data.clone()))
+        }
+        // What has waited while the run came to its end is not let go any more.
+        Action::ResumeRunner(_) if memory.ending.is_some() => None,
+        Action::ResumeRunner(_) => to_runner(run, runner, Request::resume()),
+        Action::StopRunner(_) => to_runner(run, runner, Request::stop()),
+        Action::RunTeardown(_) => to_runner(run, runner, Request::run_teardown()),
+        _ => None,
+    }
+}
+
+/// Jobs that have waited while the run came to its end are not made any more.
+fn may_create_job(run: &TestRun, memory: &RunMemory) -> bool {
+    memory.block == Block::New && memory.ending.is_none() && script::locate(&run.spec.script).is_some()
+}
+
 /// The stage that the run would end in.
 #[must_use]
 pub fn end_stage(facts: &Facts<'_>) -> Stage {
@@ -79,11 +111,10 @@ pub fn end_stage(facts: &Facts<'_>) -> Stage {
     if failed { Stage::Error } else { Stage::Finished }
 }
 
-fn to_runner(facts: &Facts<'_>, n: u32, request: Request) -> Option<Call> {
-    let runner: Runner<'_> = facts.runner(n)?;
+fn to_runner(run: &TestRun, runner: Runner<'_>, request: Request) -> Option<Call> {
     let (pod, ip) = runner.address()?;
     let target = RunnerTarget {
-        namespace: facts.run.metadata.namespace.clone(),
+        namespace: run.metadata.namespace.clone(),
         pod: pod.name().to_owned(),
         ip: ip.to_owned(),
     };

@@ -213,15 +213,8 @@ fn pair<'a>(memory: &'a RunMemory, pods: &[&'a RunnerPod]) -> Vec<Runner<'a>> {
     let mut pods = pods.iter().copied().peekable();
     let mut runners = Vec::with_capacity(memory.runners.len());
     for (&number, memory) in &memory.runners {
-        let mut found: Option<&RunnerPod> = None;
-        while let Some(pod) = pods.next_if(|pod| pod.runner <= number) {
-            let is_its_own = pod.runner == number && memory.owns(pod);
-            // A pod that was replaced and still lingers says nothing about its successor.
-            if is_its_own && found.is_none_or(|other| matches!(other.life, Life::Failed(_))) {
-                found = Some(pod);
-            }
-        }
-        runners.push(Runner { number, pod: found, memory });
+        let own = std::iter::from_fn(|| pods.next_if(|pod| pod.runner <= number));
+        runners.push(Runner::new(number, memory, own));
     }
     runners
 }
@@ -237,6 +230,19 @@ impl RunnerMemory {
 }
 
 impl<'a> Runner<'a> {
+    /// A runner with its pod, if that is among `pods`.
+    #[must_use]
+    pub fn new(number: u32, memory: &'a RunnerMemory, pods: impl Iterator<Item = &'a RunnerPod>) -> Self {
+        let mut found: Option<&RunnerPod> = None;
+        for pod in pods.filter(|pod| pod.runner == number && memory.owns(pod)) {
+            // A pod that was replaced and still lingers says nothing about its successor.
+            if found.is_none_or(|other| matches!(other.life, Life::Failed(_))) {
+                found = Some(pod);
+            }
+        }
+        Self { number, pod: found, memory }
+    }
+
     /// The pod and its address, while k6 runs in it.
     #[must_use]
     pub fn address(&self) -> Option<(&'a RunnerPod, &'a str)> {

@@ -214,7 +214,7 @@ impl RunMemory {
         self.runners.get_mut(&n)
     }
 
-    /// An action has been handed out.
+    /// An action has been decided on, and waits for a worker.
     pub fn dispatched(&mut self, now: Duration, action: Action) {
         match action {
             Action::AskRunner(n) => {
@@ -224,12 +224,16 @@ impl RunMemory {
             }
             Action::CheckState => self.state_asked = now,
             Action::RunTeardown(_) => self.teardown = Teardown::Running,
-            Action::TellCloud => self.telling_teardown = self.teardown.trouble().is_some(),
             _ => {}
         }
     }
 
-    /// An action was dispatched, and its call was never sent.
+    /// GCk6 is being told what there is to tell by now.
+    pub fn telling_cloud(&mut self) {
+        self.telling_teardown = self.teardown.trouble().is_some();
+    }
+
+    /// An action was decided on, and its call was never sent.
     pub fn withdrawn(&mut self, action: Action) {
         if let (Action::RunTeardown(_), Teardown::Running) = (action, &self.teardown) {
             self.teardown = Teardown::Due;

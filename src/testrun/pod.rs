@@ -108,6 +108,12 @@ impl RunnerPod {
         })
     }
 
+    /// Of which run and runner it says that it is.
+    #[must_use]
+    pub fn claim(&self) -> (ObjectKey, u32) {
+        (self.run.clone(), self.runner)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
