@@ -17,12 +17,13 @@
 //! - No token and no presigned URL reaches a log line, an Event, a condition or an error text.
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
-//! [`lesson`], [`queue`], [`store`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`],
+//! [`lesson`], [`queue`], [`store`], [`budget`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`],
 //! [`testrun::jobs`], [`passthrough`], [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`],
 //! [`metrics`]; the edges, [`cli`], [`config`], [`net`], [`logging`], with [`redact`] and [`excerpt`] for whatever leaves the
 //! process; and the other programs in here, [`fetch`] and [`check`].
 
 pub mod announce;
+pub mod budget;
 pub mod check;
 pub mod cli;
 pub mod cloud;

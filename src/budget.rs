@@ -1,0 +1,74 @@
+//! What the agent can hold at once, whatever others do: one table, whose sum stays below the memory limit of the Deployment.
+//!
+//! Owns the sum. A limit that has its own room stands there, where it is enforced; here it is multiplied by how often it can be
+//! reached at once. Leaves alone what happens at a limit. Invariant, checked by the compiler: all rows at their most, together,
+//! fit into [`MEMORY_LIMIT_BYTES`] with the default number of workers. Whoever writes something that holds what comes from
+//! outside adds a row.
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// `resources.limits.memory` of the shipped Deployment.
+pub const MEMORY_LIMIT_BYTES: usize = 32 * MIB;
+/// The number of workers that the sum is made for: the default of `--workers`. Each more costs what the rows say.
+pub const WORKERS: usize = 4;
+
+/// What an agent that does nothing holds: pages of the binary, TLS, touched stacks, connections.
+pub const BASE_BYTES: usize = 6 * MIB;
+/// What the store holds of all zones, test runs and pods, and what is remembered beside each.
+pub const STORE_BYTES_MAX: usize = 6 * MIB;
+/// What a watch holds of the object that it reads, as text and as values, and one more on its way to the loop.
+pub const WATCHED_OBJECT_BYTES_MAX: usize = MIB;
+/// The longest answer of the API server to a call on a single object.
+pub const KUBERNETES_REPLY_BYTES_MAX: usize = 1536 * KIB;
+
+/// Something that the agent holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// What it is.
+    pub what: &'static str,
+    /// How large one gets, in bytes.
+    pub bytes: usize,
+    /// How many there are at once.
+    pub count: usize,
+}
+
+const fn row(what: &'static str, bytes: usize, count: usize) -> Row {
+    Row { what, bytes, count }
+}
+
+/// All of it.
+#[rustfmt::skip]
+pub const TABLE: [Row; 5] = [
+    //   what                                              bytes                       at once
+    row("binary, stacks, TLS, connections",                BASE_BYTES,                 1),
+    row("zones, test runs and pods in the store",          STORE_BYTES_MAX,            1),
+    row("an object that a watch reads",                    WATCHED_OBJECT_BYTES_MAX,   3),
+    row("an answer of the API server",                     KUBERNETES_REPLY_BYTES_MAX, WORKERS),
+    row("an answer of GCk6",                               512 * KIB,                  WORKERS),
+];
+
+const fn sum(rows: &[Row]) -> usize {
+    let (mut at, mut sum) = (0, 0);
+    while at < rows.len() {
+        sum += rows[at].bytes * rows[at].count;
+        at += 1;
+    }
+    sum
+}
+
+/// All rows at their most.
+pub const SUM_BYTES: usize = sum(&TABLE);
+
+const _: () = assert!(SUM_BYTES < MEMORY_LIMIT_BYTES, "what the agent can hold does not fit into its limit");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_that_of_the_deployment() {
+        let deployment = include_str!("../manifests/base/deployment.yaml");
+        assert!(deployment.contains(&format!("memory: {}Mi", MEMORY_LIMIT_BYTES / MIB)));
+    }
+}
