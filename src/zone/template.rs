@@ -196,6 +196,8 @@ fn pod_settings(
         resources: filled(json!(spec.resources)),
         node_selector: spec.node_selector.clone(),
         service_account_name: spec.service_account_name.clone(),
+        // Neither k6 nor the download speaks to the API server, and the script is somebody else's code.
+        automount_service_account_token: "false".to_owned(),
         image_pull_secrets: spec.image_pull_secrets.clone(),
         tolerations: template.spec.tolerations.clone(),
         metadata: template.metadata.clone(),

@@ -146,11 +146,9 @@ fn init_container(
         "" => format!("k6-init-{position}"),
         name => name.to_owned(),
     };
-    let security_context = settings.container_security_context.clone().or_else(|| {
-        // The download needs no privilege, whether or not the user thought of taking them away.
-        let bare = || json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
-        (name == ARCHIVE_CONTAINER).then(bare)
-    });
+    let given = settings.container_security_context.as_ref();
+    let security_context =
+        if name == ARCHIVE_CONTAINER { Some(unprivileged(given)) } else { given.cloned() };
     Fields::default()
         .with("name", name)
         .with("image", &container.image)
@@ -166,6 +164,32 @@ fn init_container(
         .with("securityContext", security_context)
         .with("terminationMessagePolicy", LAST_WORDS)
         .build()
+}
+
+/// What of a container's `v1.SecurityContext` says who it runs as; all else in there gives rights, or takes them away from a process
+/// that the download does not run.
+const IDENTITY_FIELDS: [&str; 5] =
+    ["runAsUser", "runAsGroup", "runAsNonRoot", "readOnlyRootFilesystem", "seLinuxOptions"];
+/// Profiles that confine a process, unless they are of the type `Unconfined`.
+const PROFILE_FIELDS: [&str; 2] = ["seccompProfile", "appArmorProfile"];
+
+/// The security context of the archive download: k6 may need privileges that a zone's `podTemplate` gives it, the download needs none.
+/// It runs as the same user, so that it may go where k6 may go, and k6 can read what it has written.
+fn unprivileged(given: Option<&Value>) -> Value {
+    let mut context = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+    for field in IDENTITY_FIELDS {
+        if let Some(value) = given.and_then(|given| given.get(field)) {
+            context[field] = value.clone();
+        }
+    }
+    for field in PROFILE_FIELDS {
+        if let Some(profile) = given.and_then(|given| given.get(field))
+            && profile["type"] != "Unconfined"
+        {
+            context[field] = profile.clone();
+        }
+    }
+    context
 }
 
 fn joined(first: Option<&Value>, rest: &[Value]) -> Vec<Value> {

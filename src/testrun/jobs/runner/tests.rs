@@ -117,16 +117,40 @@ fn what_a_user_labels_cannot_hide_a_runner() {
 }
 
 #[test]
-fn without_a_context_of_the_user_the_download_gives_up_its_privileges() {
-    let context = |zone| {
+fn the_download_has_no_privilege_whatever_k6_has() {
+    #[track_caller]
+    fn check(given: &Value, kept: Value) {
+        let mut zone = zones::plain_zone();
+        zone.spec.pod_template = serde_json::from_value(json!({
+            "spec": { "containers": [{ "name": "k6", "securityContext": given }] }
+        }))
+        .unwrap();
         let job = job(&plz(&zone, &zones::plain_data()), 1).unwrap();
-        job["spec"]["template"]["spec"]["initContainers"][0]["securityContext"].clone()
-    };
-    assert_eq!(context(zones::plain_zone())["allowPrivilegeEscalation"], json!(false));
-    assert_eq!(
-        context(zones::full_zone()),
-        *zones::full_zone().spec.pod_template.spec.container_security_context().unwrap()
+        let pod = &job["spec"]["template"]["spec"];
+        let mut wanted = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+        wanted.as_object_mut().unwrap().extend(kept.as_object().unwrap().clone());
+        assert_eq!(pod["initContainers"][0]["securityContext"], wanted, "{given}");
+        if !given.is_null() {
+            assert_eq!(pod["containers"][0]["securityContext"], *given, "k6 has what it was given");
+        }
+    }
+    check(&json!(null), json!({}));
+    check(
+        &json!({ "privileged": true, "allowPrivilegeEscalation": true, "capabilities": { "add": ["SYS_ADMIN"] },
+            "procMount": "Unmasked", "seccompProfile": { "type": "Unconfined" }, "appArmorProfile": { "type": "Unconfined" } }),
+        json!({}),
     );
+    let confined = json!({ "runAsUser": 12345, "runAsGroup": 1, "runAsNonRoot": true, "readOnlyRootFilesystem": true,
+        "seccompProfile": { "type": "RuntimeDefault" } });
+    check(&confined, confined.clone());
+}
+
+#[test]
+fn no_container_of_a_zones_run_has_a_token_of_the_cluster() {
+    for zone in [zones::plain_zone(), zones::full_zone()] {
+        let job = job(&plz(&zone, &zones::plain_data()), 1).unwrap();
+        assert_eq!(job["spec"]["template"]["spec"]["automountServiceAccountToken"], json!(false));
+    }
 }
 
 #[test]
