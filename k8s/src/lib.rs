@@ -94,7 +94,7 @@ pub use http_date::{parse_http_date, parse_retry_after};
 pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference, format_time, parse_time};
 pub use pod::Pod;
 pub use request::{Attributes, Method, Request};
-pub use resource::{EVENTS, JOBS, LEASES, PODS, Resource, SECRETS};
+pub use resource::{ADMISSION_POLICY_BINDINGS, EVENTS, JOBS, LEASES, PODS, Resource, SECRETS};
 pub use status::{AccessReview, Error, Response, Retry, Status};
 pub use stop::Stop;
 pub use watch::{WatchEvent, WatchSpec};

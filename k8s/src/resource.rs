@@ -37,6 +37,10 @@ pub const LEASES: Resource = Resource::new("coordination.k8s.io", "v1", "leases"
 /// `apiextensions.k8s.io/v1` custom resource definitions; cluster-scoped.
 pub const CRDS: Resource = Resource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
 
+/// `admissionregistration.k8s.io/v1` bindings of validating admission policies; cluster-scoped.
+pub const ADMISSION_POLICY_BINDINGS: Resource =
+    Resource::new("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings");
+
 const ACCESS_REVIEWS: Resource = Resource::new("authorization.k8s.io", "v1", "selfsubjectaccessreviews");
 
 /// What to list, and which page of it.

@@ -59,6 +59,7 @@ pub enum Check {
     Fields,
     Namespace,
     Permission,
+    AdmissionPolicy,
     Operator,
     Lease,
     FetchImage,
@@ -87,10 +88,10 @@ const fn row(id: &'static str, group: &'static str, needs: Option<Check>, looks_
 impl Check {
     /// All of them, in the order of the report.
     #[rustfmt::skip]
-    pub const ALL: [Check; 21] = [
+    pub const ALL: [Check; 22] = [
         Check::Configuration, Check::Expiry, Check::Connection, Check::Credentials, Check::Version,
-        Check::KubernetesClock, Check::Definitions, Check::Fields, Check::Namespace, Check::Permission, Check::Operator,
-        Check::Lease, Check::FetchImage, Check::RunnerAccess, Check::CloudApi, Check::CloudIngest, Check::CloudClock, Check::Zones,
+        Check::KubernetesClock, Check::Definitions, Check::Fields, Check::Namespace, Check::Permission, Check::AdmissionPolicy,
+        Check::Operator, Check::Lease, Check::FetchImage, Check::RunnerAccess, Check::CloudApi, Check::CloudIngest, Check::CloudClock, Check::Zones,
         Check::ZoneSpec, Check::ZoneSecret, Check::ZoneToken,
     ];
 
@@ -109,6 +110,7 @@ impl Check {
             Fields          => row("crds.fields",              "Custom resources",  Some(Definitions),   "whether a test run as the agent writes it is taken whole, by a create that is a dry run"),
             Namespace       => row("namespaces.exist",         "Namespaces",        Some(Definitions),   "whether each namespace of `--namespace` exists, by the same dry run"),
             Permission      => row("permissions",              "Permissions",       Some(Credentials),   "every right that the agent uses, in each place where it does"),
+            AdmissionPolicy => row("admission.policy",         "Permissions",       Some(Credentials),   "whether tenants are kept from making test runs that look like those of GCk6"),
             Operator        => row("k6-operator",              "One active agent",  Some(Credentials),   "whether a live k6-operator works on the same namespaces"),
             Lease           => row("lease",                    "One active agent",  Some(Credentials),   "the Lease of `--lease`, and who holds it"),
             FetchImage      => row("image.fetch",              "Runners",           Some(Configuration), "the image of the runners' init container"),

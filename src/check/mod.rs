@@ -7,7 +7,7 @@
 //!                                                   all ─► findings ─► text or JSON ─► exit code
 //! ```
 //! Owns the order of the probes and what is printed. What is looked at is the table in [`finding`], what is asked is in
-//! `probe`, what the answers mean is in `kubernetes`, `cloud`, `zones`, `operator`, `clock` and `expiry`, which do no
+//! `probe`, what the answers mean is in `kubernetes`, `cloud`, `zones`, `operator`, `policy`, `clock` and `expiry`, which do no
 //! I/O. Leaves alone everything there is: nothing is written, registered or started.
 //!
 //! Invariants: it ends within [`TIME_LIMIT`] of the start of the probes, whatever answers; no token, password or presigned
@@ -21,6 +21,7 @@ mod expiry;
 pub mod finding;
 mod kubernetes;
 mod operator;
+mod policy;
 mod probe;
 pub mod render;
 pub mod rights;
@@ -113,6 +114,7 @@ fn inside(probes: &Arc<Probes>, cloud: &Arc<HttpClient>, findings: &[Finding]) -
     // The longest first.
     tasks.insert(0, one(probes, Check::Operator, Probes::operator));
     tasks.push(one(probes, Check::Lease, Probes::election));
+    tasks.push(one(probes, Check::AdmissionPolicy, Probes::admission_policy));
     if probes.client.config().is_in_cluster() && probes.config.fetch_image.is_none() {
         tasks.push(one(probes, Check::FetchImage, Probes::own_image));
     }

@@ -11,12 +11,12 @@ mod zones;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use k8s::{Client, LEASES};
+use k8s::{ADMISSION_POLICY_BINDINGS, Client, LEASES};
 
 use super::finding::{Check, Finding};
 use super::rights::{Named, Place, RIGHTS, Right, When};
 use super::side::Task;
-use super::{kubernetes, operator, sample};
+use super::{kubernetes, operator, policy, sample};
 use crate::config::RunConfig;
 use crate::event::ObjectKey;
 use crate::lease::operator::NAME;
@@ -59,6 +59,7 @@ impl Probes {
         let in_cluster = self.client.config().is_in_cluster();
         let wanted = |right: &&Right| match right.when {
             When::Always => true,
+            When::ClusterWide => self.is_cluster_wide(),
             When::ProxyAccess => self.config.runner_access.is_proxied(in_cluster),
             // Without a name for its own namespace another check says so.
             When::OwnImage => {
@@ -79,11 +80,13 @@ impl Probes {
         let elected = [self.lease.as_ref().map(|lease| lease.namespace.clone())];
         let scopes = match right.place {
             Place::Watched => self.scopes.as_slice(),
+            Place::Cluster => &[None],
             Place::Own => own.as_slice(),
             Place::Lease => elected.as_slice(),
         };
         let name = match right.named {
             Named::Any => "",
+            Named::Policy => policy::NAME,
             Named::Operator => NAME,
             Named::Lease => self.lease.as_ref().map_or("", |lease| &lease.name),
         };
@@ -110,6 +113,19 @@ impl Probes {
             }
         }
         right.judge(scopes, name, &missing)
+    }
+
+    /// Whether it works in all namespaces, as far as it was told.
+    fn is_cluster_wide(&self) -> bool {
+        self.scopes.contains(&None)
+    }
+
+    /// The binding of the admission policy for test runs.
+    pub(super) fn admission_policy(&self) -> Vec<Finding> {
+        if !self.is_cluster_wide() {
+            return vec![policy::out_of_reach()];
+        }
+        vec![policy::judge(self.client.call(&ADMISSION_POLICY_BINDINGS.get(None, policy::NAME)))]
     }
 
     /// What becomes of a test run, in each namespace by name, or in the agent's own.

@@ -3,7 +3,7 @@
 //! Owns which verb is used on what, where, and when. Leaves alone the asking. Invariant: a right that is not in the table is
 //! not in the shipped rules, and the other way round; a test compares them.
 
-use k8s::{Attributes, EVENTS, JOBS, LEASES, PODS, Resource, SECRETS};
+use k8s::{ADMISSION_POLICY_BINDINGS, Attributes, EVENTS, JOBS, LEASES, PODS, Resource, SECRETS};
 
 use super::finding::{Check, Finding};
 use crate::{testrun, zone};
@@ -13,6 +13,8 @@ use crate::{testrun, zone};
 pub enum Place {
     /// In every namespace that is worked in.
     Watched,
+    /// In no namespace: it is about an object of the cluster.
+    Cluster,
     /// In the agent's own namespace.
     Own,
     /// Where the Lease of the election is; in the cluster that is the agent's own namespace too.
@@ -24,6 +26,8 @@ pub enum Place {
 pub enum When {
     /// Always.
     Always,
+    /// Where the agent works in all namespaces.
+    ClusterWide,
     /// Where runners are reached through the API server.
     ProxyAccess,
     /// Where the agent's own pod tells the image of the init container.
@@ -37,6 +41,8 @@ pub enum When {
 pub enum Named {
     /// It is about all of them.
     Any,
+    /// The admission policy for test runs.
+    Policy,
     /// The Lease of k6-operator.
     Operator,
     /// The Lease of the election.
@@ -79,12 +85,17 @@ const SILENT: Without = Without::Lacks("there will be no Kubernetes Events about
 const ZONES: Resource = zone::api::RESOURCE;
 const RUNS: Resource = testrun::api::RESOURCE;
 
+const POLICIES: Resource = ADMISSION_POLICY_BINDINGS;
+
 const BLIND: Without =
     Without::Lacks("a live k6-operator cannot be noticed, and both would start every test run");
 
+const UNSEEN: Without =
+    Without::Lacks("`check` cannot tell whether the admission policy for test runs is there");
+
 /// All of them.
 #[rustfmt::skip]
-pub const RIGHTS: [Right; 15] = [
+pub const RIGHTS: [Right; 16] = [
     //    resource  subresource   verbs                                            named            place           when               without
     right(ZONES,   "",           &["list", "watch", "patch"],                     Named::Any,      Place::Watched, When::Always,      Without::Fails),
     right(ZONES,   "status",     &["patch"],                                      Named::Any,      Place::Watched, When::Always,      Without::Fails),
@@ -98,6 +109,7 @@ pub const RIGHTS: [Right; 15] = [
     right(SECRETS, "",           &["get"],                                        Named::Any,      Place::Watched, When::Always,      Without::Fails),
     right(EVENTS,  "",           &["create"],                                     Named::Any,      Place::Watched, When::Always,      SILENT),
     right(LEASES,  "",           &["list"],                                       Named::Operator, Place::Watched, When::Always,      BLIND),
+    right(POLICIES, "",          &["get"],                                        Named::Policy,   Place::Cluster, When::ClusterWide, UNSEEN),
     right(PODS,    "",           &["get"],                                        Named::Any,      Place::Own,     When::OwnImage,    Without::Fails),
     right(LEASES,  "",           &["create"],                                     Named::Any,      Place::Lease,   When::Elects,      Without::Fails),
     right(LEASES,  "",           &["get", "patch"],                               Named::Lease,    Place::Lease,   When::Elects,      Without::Fails),
@@ -146,7 +158,7 @@ impl Right {
                 "kubectl apply -k manifests/rbac or manifests/namespaced, or helm upgrade; \
                  a Lease of another name takes a Role like plz-agent-self in manifests/rbac/rbac.yaml"
             }
-            (_, Place::Watched) if scopes.contains(&None) => {
+            (_, Place::Watched | Place::Cluster) if scopes.contains(&None) => {
                 "kubectl apply -k manifests/rbac, or helm upgrade; \
                  with rights in some namespaces only, name those with --namespace"
             }
@@ -169,7 +181,10 @@ impl Right {
             subject.push('/');
             subject.push_str(name);
         }
-        let place = place_words(scopes);
+        let place = match self.place {
+            Place::Cluster => "in the cluster".to_owned(),
+            _ => place_words(scopes),
+        };
         if missing.is_empty() {
             return Finding::ok(Check::Permission, &format!("{} {subject} {place}", self.verbs.join(", ")))
                 .about(&subject);

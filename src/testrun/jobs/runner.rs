@@ -147,8 +147,7 @@ fn init_container(
         name => name.to_owned(),
     };
     let given = settings.container_security_context.as_ref();
-    let security_context =
-        if name == ARCHIVE_CONTAINER { Some(unprivileged(given)) } else { given.cloned() };
+    let security_context = if name == ARCHIVE_CONTAINER { Some(unprivileged(given)) } else { given.cloned() };
     Fields::default()
         .with("name", name)
         .with("image", &container.image)

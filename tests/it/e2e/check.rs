@@ -119,6 +119,33 @@ fn where_all_is_well_nothing_fails_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_cluster_whose_tenants_may_make_test_runs_of_gck6_is_warned_of() {
+    let place = Place::new(Scheme::Http, &[]);
+    let report = checked(&place, &[], &[]);
+    assert_eq!((report.code, report.ids("warning")), (Some(0), vec![]), "{}", report.printed);
+    place.sim.with(|world, now| {
+        let key = sim::api::Key::new(Kind::ValidatingAdmissionPolicyBinding, "", "plz-agent-test-runs");
+        world.api.delete(now, &key, &sim::api::DeleteOptions::default()).unwrap();
+    });
+    let report = checked(&place, &[], &[]);
+    assert_eq!(
+        (report.code, report.ids("warning")),
+        (Some(0), vec!["admission.policy"]),
+        "{}",
+        report.printed
+    );
+    told(&report, "admission.policy", "kubectl apply -k manifests/tenants");
+    revoke(&place, "validatingadmissionpolicybindings", "get");
+    let report = checked(&place, &[], &[]);
+    assert_eq!(
+        (report.code, report.ids("skipped")),
+        (Some(0), vec!["admission.policy"]),
+        "{}",
+        report.printed
+    );
+}
+
+#[test]
 fn the_report_for_people_goes_to_stdout_and_a_summary_to_the_termination_log() {
     let place = Place::new(Scheme::Http, &[]);
     let words = place.scratch.file("words");

@@ -77,6 +77,7 @@ impl Place {
             world.api.rules = Some(rules());
             let namespace = json!({"metadata": {"name": NAMESPACE}});
             world.api.create(now, Kind::Namespace, "", namespace).unwrap();
+            world.bind_policy(now);
             world.apply_zone(now, NAMESPACE, ZONE);
         });
         let scratch = Scratch::new().unwrap();

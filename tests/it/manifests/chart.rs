@@ -32,6 +32,8 @@ fn what_the_chart_brings_along_is_what_the_manifests_have() {
         ("manifests/crds/privateloadzones.yaml", "privateloadzones.yaml"),
         ("manifests/crds/testruns.yaml", "testruns.yaml"),
         ("manifests/rbac/rbac.yaml", "rbac.yaml"),
+        ("manifests/tenants/roles.yaml", "roles.yaml"),
+        ("manifests/tenants/policy.yaml", "policy.yaml"),
         ("manifests/outside/proxy.yaml", "proxy.yaml"),
         ("manifests/monitoring/alerts.yaml", "alerts.yaml"),
         ("manifests/monitoring/dashboard.json", "dashboard.json"),

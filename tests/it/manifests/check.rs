@@ -22,9 +22,10 @@ fn asked(is_meant: impl Fn(&Right) -> bool) -> BTreeSet<String> {
 
 #[test]
 fn what_is_asked_for_is_what_is_granted() {
-    let watched = asked(|right| right.place == Place::Watched && right.when != When::ProxyAccess);
+    let is_watched = |right: &Right| matches!(right.place, Place::Watched | Place::Cluster);
+    let watched = asked(|right| is_watched(right) && right.when != When::ProxyAccess);
     assert_eq!(watched, rights(&object(RBAC, "ClusterRole", "plz-agent")));
-    assert_eq!(asked(|right| right.place != Place::Watched), rights(&object(RBAC, "Role", "plz-agent-self")));
+    assert_eq!(asked(|right| !is_watched(right)), rights(&object(RBAC, "Role", "plz-agent-self")));
     let proxy = asked(|right| right.when == When::ProxyAccess);
     assert_eq!(proxy, rights(&object(PROXY, "ClusterRole", "plz-agent-proxy")));
 }

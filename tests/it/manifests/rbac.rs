@@ -49,6 +49,7 @@ fn the_agent_may_do_what_it_does_and_no_more() {
             "/secrets get",
             "/events create",
             "coordination.k8s.io/leases list",
+            "admissionregistration.k8s.io/validatingadmissionpolicybindings get",
         ],
     );
     check(
@@ -89,9 +90,12 @@ fn the_table_in_the_file_is_the_rules() {
     let mut table = BTreeSet::new();
     let mut resource = String::new();
     for row in rows.skip_while(|row| !row.starts_with("---")).skip(1) {
-        let (what, verbs) = (row[..34].trim(), row.get(34..61).unwrap_or_default());
-        if !what.is_empty() {
-            resource = what.replace(' ', "/");
+        let (what, verbs) = (row.get(..34).unwrap_or(row).trim(), row.get(34..61).unwrap_or_default());
+        // A group whose name leaves no room for the resource has a row of its own.
+        match (what, resource.ends_with(".io")) {
+            ("", _) => {}
+            (what, true) => resource = format!("{resource}/{what}"),
+            (what, false) => resource = what.replace(' ', "/"),
         }
         // A Role's row says its namespace, the core group has no name.
         let right = resource.split(',').next().expect("split has a first part");

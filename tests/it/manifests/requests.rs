@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 use super::{object, read};
 
 /// The resources by the names that the source has for them.
-const RESOURCES: [(&str, Resource); 8] = [
+const RESOURCES: [(&str, Resource); 9] = [
     ("PODS", k8s::PODS),
     ("SECRETS", k8s::SECRETS),
     ("EVENTS", k8s::EVENTS),
     ("JOBS", k8s::JOBS),
     ("LEASES", k8s::resource::LEASES),
+    ("ADMISSION_POLICY_BINDINGS", k8s::ADMISSION_POLICY_BINDINGS),
     ("CRDS", k8s::resource::CRDS),
     ("zone RESOURCE", plz_agent::zone::api::RESOURCE),
     ("testrun RESOURCE", plz_agent::testrun::api::RESOURCE),

@@ -143,6 +143,14 @@ impl World {
         self.tick(now);
     }
 
+    /// Binds the admission policy for test runs, as its manifest does. What a policy refuses is not modelled.
+    pub fn bind_policy(&mut self, now: Duration) {
+        let name = "plz-agent-test-runs";
+        let object =
+            json!({"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}});
+        self.api.create(now, Kind::ValidatingAdmissionPolicyBinding, "", object).expect("the binding is new");
+    }
+
     /// Queues a test run at GCk6 with an archive in the bucket, signed now; returns its id.
     pub fn queue_run(&mut self, now: Duration, zone: &str, instances: u64) -> u64 {
         self.queue_run_with(now, zone, instances, json!({}))

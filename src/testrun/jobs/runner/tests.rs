@@ -119,7 +119,7 @@ fn what_a_user_labels_cannot_hide_a_runner() {
 #[test]
 fn the_download_has_no_privilege_whatever_k6_has() {
     #[track_caller]
-    fn check(given: &Value, kept: Value) {
+    fn check(given: &Value, kept: &Value) {
         let mut zone = zones::plain_zone();
         zone.spec.pod_template = serde_json::from_value(json!({
             "spec": { "containers": [{ "name": "k6", "securityContext": given }] }
@@ -134,15 +134,15 @@ fn the_download_has_no_privilege_whatever_k6_has() {
             assert_eq!(pod["containers"][0]["securityContext"], *given, "k6 has what it was given");
         }
     }
-    check(&json!(null), json!({}));
+    check(&json!(null), &json!({}));
     check(
         &json!({ "privileged": true, "allowPrivilegeEscalation": true, "capabilities": { "add": ["SYS_ADMIN"] },
             "procMount": "Unmasked", "seccompProfile": { "type": "Unconfined" }, "appArmorProfile": { "type": "Unconfined" } }),
-        json!({}),
+        &json!({}),
     );
     let confined = json!({ "runAsUser": 12345, "runAsGroup": 1, "runAsNonRoot": true, "readOnlyRootFilesystem": true,
         "seccompProfile": { "type": "RuntimeDefault" } });
-    check(&confined, confined.clone());
+    check(&confined, &confined);
 }
 
 #[test]

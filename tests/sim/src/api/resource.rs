@@ -18,6 +18,7 @@ pub enum Kind {
     TestRun,
     Lease,
     CustomResourceDefinition,
+    ValidatingAdmissionPolicyBinding,
     SelfSubjectAccessReview,
 }
 
@@ -65,7 +66,7 @@ use Tracking::{Generation, Plain, Status};
 
 /// All kinds, in the order of [`Kind`].
 #[rustfmt::skip]
-pub const RESOURCES: [Resource; 13] = [
+pub const RESOURCES: [Resource; 14] = [
     //  kind                            group                  version     kind               plural              scope       tracking
     row(Kind::Namespace,                "",                    "v1",       "Namespace",       "namespaces",       Cluster,    Status),
     row(Kind::Pod,                      "",                    "v1",       "Pod",             "pods",             Namespaced, Status),
@@ -79,6 +80,7 @@ pub const RESOURCES: [Resource; 13] = [
     row(Kind::TestRun,                  "k6.io",               "v1alpha1", "TestRun",         "testruns",         Namespaced, Generation),
     row(Kind::Lease,                    "coordination.k8s.io", "v1",       "Lease",           "leases",           Namespaced, Plain),
     row(Kind::CustomResourceDefinition, "apiextensions.k8s.io", "v1",      "CustomResourceDefinition", "customresourcedefinitions", Cluster, Generation),
+    row(Kind::ValidatingAdmissionPolicyBinding, "admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", Cluster, Generation),
     row(Kind::SelfSubjectAccessReview,  "authorization.k8s.io", "v1",      "SelfSubjectAccessReview",  "selfsubjectaccessreviews",  Cluster, Plain),
 ];
 

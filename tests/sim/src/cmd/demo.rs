@@ -132,6 +132,7 @@ fn world(rules: &[Rule]) -> std::io::Result<Loopback> {
             let namespace = json!({"metadata": {"name": name}});
             world.api.create(now, Kind::Namespace, "", namespace).expect("the namespace is new");
         }
+        world.bind_policy(now);
     });
     Ok(sim)
 }
