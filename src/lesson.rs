@@ -79,6 +79,12 @@ pub fn owned_by(body: &[u8], owner: &str) -> Option<String> {
     metadata(body).filter(|metadata| metadata.is_owned_by(owner)).map(|metadata| metadata.uid)
 }
 
+/// Whether the object in an answer is on its way out.
+#[must_use]
+pub fn is_deleting(body: &[u8]) -> bool {
+    metadata(body).is_some_and(|metadata| metadata.is_deleting())
+}
+
 /// The uid of the object in an answer.
 #[must_use]
 pub fn uid(body: &[u8]) -> String {

@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+/// The finalizer of the garbage collector (`metav1.FinalizerDeleteDependents`).
+const FOREGROUND: &str = "foregroundDeletion";
+
 /// `metav1.ObjectMeta`. Text that is absent is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +79,12 @@ impl ObjectMeta {
     #[must_use]
     pub fn is_deleting(&self) -> bool {
         self.deletion_timestamp.is_some()
+    }
+
+    /// Whether the garbage collector deletes what the object owns while the object is still there.
+    #[must_use]
+    pub fn is_deleting_in_foreground(&self) -> bool {
+        self.is_deleting() && self.finalizers.iter().any(|finalizer| finalizer == FOREGROUND)
     }
 
     /// Whether an owner reference bears this uid.

@@ -159,6 +159,7 @@ impl Core {
                 self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
             }
         }
+        memory.settle_teardown(run);
         for pod in self.store.pods(key) {
             if let Some(runner) = memory.runners.get_mut(&pod.runner) {
                 runner.pod_seen = true;

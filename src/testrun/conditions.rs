@@ -127,6 +127,10 @@ fn teardown_done(facts: &Facts<'_>) -> Claim {
         Teardown::Done => {
             Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once")
         }
+        Teardown::Past => {
+            let message = "teardown() was run once, before the agent was restarted";
+            Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", message)
+        }
         Teardown::Failed(message) => Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownFailed", message),
         lost @ (Teardown::Lost | Teardown::Unclear) => {
             let message = lost.trouble().unwrap_or_default();

@@ -70,6 +70,11 @@ impl Decision {
                 Job::Unclear => Some(Action::InspectJob(runner.number)),
                 _ => None,
             }),
+            Write::InspectJobs => {
+                self.each(facts, |runner| {
+                    runner.job_is_unseen().then_some(Action::InspectJob(runner.number))
+                });
+            }
             Write::AskRunners => {
                 for runner in
                     facts.runners().filter(|runner| !runner.is_ready() && runner.address().is_some())

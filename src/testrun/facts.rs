@@ -108,6 +108,9 @@ impl<'a> Facts<'a> {
             }
             Fact::RunnersPaused => self.runners().any(|runner| runner.is_to_resume()),
             Fact::RunnersRunning => self.runners().any(|runner| !runner.has_ended()),
+            Fact::JobsUnseen => {
+                memory.teardown == Teardown::Unclear && self.within(STOP_PATIENCE) && self.jobs_unseen()
+            }
             Fact::TeardownUnclear => {
                 memory.teardown == Teardown::Unclear
                     && self.within(STOP_PATIENCE)
@@ -121,6 +124,7 @@ impl<'a> Facts<'a> {
                 Teardown::NotOurs
                 | Teardown::Unclear
                 | Teardown::Lost
+                | Teardown::Past
                 | Teardown::Done
                 | Teardown::Failed(_) => false,
             },
@@ -191,8 +195,15 @@ impl<'a> Facts<'a> {
     /// Whether GCk6 has to hear that teardown failed.
     #[must_use]
     pub fn teardown_failure_untold(&self) -> bool {
-        let over = self.memory.block == Block::Stopped && !self.holds(Fact::TeardownUnclear);
-        over && !self.memory.teardown_told && self.memory.teardown.trouble().is_some()
+        let memory = self.memory;
+        let over = memory.block == Block::Stopped && !self.holds(Fact::TeardownUnclear);
+        let settled = !(memory.teardown.is_in_doubt() && self.jobs_unseen());
+        over && settled && !memory.teardown_told && memory.teardown.trouble().is_some()
+    }
+
+    /// Whether there is a Job of which nothing is known.
+    fn jobs_unseen(&self) -> bool {
+        self.runners().any(|runner| runner.job_is_unseen())
     }
 
     /// Whether the test, or a part of it, has been started. Then setup is over, whoever has run it.
@@ -288,9 +299,15 @@ impl<'a> Runner<'a> {
         self.address().is_some() && !self.has_ended() && !self.memory.stopped
     }
 
+    /// Whether nothing is known of its Job.
+    #[must_use]
+    pub fn job_is_unseen(&self) -> bool {
+        matches!(self.memory.job, Job::Unknown | Job::Unclear)
+    }
+
     /// Whether its Job may still exist, and would be ours to delete.
     #[must_use]
     pub fn job_is_left(&self) -> bool {
-        !matches!(self.memory.job, Job::Deleted | Job::Foreign | Job::Refused(_))
+        !matches!(self.memory.job, Job::Deleted | Job::Gone | Job::Foreign | Job::Refused(_))
     }
 }

@@ -12,7 +12,7 @@ use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud;
 use crate::event::{Action, Reply, RunStatusWrite};
-use crate::lesson::{Lesson, announced, owned_by, text, uid};
+use crate::lesson::{Lesson, announced, is_deleting, owned_by, text, uid};
 use crate::runner;
 
 /// Learns from the report of an action on this run.
@@ -42,6 +42,7 @@ fn from_kubernetes(
         }),
         (Action::InspectJob(n), reply) => job(memory, n, |job| match reply {
             Ok(body) => match owned_by(&body, &owner) {
+                Some(_) if over && is_deleting(&body) => learnt(job, Job::Gone),
                 Some(uid) => learnt(job, Job::Ours(uid)),
                 None => {
                     *job = Job::Foreign;
@@ -52,7 +53,7 @@ fn from_kubernetes(
                 }
             },
             // Before the start it has to be made again; at the end there is nothing to delete.
-            Err(error) if error.is_not_found() => learnt(job, if over { Job::Deleted } else { Job::Unknown }),
+            Err(error) if error.is_not_found() => learnt(job, if over { Job::Gone } else { Job::Unknown }),
             Err(error) => again(&error),
         }),
         (Action::DeleteJob(n), reply) => job(memory, n, |job| match reply {

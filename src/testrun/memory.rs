@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::api::TestRun;
-use super::ending::Ending;
+use super::ending::{Cause, Ending};
 use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud::RunStatus;
@@ -120,8 +120,10 @@ pub enum Job {
     Foreign,
     /// The API server refuses it, for good.
     Refused(String),
-    /// It is deleted.
+    /// This process has deleted it.
     Deleted,
+    /// It was gone or on its way out already when this process first looked, at the run's end.
+    Gone,
 }
 
 /// How far setup is.
@@ -148,8 +150,10 @@ pub enum Teardown {
     /// An earlier process has recorded that it runs it, together with why the run ends. It did not come to that if a
     /// runner has not been stopped; the runners have to be asked.
     Unclear,
-    /// An earlier process was killed while it ran, or just before.
+    /// An earlier process was killed while it ran, or just before, or after.
     Lost,
+    /// An earlier process has got past it: Jobs are deleted only then, and one of them was found gone.
+    Past,
     /// This process has recorded that it runs it now.
     Due,
     /// It is being run. It is never run again, on whatever runner.
@@ -171,8 +175,14 @@ impl Teardown {
         match self {
             Self::Failed(message) => Some(message),
             Self::Lost | Self::Unclear => Some(TEARDOWN_LOST),
-            Self::NotOurs | Self::Due | Self::Running | Self::Done => None,
+            Self::NotOurs | Self::Past | Self::Due | Self::Running | Self::Done => None,
         }
+    }
+
+    /// Whether an earlier process has begun it, and nothing says how far it got.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Lost | Self::Unclear)
     }
 }
 
@@ -240,6 +250,20 @@ impl RunMemory {
         }
     }
 
+    /// Reads off the Jobs whether an earlier process has got past teardown. They prove nothing where somebody else deletes
+    /// them: the garbage collector in a deletion in the foreground, or whoever has taken a runner away.
+    pub fn settle_teardown(&mut self, run: &TestRun) {
+        if !self.teardown.is_in_doubt() || run.metadata.is_deleting_in_foreground() {
+            return;
+        }
+        let mut jobs = self.runners.values().map(|runner| runner.job == Job::Gone);
+        let one_was_taken =
+            self.ending.as_ref().is_some_and(|ending| matches!(ending.cause, Cause::RunnerFailed));
+        if if one_was_taken { jobs.all(|gone| gone) } else { jobs.any(|gone| gone) } {
+            self.teardown = Teardown::Past;
+        }
+    }
+
     /// That the test has started, in words.
     #[must_use]
     pub fn all_started(&self) -> String {
@@ -261,5 +285,43 @@ impl RunMemory {
             self.ending = Some(ending);
             self.ending_since = now;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is made of a teardown that an earlier process has begun, from what was found of the Jobs.
+    #[track_caller]
+    fn check(jobs: &[Job], cause: Option<Cause>, finalizers: &[&str], expected: &Teardown) {
+        let mut run = TestRun::default();
+        run.metadata.finalizers = finalizers.iter().map(|&text| text.to_owned()).collect();
+        run.metadata.deletion_timestamp = (!finalizers.is_empty()).then(|| "2026-01-01T00:00:00Z".to_owned());
+        let count = u32::try_from(jobs.len()).unwrap();
+        let mut memory = RunMemory::new(&run, count, Block::Stopped, Duration::ZERO);
+        memory.ending = cause.map(|cause| Ending { cause, message: String::new() });
+        memory.teardown = Teardown::Lost;
+        for (runner, job) in memory.runners.values_mut().zip(jobs) {
+            runner.job = job.clone();
+        }
+        memory.settle_teardown(&run);
+        assert_eq!(memory.teardown, *expected, "{jobs:?} {cause:?} {finalizers:?}");
+    }
+
+    #[test]
+    fn a_job_that_is_gone_proves_that_teardown_is_over() {
+        let ours = || Job::Ours("u".to_owned());
+        check(&[ours(), Job::Unknown], None, &[], &Teardown::Lost);
+        check(&[ours(), Job::Gone], None, &[], &Teardown::Past);
+        check(&[ours(), Job::Gone], Some(Cause::AbortedByUser), &[], &Teardown::Past);
+        // This process has deleted it, in doubt.
+        check(&[ours(), Job::Deleted], None, &[], &Teardown::Lost);
+        // The one may be what has failed.
+        check(&[ours(), Job::Gone], Some(Cause::RunnerFailed), &[], &Teardown::Lost);
+        check(&[Job::Gone, Job::Gone], Some(Cause::RunnerFailed), &[], &Teardown::Past);
+        // The garbage collector does not wait for teardown.
+        check(&[Job::Gone], Some(Cause::TestRunDeleted), &["foregroundDeletion"], &Teardown::Lost);
+        check(&[Job::Gone], Some(Cause::TestRunDeleted), &["other"], &Teardown::Past);
     }
 }

@@ -54,6 +54,8 @@ pub enum Fact {
     RunnersPaused,
     /// Some runners have not ended.
     RunnersRunning,
+    /// An earlier process may have run teardown, and the Jobs, which are deleted only after it, have not been looked at.
+    JobsUnseen,
     /// An earlier process may have run teardown, and runners that could tell have not been asked.
     TeardownUnclear,
     /// The test has started, all runners have ended, teardown is not over.
@@ -75,6 +77,7 @@ pub enum Fact {
 #[expect(missing_docs, reason = "each is named after the action that it starts")]
 pub enum Write {
     CreateJobs,
+    InspectJobs,
     AskRunners,
     SayTrouble,
     RunSetup,
@@ -150,6 +153,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),
         ] },
         Block::Stopped => const { &[
+            row(F::JobsUnseen,     &[W::InspectJobs, W::TellCloud],                 Stay),
             row(F::TeardownUnclear, &[W::AskRunners, W::TellCloud],                 Stay),
             row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
             row(F::TeardownDue,    &[W::RunTeardown, W::TellCloud],                 Stay),

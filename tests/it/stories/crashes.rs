@@ -1,6 +1,7 @@
 //! The agent is killed at every moment of a run, and started again with an empty memory.
 
 use super::*;
+use sim::api::call::Fault;
 use sim::k6::{Manners, Script};
 
 /// How a run goes whose agent is killed `at` after it was queued.
@@ -27,6 +28,123 @@ fn killed_at_any_moment_of_a_run() {
         let put = story.drive.world.k6s.all("plz-test").flat_map(|(_, runner)| &runner.data_puts);
         assert!(put.into_iter().all(|(_, data)| *data == Some(json!(1))), "step {step}");
     }
+}
+
+/// What the condition `TeardownExecuted` said when the run was recorded as over: status and reason.
+fn teardown_recorded(drive: &Drive, id: u64) -> (Value, Value) {
+    let name = format!("plz-test-{id}");
+    let ends: Vec<_> = drive
+        .world
+        .api
+        .changes_since(0)
+        .filter(|change| change.key.kind == Kind::TestRun && change.key.name == name)
+        .filter(|change| matches!(change.object["status"]["stage"].as_str(), Some("finished" | "error")))
+        .map(|change| condition(&change.object, "TeardownExecuted"))
+        .collect();
+    let last = ends.last().expect("the end was recorded");
+    (last["status"].clone(), last["reason"].clone())
+}
+
+/// A run of three whose pods take their time to go; `end` brings it to its end.
+fn until_a_job_is_deleted(end: impl FnOnce(&mut Story, u64)) -> (Story, u64) {
+    let mut story = Story::new();
+    story.drive.world.kube.config.delays.gone = s(4);
+    story.plan("*", PodPlan::script(Script { duration: s(20), ..Script::default() }));
+    let id = story.run(3);
+    story.stage(id, "started", s(5));
+    end(&mut story, id);
+    let jobs = |drive: &Drive| drive.world.api.objects(Kind::Job, NAMESPACE).count();
+    story.until(s(30), "a Job is deleted", |drive| jobs(drive) < 3);
+    (story, id)
+}
+
+pub(super) fn killed_after_teardown() -> Story {
+    let mut last = None;
+    for step in 0..45u64 {
+        let (mut story, id) = until_a_job_is_deleted(|_, _| {});
+        story.drive.run_for(Duration::from_millis(step * 97));
+        story.kill();
+        // And once more, while the pods go.
+        story.drive.run_for(Duration::from_millis(400));
+        story.kill();
+        let run = story.over(id, s(60), 3);
+        assert_eq!(told(&run), (vec![], 0), "step {step}");
+        assert_eq!(
+            teardown_recorded(&story.drive, id),
+            (json!("True"), json!("TeardownExecuted")),
+            "step {step}"
+        );
+        last = Some(story);
+    }
+    last.unwrap()
+}
+
+#[test]
+fn a_jobs_end_proves_that_teardown_is_over() {
+    killed_after_teardown();
+}
+
+#[test]
+fn a_jobs_end_proves_that_teardown_is_over_when_the_agent_is_told_to_end() {
+    let (mut story, id) = until_a_job_is_deleted(|_, _| {});
+    story.killed = true;
+    story.drive.terminate(0);
+    story.drive.run_for(s(2));
+    story.drive.join(settings(8));
+    let run = story.over(id, s(60), 3);
+    assert_eq!(told(&run), (vec![], 0));
+}
+
+/// One runner has never taken "stop", and its Job is the last to be deleted: it says that it runs, which proves nothing.
+#[test]
+fn a_jobs_end_proves_it_after_an_abort_too() {
+    for step in [0, 1, 3, 10, 100, 2_000] {
+        let (mut story, id) = until_a_job_is_deleted(|story, id| {
+            let prefix = format!("plz-test-{id}-3");
+            for (_, runner) in story.drive.world.k6s.all_mut(&prefix) {
+                runner.script.manners = Manners::Unreachable;
+            }
+            story.drive.world.api.faults = Some(Box::new(move |_, call, _| match call.verb {
+                "delete" if call.name == prefix => Fault::DropBefore,
+                _ => Fault::None,
+            }));
+            story.drive.world.cloud.abort(id);
+        });
+        story.drive.run_for(Duration::from_millis(step));
+        story.kill();
+        story.drive.world.api.faults = None;
+        for (_, runner) in story.drive.world.k6s.all_mut("plz-test") {
+            runner.script.manners = Manners::Good;
+        }
+        story.until(s(60), "it is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+        let run = &story.drive.world.cloud.runs[&id];
+        assert_eq!(
+            (told(run), run.finishes[0].1["run_status"].as_i64()),
+            ((vec![], 0), Some(5)),
+            "{step} ms"
+        );
+        story.drive.run_for(s(5));
+        assert_eq!(teardown_recorded(&story.drive, id).0, "True", "after {step} ms");
+        let teardowns: usize =
+            story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum();
+        assert_eq!(teardowns, 1, "after {step} ms");
+    }
+}
+
+/// The process dies while teardown runs: nobody knows how that went, and GCk6 hears so.
+#[test]
+fn a_teardown_that_is_cut_short_is_told() {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { teardown: s(3), ..Script::default() }));
+    let id = story.run(2);
+    story.until(s(30), "teardown runs", |drive| {
+        drive.world.k6s.all("plz-test").any(|(_, runner)| !runner.teardowns.is_empty())
+    });
+    story.drive.run_for(s(1));
+    story.kill();
+    let run = story.over(id, s(60), 3);
+    assert_eq!(told(&run), (vec![8031], 0));
+    assert_eq!(teardown_recorded(&story.drive, id), (json!("Unknown"), json!("TeardownUnknown")));
 }
 
 #[test]

@@ -58,6 +58,11 @@ impl K6s {
         self.runners.iter().filter(move |((_, pod), _)| pod.starts_with(prefix))
     }
 
+    /// The same, to change them.
+    pub fn all_mut(&mut self, prefix: &str) -> impl Iterator<Item = (&(String, String), &mut Runner)> {
+        self.runners.iter_mut().filter(move |((_, pod), _)| pod.starts_with(prefix))
+    }
+
     /// Answers a REST call to the process of a pod; the caller knows that the container runs.
     pub fn serve(&mut self, now: Duration, namespace: &str, pod: &str, request: &Request) -> Answer {
         match self.runner_mut(namespace, pod) {
