@@ -148,6 +148,12 @@ pub enum Action {
     /// Take our finalizer off the zone.
     Release,
     // TestRun
+    /// Ask GCk6 anew for what belongs into the Secret of the run.
+    FetchCredentials,
+    /// Create the Secret of the run.
+    CreateCredentials,
+    /// Read a Secret that may be there already, to see whose it is.
+    InspectCredentials,
     /// Create the Job of a runner.
     CreateJob(u32),
     /// Read a Job that was there already, to see whose it is.
@@ -237,6 +243,8 @@ impl Action {
             Self::ReadToken
             | Self::FetchData(_)
             | Self::InspectTestRun(_)
+            | Self::FetchCredentials
+            | Self::InspectCredentials
             | Self::InspectJob(_)
             | Self::AskRunner(_)
             | Self::ReadSetup(_) => false,
@@ -254,6 +262,8 @@ impl Action {
             | Self::CreateTestRun(_)
             | Self::InspectTestRun(_)
             | Self::Release
+            | Self::CreateCredentials
+            | Self::InspectCredentials
             | Self::CreateJob(_)
             | Self::InspectJob(_)
             | Self::DeleteJob(_)
@@ -263,6 +273,7 @@ impl Action {
             Self::Poll | Self::CheckState => Class::CloudNews,
             Self::Register
             | Self::FetchData(_)
+            | Self::FetchCredentials
             | Self::Refuse(_)
             | Self::Deregister
             | Self::TellCloud

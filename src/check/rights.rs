@@ -106,7 +106,7 @@ pub const RIGHTS: [Right; 16] = [
     right(JOBS,    "",           &["get", "create", "delete"],                    Named::Any,      Place::Watched, When::Always,      Without::Fails),
     right(PODS,    "",           &["list", "watch"],                              Named::Any,      Place::Watched, When::Always,      Without::Fails),
     right(PODS,    "proxy",      &["get", "create", "update", "patch"],           Named::Any,      Place::Watched, When::ProxyAccess, Without::Fails),
-    right(SECRETS, "",           &["get"],                                        Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(SECRETS, "",           &["get", "create"],                              Named::Any,      Place::Watched, When::Always,      Without::Fails),
     right(EVENTS,  "",           &["create"],                                     Named::Any,      Place::Watched, When::Always,      SILENT),
     right(LEASES,  "",           &["list"],                                       Named::Operator, Place::Watched, When::Always,      BLIND),
     right(POLICIES, "",          &["get"],                                        Named::Policy,   Place::Cluster, When::ClusterWide, UNSEEN),

@@ -7,13 +7,15 @@ use crate::announce::Announcement;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
 use crate::store::{Object as _, Store};
 use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TestRun};
+use crate::testrun::credentials::Credentials;
 use crate::testrun::ending::{Cause, Ending};
 use crate::testrun::facts::{Facts, Runner};
 use crate::testrun::learn;
-use crate::testrun::memory::{RunMemory, Teardown, Writing};
+use crate::testrun::memory::{Keeping, RunMemory, Teardown, Writing};
 use crate::testrun::stage::Block;
 use crate::testrun::{calls, conditions, decide, detect};
 use crate::zone;
+use crate::zone::memory::Listed;
 
 impl Core {
     /// The run as the API server has it, or as it was when somebody deleted it.
@@ -127,7 +129,7 @@ impl Core {
     }
 
     /// Brings the memory in step with the object. False if there is nothing to do for it.
-    fn remember_run(&mut self, now: Now, key: &ObjectKey) -> bool {
+    pub(super) fn remember_run(&mut self, now: Now, key: &ObjectKey) -> bool {
         let Some(run) = self.store.runs.find(key) else {
             return self.runs.get(key).is_some_and(|memory| memory.gone.is_some());
         };
@@ -142,6 +144,9 @@ impl Core {
         if known.is_none() {
             let pods = self.store.pods(key).map(|pod| pod.runner).max();
             let mut memory = RunMemory::new(run, parallelism(run, block, pods), block, now.mono);
+            if let Some(credentials) = self.credentials_of(key, run) {
+                memory.keeping = Keeping::InHand(credentials);
+            }
             memory.ending = recorded_ending(run, block);
             if teardown_had_begun(run, block) {
                 let early = memory.ending.is_some();
@@ -166,6 +171,17 @@ impl Core {
             }
         }
         true
+    }
+
+    /// What belongs into the run's Secret, where its zone has just had it made.
+    fn credentials_of(&self, key: &ObjectKey, run: &TestRun) -> Option<Credentials> {
+        let id = run.run_id()?;
+        let zones = self.zones.iter().filter(|(zone, _)| zone.namespace == key.namespace);
+        let mut owners = zones.filter(|(_, zone)| run.metadata.is_owned_by(&zone.uid));
+        match owners.next()?.1.listed.get(&id)? {
+            Listed::Ready { data, .. } => Credentials::of(data),
+            _ => None,
+        }
     }
 
     fn zone_is_deleting(&self, key: &ObjectKey) -> bool {

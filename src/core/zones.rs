@@ -91,8 +91,13 @@ impl Core {
             })
             .copied()
             .collect();
-        let Some(memory) = self.zones.get_mut(key) else { return false };
-        started.into_iter().for_each(|id| memory.settle(id));
+        for id in started {
+            // Before it is settled: the run takes over what is known of it.
+            self.remember_run(now, &ObjectKey::new(namespace.clone(), template::name(id)));
+            if let Some(memory) = self.zones.get_mut(key) {
+                memory.settle(id);
+            }
+        }
         true
     }
 

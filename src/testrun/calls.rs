@@ -9,7 +9,7 @@ use super::api::{self, Stage, TestRun};
 use super::conditions;
 use super::facts::{Facts, Runner};
 use super::jobs;
-use super::memory::{Job, RunMemory, Setup};
+use super::memory::{Job, Keeping, RunMemory, Setup};
 use super::script;
 use super::stage::Block;
 use crate::cloud::{self, ErrorCode, ResultStatus, RunId, RunStatus};
@@ -39,6 +39,12 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
     let namespace = Some(run.metadata.namespace.as_str());
     let name = run.metadata.name.as_str();
     match action {
+        Action::FetchCredentials => to_cloud(cloud::request::data(run.run_id()?), token),
+        Action::CreateCredentials => {
+            let Keeping::InHand(credentials) = &facts.memory.keeping else { return None };
+            Some(Call::Kubernetes(k8s::SECRETS.create(namespace, &credentials.object(run))))
+        }
+        Action::InspectCredentials => Some(Call::Kubernetes(k8s::SECRETS.get(namespace, name))),
         Action::CheckState => to_cloud(cloud::request::state(run.run_id()?), token),
         Action::TellCloud => to_cloud(tell(facts, run.run_id()?), token),
         Action::Finish => to_cloud(finish(facts, run.run_id()?), token),

@@ -10,7 +10,7 @@ use super::detect;
 use super::facts::{
     Facts, HEARTBEAT_INTERVAL, READY_POLL_INTERVAL, RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL,
 };
-use super::memory::{Job, Setup, Teardown};
+use super::memory::{Job, Keeping, Setup, Teardown};
 use super::stage::{self, Block, Fact, Then, Write};
 use crate::event::{Action, RunStatusWrite};
 
@@ -65,6 +65,12 @@ impl Decision {
     fn spell_out(&mut self, write: Write, facts: &Facts<'_>) {
         let memory = facts.memory;
         match write {
+            Write::KeepCredentials => match memory.keeping {
+                Keeping::Unknown | Keeping::Foreign => self.actions.push(Action::InspectCredentials),
+                Keeping::Lost => self.actions.push(Action::FetchCredentials),
+                Keeping::InHand(_) => self.actions.push(Action::CreateCredentials),
+                Keeping::Kept | Keeping::Refused(_) => {}
+            },
             Write::CreateJobs => self.each(facts, |runner| match runner.memory.job {
                 Job::Unknown | Job::Foreign => Some(Action::CreateJob(runner.number)),
                 Job::Unclear => Some(Action::InspectJob(runner.number)),

@@ -8,7 +8,7 @@ use super::api::TestRun;
 use super::ending::{Cause, Ending};
 use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX, SILENCE_MAX};
 use super::jobs::runner as job;
-use super::memory::{Job, Setup};
+use super::memory::{Job, Keeping, Setup};
 use super::pod::{FailureKind, Life, PodFailure};
 use super::script;
 use super::stage::{Block, Fact};
@@ -69,6 +69,10 @@ fn refused(facts: &Facts<'_>) -> Option<Ending> {
             Cause::CouldNotStart,
             format!("TestRun {}: {}", name(facts.run), job::Error::NoScript),
         ));
+    }
+    if let Keeping::Refused(why) = &facts.memory.keeping {
+        let message = format!("Secret {} with the archive's URL cannot be made: {why}", name(facts.run));
+        return Some(ending(Cause::CouldNotStart, message));
     }
     facts.runners().find_map(|runner| match &runner.memory.job {
         Job::Refused(message) => Some(ending(
@@ -212,6 +216,9 @@ fn silence(facts: &Facts<'_>) -> Option<String> {
 /// Whether something other than the usual way keeps a runner from being ready.
 #[must_use]
 pub fn is_held_up(facts: &Facts<'_>) -> bool {
+    if facts.memory.keeping == Keeping::Foreign {
+        return true;
+    }
     waited_for(facts).any(|runner| match runner.pod.map(|pod| &pod.life) {
         None | Some(Life::Waiting(Some(_))) => true,
         Some(Life::Running) => runner.memory.trouble.is_some(),
@@ -222,6 +229,14 @@ pub fn is_held_up(facts: &Facts<'_>) -> bool {
 /// What keeps the runners from being ready, runner by runner, if anything but time does.
 #[must_use]
 pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
+    if facts.memory.block == Block::New && facts.holds(Fact::CredentialsMissing) {
+        return match facts.memory.keeping {
+            Keeping::Foreign => {
+                Some(format!("Secret {} exists and belongs to something else; delete it", name(facts.run)))
+            }
+            _ => Some(format!("Secret {} with the archive's URL is not made yet", name(facts.run))),
+        };
+    }
     let mut reasons = Vec::new();
     let mut more = 0;
     for runner in waited_for(facts) {

@@ -7,7 +7,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::api::TestRun;
-use super::memory::{Job, RunMemory, RunnerMemory, Setup, Teardown};
+use super::credentials;
+use super::memory::{Job, Keeping, RunMemory, RunnerMemory, Setup, Teardown};
 use super::pod::{Life, RunnerPod};
 use super::stage::{Block, Fact};
 
@@ -100,6 +101,7 @@ impl<'a> Facts<'a> {
             Fact::CloudUntold => {
                 self.within(CLOUD_PATIENCE) && (self.ending_untold() || self.teardown_failure_untold())
             }
+            Fact::CredentialsMissing => memory.keeping != Keeping::Kept && credentials::are_awaited(self.run),
             Fact::JobsMissing => self.runners().any(|runner| !matches!(runner.memory.job, Job::Ours(_))),
             Fact::RunnersSilent => self.runners().any(|runner| !runner.is_ready()),
             Fact::SetupDue => !self.any_started() && !matches!(memory.setup, Setup::Run(_)),

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::api::Stage;
-use super::memory::{Job, RunMemory, Setup, Teardown};
+use super::credentials::Credentials;
+use super::memory::{Job, Keeping, RunMemory, Setup, Teardown};
 use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud;
@@ -33,6 +34,22 @@ fn from_kubernetes(
     let over = memory.block == Block::Stopped;
     let owner = memory.uid.clone();
     match (action, reply) {
+        (Action::CreateCredentials, Ok(_)) => keep(memory, Keeping::Kept),
+        (Action::CreateCredentials, Err(error)) if error.is_already_exists() => {
+            keep(memory, Keeping::Unknown)
+        }
+        (Action::CreateCredentials, Err(error)) if error.retry() == k8s::Retry::Never => {
+            keep(memory, Keeping::Refused(text(&error)))
+        }
+        (Action::InspectCredentials, Ok(body)) if owned_by(&body, &owner).is_some() => {
+            keep(memory, Keeping::Kept)
+        }
+        (Action::InspectCredentials, Ok(_)) => {
+            memory.keeping = Keeping::Foreign;
+            let why = "a Secret of that name belongs to something else".to_owned();
+            Lesson::Again { after: None, why }
+        }
+        (Action::InspectCredentials, Err(error)) if error.is_not_found() => keep(memory, Keeping::Lost),
         (Action::CreateJob(n), reply) => job(memory, n, |job| match reply {
             Ok(body) => learnt(job, Job::Ours(uid(&body))),
             Err(error) if error.is_already_exists() && *job == Job::Foreign => again(&error),
@@ -91,6 +108,13 @@ fn from_cloud(memory: &mut RunMemory, action: Action, reply: Result<Vec<u8>, clo
             }
             Err(error) => error,
         },
+        (Action::FetchCredentials, Ok(body)) => match cloud::reply::test_run_data(&body) {
+            Ok(data) => {
+                let gone = || Keeping::Refused("GCk6 does not name its archive any more".to_owned());
+                return keep(memory, Credentials::of(&data).map_or_else(gone, Keeping::InHand));
+            }
+            Err(error) => error,
+        },
         (Action::TellCloud, Ok(_)) => {
             memory.told();
             return Lesson::Done;
@@ -112,6 +136,9 @@ fn from_cloud(memory: &mut RunMemory, action: Action, reply: Result<Vec<u8>, clo
             }
             // The next check is due in its own time.
             Lesson::Done
+        }
+        (cloud::Retry::Never, Action::FetchCredentials) => {
+            keep(memory, Keeping::Refused(format!("GCk6 does not tell it: {}", text(&error))))
         }
         (cloud::Retry::Never, Action::TellCloud) => {
             memory.told();
@@ -259,6 +286,11 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
     }
 }
 
+fn keep(memory: &mut RunMemory, keeping: Keeping) -> Lesson {
+    memory.keeping = keeping;
+    Lesson::Done
+}
+
 fn job(memory: &mut RunMemory, n: u32, change: impl FnOnce(&mut Job) -> Lesson) -> Lesson {
     memory.runner(n).map_or(Lesson::Done, |runner| change(&mut runner.job))
 }
@@ -275,4 +307,60 @@ fn unreached(error: &runner::Error) -> Lesson {
 /// Tried again, as soon as the API server will have it.
 fn again(error: &k8s::Error) -> Lesson {
     Lesson::again(error.retry(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testrun::api::TestRun;
+    use crate::zone::template::tests::plain_data;
+
+    /// What an answer makes of what was known of the run's Secret.
+    #[track_caller]
+    fn check(known: &Keeping, action: Action, reply: Reply, wanted: &Keeping) {
+        let run: TestRun =
+            serde_json::from_value(json!({ "metadata": { "name": "r", "uid": "u" } })).unwrap();
+        let mut memory = RunMemory::new(&run, 1, Block::New, Duration::ZERO);
+        memory.keeping = known.clone();
+        let _ = learn(&mut memory, Duration::ZERO, action, reply);
+        assert_eq!(&memory.keeping, wanted, "{known:?}, {action:?}");
+    }
+
+    fn refusal(code: u16, reason: &str) -> Reply {
+        let body = json!({ "kind": "Status", "reason": reason, "message": "no", "code": code }).to_string();
+        Reply::Kubernetes(k8s::status::interpret(code, None, body.into_bytes()))
+    }
+
+    #[test]
+    fn a_secret_is_kept_once_it_is_known_to_be_ours() {
+        let hand = Keeping::InHand(Credentials::of(&plain_data()).unwrap());
+        let secret = |owner: &str| {
+            let owners = json!([{ "uid": owner }]);
+            let object = json!({ "metadata": { "name": "r", "uid": "s", "ownerReferences": owners } });
+            Reply::Kubernetes(Ok(object.to_string().into_bytes()))
+        };
+        check(&hand, Action::CreateCredentials, secret("u"), &Keeping::Kept);
+        check(&hand, Action::CreateCredentials, refusal(409, "AlreadyExists"), &Keeping::Unknown);
+        check(&hand, Action::CreateCredentials, refusal(503, ""), &hand);
+        check(&Keeping::Unknown, Action::InspectCredentials, secret("u"), &Keeping::Kept);
+        check(&Keeping::Unknown, Action::InspectCredentials, secret("other"), &Keeping::Foreign);
+        check(&Keeping::Foreign, Action::InspectCredentials, refusal(404, "NotFound"), &Keeping::Lost);
+        check(&Keeping::Unknown, Action::InspectCredentials, refusal(503, ""), &Keeping::Unknown);
+    }
+
+    #[test]
+    fn what_was_lost_is_asked_of_gck6_again() {
+        let url = json!({ "k8s_load_zones_config": { "k6_archive_temp_public_url":
+            "https://bucket.s3.amazonaws.com/a.tar?X-Amz-Expires=300" } });
+        let body = |value: &serde_json::Value| Reply::Cloud(Ok(value.to_string().into_bytes()));
+        let hand = Keeping::InHand(Credentials::of(&plain_data()).unwrap());
+        let fetch = Action::FetchCredentials;
+        check(&Keeping::Lost, fetch, body(&url), &hand);
+        let gone = Keeping::Refused("GCk6 does not name its archive any more".to_owned());
+        check(&Keeping::Lost, fetch, body(&json!({})), &gone);
+        let silent = || cloud::Error::Transport("no route".to_owned());
+        check(&Keeping::Lost, fetch, Reply::Cloud(Err(silent())), &Keeping::Lost);
+    }
 }

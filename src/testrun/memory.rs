@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::api::TestRun;
+use super::credentials::Credentials;
 use super::ending::{Cause, Ending};
 use super::stage::Block;
 use crate::announce::Announcement;
@@ -30,6 +31,8 @@ pub struct RunMemory {
     pub known_since: Duration,
     /// The number of runners, fixed when the run is first seen: a spec that is edited mid-run changes nothing.
     pub parallelism: u32,
+    /// How far the Secret with the run's credentials is.
+    pub keeping: Keeping,
     /// The runners, by number from 1.
     pub runners: BTreeMap<u32, RunnerMemory>,
     /// When the first runner took "resume".
@@ -104,6 +107,24 @@ pub struct RunnerMemory {
     pub silent_since: Option<Duration>,
     /// Why the last call to it failed.
     pub trouble: Option<String>,
+}
+
+/// How far the Secret with the run's credentials is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// Nothing is known: an earlier process may have made it.
+    #[default]
+    Unknown,
+    /// There is none, and this process does not have what belongs into it.
+    Lost,
+    /// There is none, and this process has what belongs into it.
+    InHand(Credentials),
+    /// It exists and is ours.
+    Kept,
+    /// One of that name exists and belongs to something else. It may be on its way out.
+    Foreign,
+    /// It cannot be made, for good.
+    Refused(String),
 }
 
 /// What is known of a runner's Job.
@@ -196,6 +217,7 @@ impl RunMemory {
             since: now,
             known_since: now,
             parallelism,
+            keeping: Keeping::default(),
             runners: map_of((1..=parallelism).map(|n| (n, RunnerMemory::default()))),
             first_resumed: None,
             last_end: None,

@@ -8,6 +8,7 @@ pub mod api;
 pub mod argv;
 pub mod calls;
 pub mod conditions;
+pub mod credentials;
 pub mod decide;
 pub mod detect;
 pub mod ending;

@@ -42,6 +42,8 @@ pub enum Fact {
     Ending,
     /// GCk6 has not heard why the run ends, or that its teardown failed.
     CloudUntold,
+    /// The Secret that the run's pods refer to is not known to exist.
+    CredentialsMissing,
     /// Not every runner's Job is known to exist.
     JobsMissing,
     /// Not every runner has answered that it is ready.
@@ -76,6 +78,7 @@ pub enum Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is named after the action that it starts")]
 pub enum Write {
+    KeepCredentials,
     CreateJobs,
     InspectJobs,
     AskRunners,
@@ -133,6 +136,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
         //                    fact                writes                                           then
         Block::New => const { &[
             row(F::Ending,         &[],                                             Record(Stage::Stopped)),
+            row(F::CredentialsMissing, &[W::KeepCredentials, W::CheckState, W::SayTrouble], Stay),
             row(F::JobsMissing,    &[W::CreateJobs, W::CheckState, W::SayTrouble],   Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Created)),
         ] },

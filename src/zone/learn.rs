@@ -63,10 +63,8 @@ fn from_kubernetes(
 ) -> Lesson {
     match (action, reply) {
         (Action::Adopt | Action::Release | Action::WriteZoneStatus, Ok(body)) => Lesson::zone(&body),
-        (Action::CreateTestRun(id), Ok(body)) => {
-            memory.settle(id);
-            Lesson::run(&body)
-        }
+        // It is settled once the core has the run, which is given what belongs into its Secret.
+        (Action::CreateTestRun(_), Ok(body)) => Lesson::run(&body),
         (Action::CreateTestRun(id), Err(error)) if error.is_already_exists() => {
             memory.listed.insert(id, Listed::Unclear { since: context.now, told: false });
             Lesson::Done

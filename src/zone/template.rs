@@ -19,6 +19,7 @@ use crate::maps::map_of;
 use crate::redact::Secret;
 use crate::testrun::api::{EnvVar, InitContainer, PodSettings, Script, TestRun, TestRunSpec};
 use crate::testrun::argv::{self, literal};
+use crate::testrun::credentials::{self, ARCHIVE_URL_KEY, AUTHORIZATION_KEY};
 use crate::testrun::jobs::runner::{ARCHIVE_CONTAINER, TOKEN_VAR};
 
 /// Most runners of one run: more than that is a mistake, not a test.
@@ -38,6 +39,9 @@ const LOGS_URL: &str = "https://cloudlogs.k6.io/api/v1/push";
 
 /// Tag on every metric with the zone it comes from.
 const LOAD_ZONE_TAG: &str = "load_zone";
+
+/// Environment variable of k6 with the header by which it reads the secrets of the test.
+const SECRETS_AUTHORIZATION_VAR: &str = "K6_SECRET_SOURCE_URL_HEADER_AUTHORIZATION";
 
 // What scripts find in `__ENV` in every run at GCk6.
 const LOAD_ZONE_VAR: &str = "K6_CLOUDRUN_LOAD_ZONE";
@@ -81,7 +85,7 @@ pub fn test_run(
             script: Script { local_file: ARCHIVE_PATH.to_owned(), ..Script::default() },
             parallelism: runners,
             args: arguments(zone, id, data, &place)?,
-            runner: pod_settings(zone, data, settings)?,
+            runner: pod_settings(zone, id, data, settings)?,
             cleanup: "post".to_owned(),
             test_run_id: id.to_string(),
             token: zone.spec.token.clone(),
@@ -178,6 +182,7 @@ fn pair(kind: &str, key: &str, value: &str) -> Result<String, Refusal> {
 
 fn pod_settings(
     zone: &PrivateLoadZone,
+    id: RunId,
     data: &TestRunData,
     settings: &Settings,
 ) -> Result<PodSettings, Refusal> {
@@ -186,9 +191,9 @@ fn pod_settings(
     let image = [&data.config.image, &spec.image].into_iter().find(|image| !image.is_empty());
     Ok(PodSettings {
         image: image.ok_or(Refusal::NoImage)?.clone(),
-        env: environment(data, settings),
+        env: environment(id, data, settings),
         env_from: spec.config.secrets.clone(),
-        init_containers: vec![archive_download(zone, data, settings)?],
+        init_containers: vec![archive_download(zone, id, data, settings)?],
         volumes: once(json!({ "name": ARCHIVE_VOLUME, "emptyDir": {} }))
             .chain(settings.network.volume())
             .collect(),
@@ -208,7 +213,7 @@ fn pod_settings(
 }
 
 /// The environment of k6 itself, options that have no flag or must not be seen on a command line.
-fn environment(data: &TestRunData, settings: &Settings) -> Vec<EnvVar> {
+fn environment(id: RunId, data: &TestRunData, settings: &Settings) -> Vec<EnvVar> {
     let flags = &data.config.flags;
     let runtime = &data.runtime;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -224,27 +229,30 @@ fn environment(data: &TestRunData, settings: &Settings) -> Vec<EnvVar> {
         (concurrency, text(&runtime.metric_push_concurrency)),
     ];
     if let Some(secrets) = data.secrets.as_ref().filter(|secrets| !secrets.endpoint.is_empty()) {
-        let bearer = data.test_run_token.as_ref().map(|token| format!("Bearer {}", token.expose()));
         variables.extend([
             ("K6_SECRET_SOURCE", "url".to_owned()),
             ("K6_SECRET_SOURCE_URL_URL_TEMPLATE", secrets.endpoint.clone()),
             ("K6_SECRET_SOURCE_URL_RESPONSE_PATH", secrets.response_path.clone()),
-            ("K6_SECRET_SOURCE_URL_HEADER_AUTHORIZATION", bearer.unwrap_or_default()),
         ]);
     }
     variables.push(("K6_CLOUD_HOST", settings.ingest.clone()));
     let filled = variables.into_iter().filter(|(_, value)| !value.is_empty());
     let own = filled.map(|(name, value)| EnvVar::new(name, literal(&value)));
-    settings.network.k6_env().chain(own).collect()
+    let authorization = (credentials::has_secrets(data) && data.test_run_token.is_some())
+        .then(|| credentials::variable(SECRETS_AUTHORIZATION_VAR, &name(id), AUTHORIZATION_KEY));
+    settings.network.k6_env().chain(own).chain(authorization).collect()
 }
 
 /// The init container that puts the archive where k6 finds it: the agent's own image and its `fetch` command.
 fn archive_download(
     zone: &PrivateLoadZone,
+    id: RunId,
     data: &TestRunData,
     settings: &Settings,
 ) -> Result<InitContainer, Refusal> {
-    let url = data.config.archive_url.as_ref().ok_or(Refusal::NoArchive)?;
+    if data.config.archive_url.is_none() {
+        return Err(Refusal::NoArchive);
+    }
     if settings.fetch_image.is_empty() {
         return Err(Refusal::NoFetchImage);
     }
@@ -255,7 +263,7 @@ fn archive_download(
         name: ARCHIVE_CONTAINER.to_owned(),
         image: settings.fetch_image.clone(),
         args: ["fetch", "--to", ARCHIVE_PATH].map(str::to_owned).into(),
-        env: once(EnvVar::new(ARCHIVE_URL_VAR, literal(url.expose())))
+        env: once(credentials::variable(ARCHIVE_URL_VAR, &name(id), ARCHIVE_URL_KEY))
             .chain(settings.network.archive_env())
             .collect(),
         volume_mounts: once(archive_mount()).chain(settings.network.mount()).collect(),

@@ -5,6 +5,7 @@
 
 mod coverage;
 mod crashes;
+mod credentials;
 mod failures;
 mod leases;
 mod network;

@@ -17,7 +17,7 @@ pub(super) fn a_run_goes_from_listed_to_gone() -> Story {
     let run = story.over(id, s(20), 3);
 
     let requests = story.api_requests() - before;
-    assert!(requests <= 8 + 2 * 3, "{requests} requests to the API server");
+    assert!(requests <= 9 + 2 * 3, "{requests} requests to the API server");
     let lasted = run.finishes[0].0 - run.listed.unwrap();
     assert!(lasted < s(10), "a test of 5 s took {lasted:?}");
     assert!(run.state_reads.len() as u64 <= lasted.as_secs() / 10 + 1, "{:?}", run.state_reads);

@@ -119,7 +119,7 @@ fn run(world: &World, figures: &Figures, id: u64) -> Vec<Check> {
         let asked = count.map_or("–".to_owned(), |count| count.to_string());
         checks.push(check(
             count.is_some_and(|count| count <= goal),
-            &format!("run {id}: {asked} requests to the API server, at most 8 + 2 × {RUNNERS} = {goal}"),
+            &format!("run {id}: {asked} requests to the API server, at most 9 + 2 × {RUNNERS} = {goal}"),
         ));
     }
     let states = run.state_reads.len();

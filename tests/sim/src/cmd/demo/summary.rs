@@ -56,7 +56,7 @@ impl Figures {
 
 /// The goal for requests to the API server of a run.
 pub(super) fn requests_goal(runners: u64) -> u64 {
-    8 + 2 * runners
+    9 + 2 * runners
 }
 
 /// Requests but those that serve all runs together (lists, watches, leases) and those that are the runners', which the API
