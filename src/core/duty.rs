@@ -58,8 +58,8 @@ impl Office {
     }
 
     /// The term that it would act in now. Without an election there is one for all time.
-    fn term(&self) -> Option<Term> {
-        self.election.as_ref().map_or_else(|| Some(Term::default()), Election::term)
+    fn term(&self) -> Term {
+        self.election.as_ref().map_or(0, Election::term)
     }
 }
 
@@ -173,12 +173,12 @@ impl Core {
 
     fn begin_work(&mut self) {
         let term = self.office.term();
-        if term.is_some() && self.office.worked_in == term {
+        if self.office.worked_in == Some(term) {
             log::info!("active again; nobody else was in between");
             return;
         }
         self.forget_work();
-        self.office.worked_in = term.or_else(|| Some(Term::default()));
+        self.office.worked_in = Some(term);
         match &self.office.election {
             Some(election) => {
                 let Candidacy { lease, identity } = election.candidacy();

@@ -1,18 +1,31 @@
 //! The election of one agent among several by a Lease.
 //!
 //! ```text
-//!            absent ── create ──┐
-//!   look ──► free ──── take ────┼─► held by us ── renew every 5 s ─► 10 s after the last renewal that went well: not acting
-//!     ▲      held by another ───┤        │
-//!     └── every 5 s, until it has been unchanged for its own duration ◄── conflict, or gone
+//!            absent ──── create ─────────┐
+//!   look ──► given up ── take ───────────┼─► ours ── renew every 5 s ─► 10 s after the last renewal that counted: not acting
+//!     ▲      anything else: every 5 s, ──┘    │
+//!     │      until unchanged for 15 s         │
+//!     └── conflict, or gone ◄─────────────────┘
 //! ```
 //! Owns what is known of the Lease and what is to be asked next. Leaves alone what the lead is good for.
 //!
-//! Why no two lead at once: a lead ends [`LEAD_DURATION`] after its last successful renewal was *sent*; whoever takes over has
-//! seen the record unchanged for its duration, [`LEASE_DURATION`] at least, since the answer came that showed it, and that was after the
-//! renewal was sent. The difference of both is what clocks may drift apart and calls in hand may last. (A clock that stands
-//! still while the machine is suspended tells nothing of that time: an agent that wakes up may act until its next renewal is
-//! refused.)
+//! A write of ours that was taken *counts*, and the lead lasts [`LEAD_DURATION`] from when it was sent, if
+//! 1. nobody but us has written the Lease for [`LEASE_DURATION`] before it was sent. That is known of a record that we have seen
+//!    unchanged for so long, and of a chain of writes of our own, each on condition of the version that the one before has
+//!    made; a Lease that we have created begins such a chain, with the answer to the creation; or
+//! 2. it is the first after one that was given up with the mark of a release, which only a leader leaves; or
+//! 3. the lead still runs when its answer comes.
+//!
+//! Why no two lead at once: let `v` be a write that counts for us, and `w` one that counts for another agent. By 1, `w` comes
+//! 15 s after the last write of anybody else that it builds upon, and whatever it builds upon came after `v`, or else `w` would
+//! have met 409 or 404: so it is sent 15 s after `v` was, and our lead was over at 10 s. By 3 we write while no such `w` can
+//! have been sent yet, and any later one has our new write 15 s behind it. What anybody else writes or deletes meanwhile, and
+//! however often, makes those 15 s begin anew, and no more. The difference between 15 s and 10 s is what clocks may run apart,
+//! and calls in hand may last.
+//!
+//! What this cannot stand: the mark of a release that its agent has not left there, as when a whole Lease that was given up is
+//! put back from a copy while another agent leads; and a clock that stands still while the machine is suspended, since an agent
+//! that wakes up may act until its next renewal is refused.
 //!
 //! Invariant: at most one call is under way, and a write names the version of the record that it is based on.
 
@@ -21,7 +34,7 @@ use std::time::{Duration, SystemTime};
 use k8s::Request;
 
 use super::Candidacy;
-use super::record::{LEASE_DURATION, Record, creation};
+use super::record::{LEASE_DURATION, Record, creation, renew_time};
 use crate::event::{Action, Now};
 
 /// How long a renewal is good for.
@@ -35,19 +48,32 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// After a call that went wrong before anything was answered, or when the lead has run out.
 const RETURN_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Whom the Lease belonged to from one change of hands to the next: its uid and `spec.leaseTransitions`.
-pub type Term = (String, u32);
+/// Counts our leads. The same number twice: nobody else has led in between.
+pub type Term = u64;
 
 /// What is known of the Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Known {
     /// Nothing that a write could be based on.
     Nothing,
-    /// There is none, and from this time on nobody acts on one that is gone. `MAX` while somebody has been faster than we, and
-    /// what there is has not been read: then the time counts from when there is none.
+    /// There is none, and from this time on we make one: whoever has just lost his is faster.
     Absent { free_at: Duration },
-    /// This stands in it, unchanged since we saw it first.
-    Record { record: Record, since: Duration },
+    /// This stands in it.
+    Record {
+        record: Record,
+        /// Whether it comes of a write of ours.
+        is_ours: bool,
+        /// A write that is based on this counts if it is sent from this time on.
+        clear_at: Duration,
+    },
+}
+
+/// A write of which we have not heard. It says the same when it is repeated, so that it is found in the Lease if it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Attempt {
+    /// Uid and version of the record that it is based on; empty where there was none.
+    base: (String, String),
+    wall: SystemTime,
 }
 
 /// See the module.
@@ -55,11 +81,15 @@ enum Known {
 pub struct Election {
     candidacy: Candidacy,
     known: Known,
+    /// What is known is out of date: somebody else was faster.
+    is_stale: bool,
+    attempt: Option<Attempt>,
     /// When the call under way was sent.
     sent: Option<Duration>,
     next_call: Duration,
-    /// When our last successful renewal was sent.
+    /// When the last write that counted was sent.
     renewed: Option<Duration>,
+    term: Term,
     /// Whether the Lease has been looked at.
     answered: bool,
     problem: Option<String>,
@@ -72,9 +102,12 @@ impl Election {
         Self {
             candidacy,
             known: Known::Nothing,
+            is_stale: false,
+            attempt: None,
             sent: None,
             next_call: Duration::ZERO,
             renewed: None,
+            term: 0,
             answered: false,
             problem: None,
         }
@@ -98,12 +131,10 @@ impl Election {
         self.renewed.map(|sent| sent + LEAD_DURATION)
     }
 
-    /// The term of our lead, for as long as the Lease is known to be ours.
+    /// The number of our lead, or of the last one.
     #[must_use]
-    pub fn term(&self) -> Option<Term> {
-        let record = self.own_record()?;
-        self.renewed?;
-        Some((record.uid.clone(), record.transitions))
+    pub fn term(&self) -> Term {
+        self.term
     }
 
     /// Who holds the Lease if not we; none while that is not known.
@@ -139,28 +170,48 @@ impl Election {
             return None;
         }
         self.sent = Some(now.mono);
-        Some(self.next(now.mono, now.wall))
+        Some(self.next(now))
     }
 
-    fn next(&self, now: Duration, wall: SystemTime) -> (Action, Request) {
-        let Candidacy { lease, identity } = &self.candidacy;
-        match &self.known {
-            Known::Absent { free_at } if *free_at <= now => {
-                (Action::CreateLease, creation(lease, identity, wall))
+    fn next(&mut self, now: Now) -> (Action, Request) {
+        let known = if self.is_stale { Known::Nothing } else { self.known.clone() };
+        let Candidacy { lease, identity } = self.candidacy.clone();
+        match known {
+            Known::Absent { free_at } if free_at <= now.mono => {
+                (Action::CreateLease, creation(&lease, &identity, self.wall_for(now, Default::default())))
             }
-            Known::Record { record, .. } if record.holder == *identity => {
-                (Action::WriteLease, record.renewal(wall))
-            }
-            Known::Record { record, since } if record.holder.is_empty() || free_at(record, *since) <= now => {
-                (Action::WriteLease, record.takeover(identity, wall))
+            Known::Record { record, is_ours, clear_at }
+                if is_ours || clear_at <= now.mono || self.leads(now.mono) =>
+            {
+                let wall = self.wall_for(now, record.base());
+                let is_renewal = is_ours || record.holder == identity;
+                let write = if is_renewal { record.renewal(wall) } else { record.takeover(&identity, wall) };
+                (Action::WriteLease, write)
             }
             _ => (Action::ReadLease, k8s::LEASES.get(Some(&lease.namespace), &lease.name)),
         }
     }
 
-    /// The write that gives up the lead, for an agent that acts no more. None if there is nothing to give up.
+    /// The time that is written down: of a write that is repeated, that of the first try.
+    fn wall_for(&mut self, now: Now, base: (String, String)) -> SystemTime {
+        match &self.attempt {
+            Some(attempt) if attempt.base == base => attempt.wall,
+            _ => {
+                self.attempt = Some(Attempt { base, wall: now.wall });
+                now.wall
+            }
+        }
+    }
+
+    /// The write that gives up the lead, for an agent that acts no more. None if there is nothing to give up: one who may not
+    /// lead yet must not tell others that they may.
     pub fn release(&mut self, now: Now) -> Option<(Action, Request)> {
-        let request = self.own_record()?.release(now.wall);
+        let request = match &self.known {
+            Known::Record { record, is_ours: true, clear_at } if *clear_at <= now.mono => {
+                record.release(&self.candidacy.identity, now.wall)
+            }
+            _ => return None,
+        };
         self.renewed = None;
         self.sent = Some(now.mono);
         Some((Action::WriteLease, request))
@@ -169,63 +220,103 @@ impl Election {
     /// Learns from the answer to the call under way.
     pub fn learn(&mut self, now: Duration, action: Action, reply: Result<Vec<u8>, k8s::Error>) {
         let Some(sent) = self.sent.take() else { return };
-        let record = reply.and_then(|body| Record::read(&body));
-        match record {
+        match reply.and_then(|body| Record::read(&body)) {
             Ok(record) => {
                 self.answered = true;
                 self.problem = None;
-                self.learn_record(now, sent, action, record);
+                self.is_stale = false;
+                let is_ours = record.holder == self.candidacy.identity;
+                if is_ours && action != Action::ReadLease {
+                    self.learn_own_write(now, sent, record);
+                } else {
+                    self.learn_record(now, action, record);
+                }
             }
-            Err(error) if action == Action::ReadLease && error.is_not_found() => self.learn_absence(now),
-            Err(error) if action == Action::WriteLease && error.is_not_found() => {
-                // Whoever makes it anew owes us nothing, so we cannot lead on.
-                self.problem = Some("it was deleted".to_owned());
-                self.renewed = None;
+            Err(error) if action != Action::CreateLease && error.is_not_found() => {
+                if action == Action::WriteLease {
+                    self.problem = Some("it was deleted".to_owned());
+                }
                 self.learn_absence(now);
             }
             Err(error) if error.is_conflict() || error.is_already_exists() => {
-                self.known = Known::Absent { free_at: Duration::MAX };
+                self.is_stale = true;
                 self.next_call = now + RETRY_INTERVAL;
             }
             Err(error) => self.fail(now, &error),
         }
     }
 
-    fn learn_record(&mut self, now: Duration, sent: Duration, action: Action, record: Record) {
-        let is_ours = record.holder == self.candidacy.identity;
-        // A write that was taken and changed nothing, as by an admission webhook, would go round without a pause.
-        let pause = if action == Action::ReadLease { Duration::ZERO } else { RETRY_INTERVAL };
-        if is_ours && action != Action::ReadLease {
-            self.renewed = Some(sent);
-            self.next_call = sent + RENEW_INTERVAL;
-        } else if is_ours || record.holder.is_empty() {
-            // A write of ours of which we did not hear, or nobody's: it takes a write that we hear of.
-            self.next_call = now + pause;
-        }
-        if !is_ours {
+    fn learn_own_write(&mut self, now: Duration, sent: Duration, record: Record) {
+        let (is_chain, mut clear_at) = match &self.known {
+            Known::Record { is_ours, clear_at, .. } => (*is_ours, *clear_at),
+            Known::Nothing | Known::Absent { .. } => (false, now + LEASE_DURATION),
+        };
+        if self.leads(now) {
+            clear_at = clear_at.min(sent);
+        } else if !is_chain {
             self.renewed = None;
         }
-        let since = match &self.known {
-            Known::Record { record: known, since } if *known == record => *since,
-            _ => now,
-        };
-        if !is_ours && !record.holder.is_empty() {
-            let wait = free_at(&record, since).saturating_sub(now);
-            self.next_call = now + LOOK_INTERVAL.min(wait).max(pause);
+        if clear_at > sent {
+            let wait = LEASE_DURATION.as_secs();
+            self.problem = Some(format!("not for {wait} s, for which an agent could act on an earlier one"));
+        } else {
+            self.term += u64::from(self.renewed.is_none());
+            self.renewed = Some(sent);
         }
-        self.known = Known::Record { record, since };
+        self.attempt = None;
+        // The first one that counts does not wait for its turn.
+        let counts_from = if sent < clear_at { clear_at.max(now) } else { Duration::MAX };
+        self.next_call = (sent + RENEW_INTERVAL).min(counts_from);
+        self.known = Known::Record { record, is_ours: true, clear_at };
     }
 
-    /// There is no Lease. One that was deleted under its holder's feet leaves us with one who may act for a while yet.
+    /// Somebody else's record, or one of ours that we have not heard of.
+    fn learn_record(&mut self, now: Duration, action: Action, record: Record) {
+        let is_taken_attempt = self.is_taken_attempt(&record);
+        let (is_ours, clear_at) = match &self.known {
+            // A write of ours may be on its way yet.
+            Known::Record { record: known, is_ours, clear_at } if known.base() == record.base() => {
+                (*is_ours, *clear_at)
+            }
+            known => {
+                self.attempt = None;
+                match known {
+                    Known::Record { clear_at, .. } if is_taken_attempt => (true, *clear_at),
+                    _ if is_taken_attempt => (true, now + LEASE_DURATION),
+                    _ if record.is_released() => (false, now),
+                    _ => (false, now + record.duration.max(LEASE_DURATION)),
+                }
+            }
+        };
+        if !is_ours && !record.holder.is_empty() && record.holder != self.candidacy.identity {
+            self.renewed = None;
+        }
+        // A write that was taken and changed nothing, as by an admission webhook, would go round without a pause.
+        let pause = if action == Action::ReadLease { Duration::ZERO } else { RETRY_INTERVAL };
+        let wait = if is_ours || self.leads(now) { Duration::ZERO } else { clear_at.saturating_sub(now) };
+        self.next_call = now + LOOK_INTERVAL.min(wait).max(pause);
+        self.known = Known::Record { record, is_ours, clear_at };
+    }
+
+    /// Whether this is what a write of ours has made of which we have not heard.
+    fn is_taken_attempt(&self, record: &Record) -> bool {
+        let Some(Attempt { base: (uid, _), wall }) = &self.attempt else { return false };
+        record.holder == self.candidacy.identity
+            && (uid.is_empty() || *uid == record.uid)
+            && record.renew_time == renew_time(*wall)
+    }
+
+    /// There is no Lease. Whoever has held it makes it anew, so others leave him the time to notice.
     fn learn_absence(&mut self, now: Duration) {
         self.answered = true;
         let free_at = match &self.known {
-            // Ours, and so lately that nobody can have taken it over in between.
-            Known::Record { since, .. } if self.own_record().is_some() && now < *since + LEAD_DURATION => now,
-            Known::Record { record, .. } if !record.holder.is_empty() => now + LEASE_DURATION,
-            Known::Absent { free_at } => (now + LEASE_DURATION).min(*free_at),
+            Known::Record { record, is_ours: false, .. } if !record.holder.is_empty() => now + LEAD_DURATION,
+            Known::Absent { .. } if self.is_stale => now + LEAD_DURATION,
+            Known::Absent { free_at } => *free_at,
             _ => now,
         };
+        self.is_stale = false;
+        self.attempt = self.attempt.take().filter(|attempt| attempt.base.0.is_empty());
         self.known = Known::Absent { free_at };
         self.next_call = now + LOOK_INTERVAL.min(free_at.saturating_sub(now));
     }
@@ -234,7 +325,7 @@ impl Election {
         self.next_call = now
             + match self.answered {
                 _ if self.leads(now) => RETRY_INTERVAL,
-                true if self.own_record().is_none() => LOOK_INTERVAL,
+                true if !self.holds() => LOOK_INTERVAL,
                 _ => RETURN_INTERVAL,
             };
         let lease = &self.candidacy.lease;
@@ -258,16 +349,7 @@ impl Election {
         self.problem = Some(problem);
     }
 
-    fn own_record(&self) -> Option<&Record> {
-        match &self.known {
-            Known::Record { record, .. } if record.holder == self.candidacy.identity => Some(record),
-            _ => None,
-        }
+    fn holds(&self) -> bool {
+        matches!(self.known, Known::Record { is_ours: true, .. })
     }
-}
-
-/// When a record that has been unchanged since then may be taken over. A duration that somebody has shortened does not count:
-/// whoever holds the Lease acts by the one that is built in.
-fn free_at(record: &Record, since: Duration) -> Duration {
-    since + record.duration.max(LEASE_DURATION)
 }

@@ -14,7 +14,11 @@ use crate::event::ObjectKey;
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 
 /// More than this is not believed of `spec.leaseDurationSeconds`: whoever has died would hold it for years.
-const LEASE_DURATION_MAX: Duration = Duration::from_secs(600);
+const LEASE_DURATION_MAX: Duration = Duration::from_secs(60);
+
+/// The annotation that tells a Lease that its leader has given up from one that somebody else has emptied. Whoever takes it
+/// takes this off.
+const RELEASED: &str = "plz-agent/released-by";
 
 /// The API server takes no more.
 const TRANSITIONS_MAX: u32 = i32::MAX.unsigned_abs();
@@ -30,8 +34,12 @@ pub struct Record {
     pub version: String,
     /// `spec.holderIdentity`; empty when nobody holds it.
     pub holder: String,
-    /// For how long it holds without being renewed, ten minutes at most.
+    /// For how long it holds without being renewed, a minute at most.
     pub duration: Duration,
+    /// `spec.renewTime`, to know a write of ours by.
+    pub renew_time: String,
+    /// Who has given it up.
+    pub released_by: String,
     /// `spec.leaseTransitions`: how often it has changed hands.
     pub transitions: u32,
 }
@@ -47,11 +55,13 @@ k8s::readable!(Lease { metadata: "metadata", spec: "spec" });
 struct Spec {
     holder: String,
     duration_s: i64,
+    renew_time: String,
     transitions: i64,
 }
 k8s::readable!(Spec {
     holder: "holderIdentity",
     duration_s: "leaseDurationSeconds",
+    renew_time: "renewTime",
     transitions: "leaseTransitions",
 });
 
@@ -62,10 +72,12 @@ struct List {
 k8s::readable!(List { items: "items" });
 
 impl From<Lease> for Record {
-    fn from(Lease { metadata, spec }: Lease) -> Self {
+    fn from(Lease { mut metadata, spec }: Lease) -> Self {
         let seconds = u64::try_from(spec.duration_s).ok().filter(|seconds| *seconds > 0);
         Self {
             key: metadata.key(),
+            released_by: metadata.annotations.remove(RELEASED).unwrap_or_default(),
+            renew_time: spec.renew_time,
             uid: metadata.uid,
             version: metadata.resource_version,
             holder: spec.holder,
@@ -93,35 +105,60 @@ impl Record {
         Ok(list.items.into_iter().map(Self::from).collect())
     }
 
+    /// Uid and version: what a write is based on.
+    #[must_use]
+    pub fn base(&self) -> (String, String) {
+        (self.uid.clone(), self.version.clone())
+    }
+
+    /// Whether its leader has given it up, and no other hand has emptied it.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.holder.is_empty() && !self.released_by.is_empty()
+    }
+
     /// The request that extends the holder's time.
     #[must_use]
     pub fn renewal(&self, wall: SystemTime) -> Request {
         let spec = json!({
             "holderIdentity": self.holder,
             "leaseDurationSeconds": LEASE_DURATION.as_secs(),
-            "renewTime": k8s::meta::format_micro_time(wall),
+            "renewTime": renew_time(wall),
         });
-        self.patch(&spec)
+        self.patch(None, &spec)
     }
 
     /// The request that makes `identity` the holder.
     #[must_use]
     pub fn takeover(&self, identity: &str, wall: SystemTime) -> Request {
-        self.patch(&spec(identity, (self.transitions + 1).min(TRANSITIONS_MAX), wall))
+        self.patch(None, &spec(identity, (self.transitions + 1).min(TRANSITIONS_MAX), wall))
     }
 
     /// The request that gives it up, so that the next one need not wait.
     #[must_use]
-    pub fn release(&self, wall: SystemTime) -> Request {
-        let now = k8s::meta::format_micro_time(wall);
-        self.patch(&json!({ "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now }))
+    pub fn release(&self, identity: &str, wall: SystemTime) -> Request {
+        let now = renew_time(wall);
+        self.patch(
+            Some(identity),
+            &json!({ "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now }),
+        )
     }
 
-    fn patch(&self, spec: &serde_json::Value) -> Request {
+    fn patch(&self, released_by: Option<&str>, spec: &serde_json::Value) -> Request {
         // With its uid too: the version of a Lease that was deleted and made again says nothing of this one.
-        let patch = json!({ "metadata": { "resourceVersion": self.version, "uid": self.uid }, "spec": spec });
+        let mut metadata = json!({ "resourceVersion": self.version, "uid": self.uid });
+        if released_by.is_some() || !self.released_by.is_empty() {
+            metadata["annotations"] = json!({ RELEASED: released_by });
+        }
+        let patch = json!({ "metadata": metadata, "spec": spec });
         k8s::LEASES.merge_patch(Some(&self.key.namespace), &self.key.name, &patch)
     }
+}
+
+/// A time as the API server gives it back.
+#[must_use]
+pub fn renew_time(wall: SystemTime) -> String {
+    k8s::meta::format_micro_time(wall)
 }
 
 /// The request that creates a Lease with `identity` as its holder; 409 `AlreadyExists` when somebody else was faster.
@@ -137,7 +174,7 @@ pub fn creation(lease: &ObjectKey, identity: &str, wall: SystemTime) -> Request 
 }
 
 fn spec(identity: &str, transitions: u32, wall: SystemTime) -> serde_json::Value {
-    let now = k8s::meta::format_micro_time(wall);
+    let now = renew_time(wall);
     json!({
         "holderIdentity": identity,
         "leaseDurationSeconds": LEASE_DURATION.as_secs(),
@@ -200,9 +237,16 @@ mod tests {
             r#"{"metadata":{"resourceVersion":"7","uid":"u"},"spec":{"acquireTime":"1970-01-01T00:00:01.000009Z","holderIdentity":"b_2","leaseDurationSeconds":15,"leaseTransitions":5,"renewTime":"1970-01-01T00:00:01.000009Z"}}"#,
         );
         check(
-            &record.release(at),
+            &record.release("a_1", at),
             target,
-            r#"{"metadata":{"resourceVersion":"7","uid":"u"},"spec":{"holderIdentity":"","leaseDurationSeconds":1,"renewTime":"1970-01-01T00:00:01.000009Z"}}"#,
+            r#"{"metadata":{"annotations":{"plz-agent/released-by":"a_1"},"resourceVersion":"7","uid":"u"},"spec":{"holderIdentity":"","leaseDurationSeconds":1,"renewTime":"1970-01-01T00:00:01.000009Z"}}"#,
+        );
+        let released = Record { holder: String::new(), released_by: "a_1".to_owned(), ..record.clone() };
+        assert!(released.is_released() && !record.is_released());
+        check(
+            &released.takeover("b_2", at),
+            target,
+            r#"{"metadata":{"annotations":{"plz-agent/released-by":null},"resourceVersion":"7","uid":"u"},"spec":{"acquireTime":"1970-01-01T00:00:01.000009Z","holderIdentity":"b_2","leaseDurationSeconds":15,"leaseTransitions":5,"renewTime":"1970-01-01T00:00:01.000009Z"}}"#,
         );
         check(
             &creation(&record.key, "b_2", at),

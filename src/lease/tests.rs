@@ -41,6 +41,14 @@ fn lease(holder: &str, version: u64, transitions: u32) -> Answer {
     .into_bytes())
 }
 
+/// A Lease that its leader has given up.
+fn released(version: u64, transitions: u32) -> Answer {
+    let mut lease: serde_json::Value =
+        serde_json::from_slice(&lease("", version, transitions).unwrap()).unwrap();
+    lease["metadata"]["annotations"] = json!({"plz-agent/released-by": "other"});
+    Ok(lease.to_string().into_bytes())
+}
+
 /// An election of which `me` is a candidate.
 struct Round(Election);
 
@@ -74,28 +82,41 @@ impl Round {
     /// One who leads since `now`.
     fn leader(now: Duration) -> Self {
         let mut round = Self::new();
-        round.step(now, Action::ReadLease, error(404, "NotFound"));
-        round.step(now, Action::CreateLease, lease("me", 1, 0));
+        round.step(now, Action::ReadLease, released(0, 0));
+        round.step(now, Action::WriteLease, lease("me", 1, 0));
         assert!(round.0.leads(now));
         round
+    }
+
+    /// Looks until then, and always sees the same.
+    #[track_caller]
+    fn looks(&mut self, until: Duration, answer: impl Fn() -> Answer) {
+        while let Some(at) = self.0.next_call().filter(|at| *at < until) {
+            self.step(at, Action::ReadLease, answer());
+        }
     }
 }
 
 #[test]
-fn the_first_one_creates_the_lease_and_renews_it() {
+fn the_first_one_creates_the_lease_and_leads_once_nobody_can_act_on_one_that_is_gone() {
     let mut round = Round::new();
     assert!(!round.0.is_answered());
     round.step(S, Action::ReadLease, error(404, "NotFound"));
     assert!(round.0.is_answered() && !round.0.leads(S));
     round.send(S, Action::CreateLease);
     round.0.learn(3 * S, Action::CreateLease, lease("me", 1, 0));
-    // It counts from when it was sent.
-    assert_eq!(round.0.lead_end(), Some(S + LEAD_DURATION));
-    assert_eq!(round.0.term(), Some(("u".to_owned(), 0)));
-    round.rests(S + RENEW_INTERVAL);
     round.step(S + RENEW_INTERVAL, Action::WriteLease, lease("me", 2, 0));
-    assert!(round.0.leads(S + RENEW_INTERVAL + LEAD_DURATION - MS));
-    assert!(!round.0.leads(S + RENEW_INTERVAL + LEAD_DURATION));
+    round.step(11 * S, Action::WriteLease, lease("me", 3, 0));
+    round.step(16 * S, Action::WriteLease, lease("me", 4, 0));
+    assert!(!round.0.leads(16 * S), "the answer came 13 s ago");
+    round.send(18 * S, Action::WriteLease);
+    round.0.learn(20 * S, Action::WriteLease, lease("me", 5, 0));
+    // It counts from when it was sent.
+    assert_eq!((round.0.lead_end(), round.0.term()), (Some(18 * S + LEAD_DURATION), 1));
+    round.rests(18 * S + RENEW_INTERVAL);
+    round.step(18 * S + RENEW_INTERVAL, Action::WriteLease, lease("me", 6, 0));
+    assert!(round.0.leads(18 * S + RENEW_INTERVAL + LEAD_DURATION - MS));
+    assert!(!round.0.leads(18 * S + RENEW_INTERVAL + LEAD_DURATION));
 }
 
 #[test]
@@ -108,30 +129,43 @@ fn of_two_who_create_one_reads() {
     assert_eq!(round.0.other_holder(), Some("other"));
 }
 
-/// The faster one has led all the while that we were cut off, and acts for a moment yet on the Lease that is gone.
+/// Between two looks that find none another one can have made it, led, and lost it again.
 #[test]
-fn a_lease_that_was_never_read_and_is_gone_is_not_made_at_once() {
+fn a_lease_that_is_gone_is_left_to_its_holder_for_a_while_and_costs_its_time_all_the_same() {
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, lease("other", 1, 0));
+    for second in [6, 11] {
+        round.step(second * S, Action::ReadLease, error(404, "NotFound"));
+    }
+    round.step(16 * S, Action::CreateLease, lease("me", 9, 0));
+    round.step(21 * S, Action::WriteLease, lease("me", 10, 0));
+    round.step(26 * S, Action::WriteLease, lease("me", 11, 0));
+    assert!(!round.0.leads(26 * S));
+    round.step(31 * S, Action::WriteLease, lease("me", 12, 0));
+    assert!(round.0.leads(31 * S));
+
+    // One that somebody else has made, and that is gone again.
     let mut round = Round::new();
     round.step(S, Action::ReadLease, error(404, "NotFound"));
     round.step(S, Action::CreateLease, error(409, "AlreadyExists"));
     round.step(30 * S, Action::ReadLease, unreachable());
     round.step(60 * S, Action::ReadLease, error(404, "NotFound"));
     round.step(65 * S, Action::ReadLease, error(404, "NotFound"));
-    round.step(70 * S, Action::ReadLease, error(404, "NotFound"));
-    round.send(75 * S, Action::CreateLease);
+    round.send(70 * S, Action::CreateLease);
 }
 
 /// Another one has led while we were cut off, and acts for a moment yet on the Lease that is gone.
 #[test]
-fn a_lease_that_was_ours_long_ago_and_is_gone_is_not_made_at_once() {
-    let mut round = Round::new();
-    round.step(S, Action::ReadLease, error(404, "NotFound"));
-    round.step(S, Action::CreateLease, lease("me", 1, 0));
+fn a_lease_that_was_ours_long_ago_and_is_gone_costs_its_time() {
+    let mut round = Round::leader(S);
     round.step(40 * S, Action::WriteLease, error(404, "NotFound"));
-    for look in [45, 50] {
-        round.step(look * S, Action::ReadLease, error(404, "NotFound"));
-    }
-    round.send(55 * S, Action::CreateLease);
+    round.step(40 * S, Action::CreateLease, lease("me", 7, 0));
+    assert!(!round.0.leads(40 * S));
+    round.step(45 * S, Action::WriteLease, lease("me", 8, 0));
+    round.step(50 * S, Action::WriteLease, lease("me", 9, 0));
+    round.step(55 * S, Action::WriteLease, lease("me", 10, 0));
+    assert!(round.0.leads(55 * S));
+    assert_eq!(round.0.term(), 2);
 }
 
 #[test]
@@ -147,14 +181,14 @@ fn whoever_does_not_renew_loses_it_after_its_duration_on_our_clock() {
     assert!(!round.0.leads(21 * S), "it takes the answer");
     round.0.learn(21 * S, Action::WriteLease, lease("me", 3, 4));
     assert!(round.0.leads(21 * S));
-    assert_eq!(round.0.term(), Some(("u".to_owned(), 4)));
+    assert_eq!(round.0.term(), 1);
 }
 
 /// Somebody has edited the Lease. Its holder acts for 10 s after a renewal all the same, and one that has died does not hold it
 /// for 68 years.
 #[test]
 fn an_absurd_duration_neither_hands_the_lead_over_nor_keeps_it_for_ever() {
-    for (seconds, free_at) in [(1, 16), (-5, 16), (0, 16), (i64::from(i32::MAX), 601), (i64::MAX, 601)] {
+    for (seconds, free_at) in [(1, 16), (-5, 16), (0, 16), (i64::from(i32::MAX), 61), (i64::MAX, 61)] {
         let body = json!({"metadata": {"name": "l", "namespace": "ns", "uid": "u", "resourceVersion": "1"},
             "spec": {"holderIdentity": "other", "leaseDurationSeconds": seconds}});
         let answer = || Ok(body.to_string().into_bytes());
@@ -177,14 +211,14 @@ fn a_record_that_changes_in_any_way_is_alive() {
         // The transitions of another writer may even go back.
         round.step(S * second * 5, Action::ReadLease, lease("other", version, 9 % (second + 1)));
     }
-    assert_eq!(round.0.term(), None);
+    assert_eq!((round.0.term(), round.0.lead_end()), (0, None));
 }
 
 #[test]
 fn a_lease_that_was_given_up_is_taken_at_once() {
     let mut round = Round::new();
     round.step(S, Action::ReadLease, lease("other", 1, 0));
-    round.step(6 * S, Action::ReadLease, lease("", 2, 0));
+    round.step(6 * S, Action::ReadLease, released(2, 0));
     round.send(6 * S, Action::WriteLease);
     // And another one was faster.
     round.0.learn(6 * S, Action::WriteLease, error(409, "Conflict"));
@@ -196,14 +230,12 @@ fn a_lease_that_was_given_up_is_taken_at_once() {
 
 #[test]
 fn a_write_that_is_taken_and_changes_nothing_is_not_repeated_at_once() {
-    for holder in ["", "other"] {
+    for (free, answer) in [(S, released(1, 0)), (16 * S, lease("", 1, 0)), (16 * S, lease("other", 1, 0))] {
         let mut round = Round::new();
-        round.step(S, Action::ReadLease, lease(holder, 1, 0));
-        let free = if holder.is_empty() { S } else { 16 * S };
-        for second in [6, 11].into_iter().filter(|_| !holder.is_empty()) {
-            round.step(second * S, Action::ReadLease, lease(holder, 1, 0));
-        }
-        round.step(free, Action::WriteLease, lease(holder, 1, 0));
+        let body = answer.unwrap();
+        round.step(S, Action::ReadLease, Ok(body.clone()));
+        round.looks(free, || Ok(body.clone()));
+        round.step(free, Action::WriteLease, Ok(body));
         assert!(!round.0.leads(free));
         round.rests(free + 500 * MS);
     }
@@ -219,7 +251,7 @@ fn a_renewal_that_nobody_heard_of_is_found_in_the_lease() {
     round.step(9 * S, Action::ReadLease, lease("me", 2, 0));
     assert_eq!(round.0.lead_end(), Some(11 * S), "a look is no renewal");
     round.step(9 * S, Action::WriteLease, lease("me", 3, 0));
-    assert_eq!((round.0.lead_end(), round.0.term()), (Some(19 * S), Some(("u".to_owned(), 0))));
+    assert_eq!((round.0.lead_end(), round.0.term()), (Some(19 * S), 1));
 }
 
 #[test]
@@ -233,7 +265,7 @@ fn a_lead_ends_though_the_answer_comes_late() {
     // Nobody has taken it meanwhile: the same term.
     round.step(17 * S, Action::WriteLease, lease("me", 3, 0));
     assert!(round.0.leads(17 * S));
-    assert_eq!(round.0.term(), Some(("u".to_owned(), 0)));
+    assert_eq!(round.0.term(), 1);
 }
 
 #[test]
@@ -242,25 +274,95 @@ fn a_lease_that_others_have_taken_is_theirs() {
     round.step(6 * S, Action::WriteLease, error(409, "Conflict"));
     round.step(6 * S + 500 * MS, Action::ReadLease, lease("other", 5, 1));
     assert!(!round.0.leads(6 * S + 500 * MS), "though its time is not over");
-    assert_eq!((round.0.term(), round.0.other_holder()), (None, Some("other")));
+    assert_eq!((round.0.lead_end(), round.0.other_holder()), (None, Some("other")));
 }
 
 #[test]
-fn a_lease_that_is_deleted_ends_the_lead_and_is_made_anew() {
+fn a_leader_whose_lease_is_deleted_makes_it_anew_and_leads_on() {
     let mut round = Round::leader(S);
     round.step(6 * S, Action::WriteLease, error(404, "NotFound"));
-    assert!(!round.0.leads(6 * S));
-    assert_eq!(round.0.term(), None);
-    round.step(6 * S, Action::CreateLease, lease("me", 9, 0));
-    assert!(round.0.leads(6 * S));
+    assert!(round.0.leads(6 * S), "nobody else can lead before 15 s are over");
+    round.send(6 * S, Action::CreateLease);
+    round.0.learn(7 * S, Action::CreateLease, lease("me", 9, 0));
+    assert_eq!((round.0.lead_end(), round.0.term()), (Some(16 * S), 1));
 
-    // A standby leaves the holder the time to notice.
-    let mut round = Round::new();
-    round.step(S, Action::ReadLease, lease("other", 1, 0));
-    for second in [6, 11, 16] {
-        round.step(second * S, Action::ReadLease, error(404, "NotFound"));
+    // The answer comes when the lead is over.
+    let mut round = Round::leader(S);
+    round.step(6 * S, Action::WriteLease, error(404, "NotFound"));
+    round.send(6 * S, Action::CreateLease);
+    round.0.learn(11 * S, Action::CreateLease, lease("me", 9, 0));
+    for second in [11, 16, 21] {
+        round.step(second * S, Action::WriteLease, lease("me", second.into(), 0));
+        assert!(!round.0.leads(second * S));
     }
-    round.step(21 * S, Action::CreateLease, lease("me", 9, 0));
+    round.step(26 * S, Action::WriteLease, lease("me", 30, 0));
+    assert!(round.0.leads(26 * S));
+    assert_eq!(round.0.term(), 2);
+}
+
+/// Each with the leader's view, and with that of a standby who sees the same.
+#[test]
+fn whatever_somebody_writes_into_the_lease_hands_the_lead_over_to_nobody() {
+    for (holder, seconds) in [("me", 1), ("me", 15), ("", 0), ("", 15), ("me", 3600)] {
+        let edited = || {
+            let body = json!({"metadata": {"name": "l", "namespace": "ns", "uid": "u", "resourceVersion": "5"},
+                "spec": {"holderIdentity": holder, "leaseDurationSeconds": seconds}});
+            Ok(body.to_string().into_bytes())
+        };
+        let mut round = Round::leader(S);
+        round.step(6 * S, Action::WriteLease, error(409, "Conflict"));
+        round.step(6 * S + 500 * MS, Action::ReadLease, edited());
+        round.step(6 * S + 500 * MS, Action::WriteLease, lease("me", 6, 1));
+        assert_eq!((round.0.lead_end(), round.0.term()), (Some(16 * S + 500 * MS), 1), "{holder:?}");
+
+        // In whose name it is does not make it ours.
+        let free = if seconds > 15 { 61 * S } else { 16 * S };
+        let mut round = Round::new();
+        round.step(S, Action::ReadLease, edited());
+        round.looks(free, edited);
+        round.step(free, Action::WriteLease, lease("me", 6, 1));
+        assert!(round.0.leads(free), "{holder:?}");
+    }
+}
+
+/// A takeover that was taken without an answer, and read later, by its time of renewal.
+#[test]
+fn a_first_write_that_nobody_heard_of_is_found_in_the_lease() {
+    let written = |version: &str, uid: &str| {
+        let body = json!({"metadata": {"name": "l", "namespace": "ns", "uid": uid, "resourceVersion": version},
+            "spec": {"holderIdentity": "me", "renewTime": "1970-01-01T00:00:00.000000Z"}});
+        Ok(body.to_string().into_bytes())
+    };
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, released(1, 0));
+    round.step(S, Action::WriteLease, unreachable());
+    round.step(6 * S, Action::WriteLease, error(409, "Conflict"));
+    round.step(6 * S + 500 * MS, Action::ReadLease, written("2", "u"));
+    assert!(!round.0.leads(6 * S + 500 * MS), "a look is no renewal");
+    round.step(6 * S + 500 * MS, Action::WriteLease, lease("me", 3, 1));
+    assert!(round.0.leads(6 * S + 500 * MS));
+
+    // One that we have created: its time begins when we see it.
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, error(404, "NotFound"));
+    round.step(S, Action::CreateLease, unreachable());
+    round.step(6 * S, Action::CreateLease, error(409, "AlreadyExists"));
+    round.step(6 * S + 500 * MS, Action::ReadLease, written("2", "u"));
+    for half in [13, 23, 33] {
+        round.step(half * S / 2, Action::WriteLease, lease("me", half.into(), 0));
+        assert!(!round.0.leads(half * S / 2));
+    }
+    round.step(21 * S + 500 * MS, Action::WriteLease, lease("me", 99, 0));
+    assert!(round.0.leads(21 * S + 500 * MS));
+}
+
+#[test]
+fn who_may_not_lead_yet_does_not_tell_others_that_they_may() {
+    let mut round = Round::new();
+    round.step(S, Action::ReadLease, error(404, "NotFound"));
+    round.step(S, Action::CreateLease, lease("me", 1, 0));
+    assert!(round.0.release(at(10 * S)).is_none());
+    assert!(round.0.release(at(16 * S)).is_some());
 }
 
 #[test]
@@ -280,6 +382,10 @@ fn what_goes_wrong_is_kept_and_tried_again() {
     round.step(5 * S, Action::CreateLease, error(404, "NotFound"));
     check(&round, "create the namespace ns");
     round.step(10 * S, Action::CreateLease, lease("me", 1, 0));
+    check(&round, "not for 15 s");
+    round.step(15 * S, Action::WriteLease, lease("me", 2, 0));
+    round.step(20 * S, Action::WriteLease, lease("me", 3, 0));
+    round.step(25 * S, Action::WriteLease, lease("me", 4, 0));
     assert_eq!(round.0.problem(), None);
 }
 

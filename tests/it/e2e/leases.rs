@@ -22,6 +22,11 @@ fn two() -> (Place, Agent, u64) {
     place.sim.with(|world, now| {
         let namespace = json!({"metadata": {"name": LEASE_NAMESPACE}});
         world.api.create(now, Kind::Namespace, "", namespace).unwrap();
+        let lease = json!({
+            "metadata": {"name": LEASE, "annotations": {"plz-agent/released-by": "past"}},
+            "spec": {"holderIdentity": "", "leaseDurationSeconds": 1},
+        });
+        world.api.create(now, Kind::Lease, LEASE_NAMESPACE, lease).unwrap();
     });
     let script = Script { duration: Duration::from_secs(5), ..Script::default() };
     place.sim.with(|world, _| world.kube.config.prefer("*", PodPlan::script(script)));

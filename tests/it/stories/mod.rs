@@ -49,8 +49,22 @@ impl Story {
         Self::empty_with(settings(7))
     }
 
-    /// The same, for an agent with other settings.
+    /// The same, for an agent with other settings. An election is not the first: an agent of the past has left its Lease.
     fn empty_with(settings: Settings) -> Self {
+        let has_lease = settings.candidacy.is_some();
+        let mut story = Self::bare_with(settings);
+        if has_lease {
+            let lease = json!({
+                "metadata": {"name": "plz-agent", "annotations": {"plz-agent/released-by": "past"}},
+                "spec": {"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 0},
+            });
+            story.drive.world.api.create(Duration::ZERO, Kind::Lease, "default", lease).unwrap();
+        }
+        story
+    }
+
+    /// The same, where no agent has ever been.
+    fn bare_with(settings: Settings) -> Self {
         let mut drive = Drive::new(Options::default(), settings);
         let namespace = json!({"metadata": {"name": NAMESPACE}});
         drive.world.api.create(Duration::ZERO, Kind::Namespace, "", namespace).unwrap();

@@ -19,7 +19,7 @@ use plz_agent::lease::Candidacy;
 use plz_agent::zone::network::RunnerNetwork;
 use plz_agent::zone::template;
 
-pub use self::process::{Echo, Process};
+pub use self::process::{Echo, Pace, Process};
 use crate::world::{Options, World};
 
 /// The agent as the models see it in their counts.

@@ -382,29 +382,39 @@ impl Swarm {
         self.say(&format!("{kind:?} {} is deleted", key.name));
     }
 
+    /// The calendar jumps; the other clock runs at another rate from now on.
     fn clock_jump(&mut self) {
         let Some(at) = self.living() else { return };
-        self.story.drive.agents[at].skew_s = self.rng.skew();
-        self.say(&format!("the clock of agent {at} jumps"));
+        let now = self.story.drive.now;
+        let permille = [1000, 1000, 900, 1100][self.rng.below(4) as usize];
+        let agent = &mut self.story.drive.agents[at];
+        agent.skew_s = self.rng.skew();
+        agent.pace.set(now, permille);
+        self.say(&format!("the calendar of agent {at} jumps, its clock runs at {permille}/1000"));
     }
 
+    /// Anybody with the rights may write anything into it, but for the mark of a release, which he would have to forge.
     fn lease_is_touched(&mut self) {
         let key = Key::new(Kind::Lease, "default", "plz-agent");
-        let drive = &mut self.story.drive;
-        match self.rng.below(3) {
-            0 => {
+        let somebody = format!("agent-{}", self.rng.below(self.story.drive.agents.len() as u64));
+        let (field, value) = match self.rng.below(9) {
+            0 | 1 => {
+                let drive = &mut self.story.drive;
                 drop(drive.world.api.delete(drive.now, &key, &DeleteOptions::default()));
-                // Known: an agent that is started in these seconds cannot know that there was one.
-                self.wait(s(11));
+                return self.say("somebody deletes the Lease");
             }
-            1 => drive.world.api.modify(&key, Part::Main, |lease| {
-                lease["spec"]["leaseDurationSeconds"] = json!(1);
-            }),
-            _ => drive.world.api.modify(&key, Part::Main, |lease| {
-                lease["spec"]["holderIdentity"] = json!("somebody");
-            }),
-        }
-        self.say("somebody meddles with the Lease");
+            2 => ("holderIdentity", json!("somebody")),
+            3 => ("holderIdentity", json!(somebody)),
+            4 => ("holderIdentity", json!("")),
+            5 => ("leaseDurationSeconds", json!(1)),
+            6 => ("leaseDurationSeconds", json!(i32::MAX)),
+            7 => ("leaseTransitions", json!(self.rng.below(3))),
+            _ => ("renewTime", json!("2001-01-01T00:00:00.000000Z")),
+        };
+        self.say(&format!("somebody writes {value} as {field} into the Lease"));
+        self.story.drive.world.api.modify(&key, Part::Main, |lease| {
+            lease["spec"][field] = value;
+        });
     }
 
     /// Nothing befalls the world any more.

@@ -28,6 +28,8 @@ pub struct Process {
     pub core: Core,
     /// How far its calendar is ahead of the world's, in seconds.
     pub skew_s: i64,
+    /// How its monotonic clock runs.
+    pub pace: Pace,
     /// Until when nothing passes between it and the API server.
     pub cut_until: Duration,
     /// By how much the answers to all calls but those for Leases are late.
@@ -46,6 +48,40 @@ pub struct Process {
     watches: Vec<Box<dyn Follow>>,
     under_way: Vec<UnderWay>,
     life: Life,
+}
+
+/// A monotonic clock that neither stands still nor jumps, but runs faster or slower than the world's.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    permille: u32,
+    /// A moment in the world's time, and the same moment on this clock.
+    base: (Duration, Duration),
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { permille: 1000, base: (Duration::ZERO, Duration::ZERO) }
+    }
+}
+
+impl Pace {
+    /// Lets it run at another rate from `now` on: 1000 is the world's.
+    pub fn set(&mut self, now: Duration, permille: u32) {
+        self.base = (now, self.reads(now));
+        self.permille = permille;
+    }
+
+    /// What it shows at a time of the world.
+    #[must_use]
+    pub fn reads(&self, now: Duration) -> Duration {
+        self.base.1 + now.saturating_sub(self.base.0) * self.permille / 1000
+    }
+
+    /// The first time of the world at which it shows that much.
+    fn when(&self, mono: Duration) -> Duration {
+        let nanos = (mono.saturating_sub(self.base.1) * 1000).as_nanos().div_ceil(self.permille.into());
+        self.base.0 + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
 }
 
 /// How often a watch tells what has happened.
@@ -82,6 +118,7 @@ impl Process {
         Self {
             core: Core::new(settings.clone()),
             skew_s: 0,
+            pace: Pace::default(),
             cut_until: Duration::ZERO,
             lag: Duration::ZERO,
             hold: Duration::ZERO,
@@ -128,13 +165,13 @@ impl Process {
     /// Whether it would begin a call now that only one agent may make.
     #[must_use]
     pub fn may_act(&self, now: Duration) -> bool {
-        self.life == Life::Runs && now < self.core.acts_until()
+        self.life == Life::Runs && self.pace.reads(now) < self.core.acts_until()
     }
 
     fn clock(&self, now: Duration, wall: SystemTime) -> Now {
         let skew = Duration::from_secs(self.skew_s.unsigned_abs());
         let wall = wall + now;
-        Now { mono: now, wall: if self.skew_s < 0 { wall - skew } else { wall + skew } }
+        Now { mono: self.pace.reads(now), wall: if self.skew_s < 0 { wall - skew } else { wall + skew } }
     }
 
     /// Does what can be done at this instant. Says whether that was anything, and whether it began to act.
@@ -165,7 +202,7 @@ impl Process {
         }
         match self.life {
             Life::Runs => {}
-            Life::Leaves(end) => return (is_busy | self.leave(clock, end, world), false),
+            Life::Leaves(end) => return (is_busy | self.leave(now, clock, end, world), false),
             Life::Over => return (is_busy, false),
         }
         let mut acts = false;
@@ -184,7 +221,7 @@ impl Process {
         let silent = self.silent_until();
         let watches = self.watches.iter().map(|watch| watch.next_wakeup().max(silent));
         let own = match self.life {
-            Life::Runs => self.core.next_deadline(),
+            Life::Runs => self.core.next_deadline().map(|mono| self.pace.when(mono)),
             Life::Leaves(end) => Some(end),
             Life::Over => None,
         };
@@ -245,8 +282,8 @@ impl Process {
     }
 
     /// Gives up the Lease once the calls in hand have ended, as the shell does, and is over.
-    fn leave(&mut self, clock: Now, end: Duration, world: &mut World) -> bool {
-        if !self.under_way.is_empty() && clock.mono < end {
+    fn leave(&mut self, now: Duration, clock: Now, end: Duration, world: &mut World) -> bool {
+        if !self.under_way.is_empty() && now < end {
             return false;
         }
         let writes = |call: &UnderWay| {
@@ -258,7 +295,7 @@ impl Process {
         };
         let is_open = self.under_way.iter().any(writes);
         if let Some(task) = self.core.leave(clock).filter(|_| !is_open) {
-            self.arrive(clock.mono, &task, world);
+            self.arrive(now, &task, world);
         }
         self.kill();
         true
