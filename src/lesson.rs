@@ -73,22 +73,17 @@ pub fn announced(announcements: &mut Vec<Announcement>, reply: Result<Vec<u8>, k
     Lesson::Done
 }
 
-/// The uid of the object in an answer, if an owner of it has the given uid.
+/// The uid of the object in an answer, if the object of the given uid controls it.
 #[must_use]
-pub fn owned_by(body: &[u8], owner: &str) -> Option<String> {
-    metadata(body).filter(|metadata| metadata.is_owned_by(owner)).map(|metadata| metadata.uid)
+pub fn controlled_by(body: &[u8], owner: &str) -> Option<String> {
+    let metadata = metadata(body).filter(|metadata| metadata.is_controlled_by(owner))?;
+    Some(metadata.uid).filter(|uid| !uid.is_empty())
 }
 
 /// Whether the object in an answer is on its way out.
 #[must_use]
 pub fn is_deleting(body: &[u8]) -> bool {
     metadata(body).is_some_and(|metadata| metadata.is_deleting())
-}
-
-/// The uid of the object in an answer.
-#[must_use]
-pub fn uid(body: &[u8]) -> String {
-    metadata(body).map(|metadata| metadata.uid).unwrap_or_default()
 }
 
 /// An error as a message that may leave the process.

@@ -5,6 +5,7 @@
 //! Invariant: it never goes back in time. An object is replaced only by a later version of itself, one that was deleted
 //! does not come back under the same uid, and a list that is older than what an answer has shown does not undo it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use k8s::{ObjectMeta, Pod, WatchEvent};
@@ -186,8 +187,10 @@ pub struct Store {
     /// The test runs.
     pub runs: Objects<TestRun>,
     pods: Objects<RunnerPod>,
-    /// Runners' numbers and names of their pods, which live in the namespace of their run.
-    pods_of_run: BTreeMap<ObjectKey, BTreeSet<(u32, String)>>,
+    /// Pods by the uid of the Job that controls them. Who does not know the uid of a run's Job has no part in the run.
+    pods_of_job: BTreeMap<String, BTreeSet<ObjectKey>>,
+    /// How many pods claim to be of a run, by their label alone.
+    claims: BTreeMap<ObjectKey, usize>,
 }
 
 /// What a piece of news has changed.
@@ -210,19 +213,27 @@ impl Store {
         })
     }
 
-    /// The pods that say that they are of a run's runners, by the runners' numbers.
-    pub fn pods(&self, run: &ObjectKey) -> impl Iterator<Item = &RunnerPod> {
-        let claims = self.pods_of_run.get(run).into_iter().flatten();
-        claims.filter_map(|(_, name)| self.pods.find(&ObjectKey::new(run.namespace.clone(), name.clone())))
+    /// The pods that the Job of that uid controls, which is in this namespace.
+    pub fn pods_of_job<'a>(
+        &'a self,
+        namespace: &'a str,
+        uid: &str,
+    ) -> impl Iterator<Item = &'a RunnerPod> + use<'a> {
+        let keys = self.pods_of_job.get(uid).into_iter().flatten();
+        keys.filter(move |key| key.namespace == namespace).filter_map(|key| self.pods.find(key))
     }
 
-    /// The pods that say that they are of one of a run's runners.
-    pub fn pods_of_runner(&self, run: &ObjectKey, number: u32) -> impl Iterator<Item = &RunnerPod> {
-        let first = (number, String::new());
-        let claims =
-            self.pods_of_run.get(run).into_iter().flat_map(move |claims| claims.range(first.clone()..));
-        let claims = claims.take_while(move |(of, _)| *of == number);
-        claims.filter_map(|(_, name)| self.pods.find(&ObjectKey::new(run.namespace.clone(), name.clone())))
+    /// Whether any pod claims to be of a run. That is no proof.
+    #[must_use]
+    pub fn is_claimed(&self, run: &ObjectKey) -> bool {
+        self.claims.contains_key(run)
+    }
+
+    /// The highest number of a runner that a pod claims to be. That is no proof.
+    #[must_use]
+    pub fn highest_claim(&self, run: &ObjectKey) -> Option<u32> {
+        let pods = self.pods.iter().map(|(_, pod)| pod).filter(|pod| pod.run == *run);
+        pods.map(|pod| pod.runner).max()
     }
 
     /// Takes what a watch has seen.
@@ -246,52 +257,71 @@ impl Store {
     }
 
     fn absorb_pods(&mut self, scope: Option<&str>, event: WatchEvent<Pod>, changes: &mut Changes) {
-        let event = match event {
-            WatchEvent::Snapshot { items, resource_version } => WatchEvent::Snapshot {
-                items: items.iter().filter_map(RunnerPod::read).collect(),
-                resource_version,
-            },
-            WatchEvent::Applied(pod) => match RunnerPod::read(&pod) {
-                Some(pod) => WatchEvent::Applied(pod),
-                None => return,
-            },
-            WatchEvent::Deleted(pod) => match RunnerPod::read(&pod) {
-                Some(pod) => WatchEvent::Deleted(pod),
-                None => return,
-            },
-            _ => return,
-        };
-        // Labels can be edited: a pod says another thing than before, or nothing any more.
-        let names: Vec<ObjectKey> = match &event {
-            WatchEvent::Snapshot { items, .. } => items.iter().map(Object::key).collect(),
-            WatchEvent::Applied(pod) => vec![pod.key()],
-            _ => Vec::new(),
-        };
-        for key in &names {
-            if let Some(before) = self.pods.find(key).map(RunnerPod::claim) {
-                changes.dirty.push(Key::Run(before.0.clone()));
-                self.unclaim(before, &key.name);
+        let mut gone = Vec::new();
+        match event {
+            WatchEvent::Snapshot { items, resource_version } => {
+                let pods: Vec<RunnerPod> = items.iter().filter_map(|pod| self.read_pod(pod)).collect();
+                let keys: Vec<ObjectKey> = pods.iter().map(Object::key).collect();
+                keys.iter().for_each(|key| self.forget_claim(key, changes));
+                gone = self.pods.snapshot(scope, pods, parse_version(&resource_version));
+                keys.iter().for_each(|key| self.note_claim(key, changes));
             }
-        }
-        let (_, gone) = self.pods.absorb(scope, event);
-        for key in names {
-            if let Some((run, number)) = self.pods.find(&key).map(RunnerPod::claim) {
-                self.pods_of_run.entry(run.clone()).or_default().insert((number, key.name));
-                changes.dirty.push(Key::Run(run));
+            WatchEvent::Applied(pod) => {
+                let key = pod.metadata.key();
+                let Some(pod) = self.read_pod(&pod) else { return };
+                self.forget_claim(&key, changes);
+                self.pods.apply(pod);
+                self.note_claim(&key, changes);
             }
+            WatchEvent::Deleted(pod) => {
+                let key = pod.metadata.key();
+                gone.extend(self.pods.remove(&key, &pod.metadata.uid).map(|pod| (key, pod)));
+            }
+            _ => {}
         }
         for (key, pod) in gone {
-            let claim = pod.claim();
-            changes.dirty.push(Key::Run(claim.0.clone()));
-            self.unclaim(claim, &key.name);
+            self.unindex(&key, &pod.job_uid, pod.run.clone());
+            changes.dirty.push(Key::Run(pod.run));
         }
     }
 
-    fn unclaim(&mut self, (run, number): (ObjectKey, u32), name: &str) {
-        if let Some(claims) = self.pods_of_run.get_mut(&run) {
-            claims.remove(&(number, name.to_owned()));
-            if claims.is_empty() {
-                self.pods_of_run.remove(&run);
+    /// Once a pod is known as a Job's it stays so: a Job that is deleted without its pods leaves them without an owner, and they
+    /// run on.
+    fn read_pod(&self, pod: &Pod) -> Option<RunnerPod> {
+        RunnerPod::read(pod).or_else(|| {
+            let known = self.pods.find(&pod.metadata.key())?;
+            (known.uid() == pod.metadata.uid).then(|| known.renewed(pod))
+        })
+    }
+
+    /// What is known of a pod may change now: labels and owners can be edited.
+    fn forget_claim(&mut self, key: &ObjectKey, changes: &mut Changes) {
+        if let Some(pod) = self.pods.find(key) {
+            let (job, run) = (pod.job_uid.clone(), pod.run.clone());
+            self.unindex(key, &job, run.clone());
+            changes.dirty.push(Key::Run(run));
+        }
+    }
+
+    fn note_claim(&mut self, key: &ObjectKey, changes: &mut Changes) {
+        if let Some(pod) = self.pods.find(key) {
+            self.pods_of_job.entry(pod.job_uid.clone()).or_default().insert(key.clone());
+            *self.claims.entry(pod.run.clone()).or_default() += 1;
+            changes.dirty.push(Key::Run(pod.run.clone()));
+        }
+    }
+
+    fn unindex(&mut self, key: &ObjectKey, job: &str, run: ObjectKey) {
+        if let Some(keys) = self.pods_of_job.get_mut(job) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.pods_of_job.remove(job);
+            }
+        }
+        if let Entry::Occupied(mut claims) = self.claims.entry(run) {
+            *claims.get_mut() -= 1;
+            if *claims.get() == 0 {
+                claims.remove();
             }
         }
     }

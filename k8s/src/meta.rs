@@ -87,10 +87,16 @@ impl ObjectMeta {
         self.is_deleting() && self.finalizers.iter().any(|finalizer| finalizer == FOREGROUND)
     }
 
-    /// Whether an owner reference bears this uid.
+    /// The owner that manages the object. Other owners only keep it alive.
     #[must_use]
-    pub fn is_owned_by(&self, uid: &str) -> bool {
-        !uid.is_empty() && self.owner_references.iter().any(|owner| owner.uid == uid)
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.owner_references.iter().find(|owner| owner.controller == Some(true) && !owner.uid.is_empty())
+    }
+
+    /// Whether the owner of this uid manages the object.
+    #[must_use]
+    pub fn is_controlled_by(&self, uid: &str) -> bool {
+        self.controller().is_some_and(|owner| owner.uid == uid)
     }
 
     /// When the object was created, where the server has said so readably.
@@ -293,10 +299,15 @@ mod tests {
     }
 
     #[test]
-    fn ownership_goes_by_uid() {
-        let owner = OwnerReference { uid: "u1".to_owned(), ..OwnerReference::default() };
-        let meta = ObjectMeta { owner_references: vec![owner], ..ObjectMeta::default() };
-        assert!(meta.is_owned_by("u1") && !meta.is_owned_by("u2") && !meta.is_owned_by(""));
+    fn the_controller_is_told_by_its_uid() {
+        let owner = |uid: &str, controller| OwnerReference {
+            uid: uid.to_owned(),
+            controller,
+            ..OwnerReference::default()
+        };
+        let owner_references = vec![owner("u1", None), owner("", Some(true)), owner("u2", Some(true))];
+        let meta = ObjectMeta { owner_references, ..ObjectMeta::default() };
+        assert!(meta.is_controlled_by("u2") && !meta.is_controlled_by("u1") && !meta.is_controlled_by(""));
     }
 
     #[test]

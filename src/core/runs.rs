@@ -103,8 +103,9 @@ impl Core {
     pub(super) fn run_call(&mut self, now: Now, key: &ObjectKey, action: Action) -> Option<Call> {
         let memory = self.runs.get(key)?;
         if let Some(n) = action.runner() {
-            let runner = Runner::new(n, memory.runners.get(&n)?, self.store.pods_of_runner(key, n));
-            return calls::for_runner(self.run_object(key)?, memory, runner, action);
+            let run = self.run_object(key)?;
+            let runner = Runner::new(run, n, memory.runners.get(&n)?, &self.store);
+            return calls::for_runner(run, memory, runner, action);
         }
         self.run_object(key)?;
         let token = self.token_of(&Key::Run(key.clone())).and_then(|secret| self.tokens.get(&secret));
@@ -142,8 +143,8 @@ impl Core {
         };
         let known = self.runs.get(key).filter(|memory| memory.uid == run.uid() && memory.gone.is_none());
         if known.is_none() {
-            let pods = self.store.pods(key).map(|pod| pod.runner).max();
-            let mut memory = RunMemory::new(run, parallelism(run, block, pods), block, now.mono);
+            let claimed = || self.store.highest_claim(key);
+            let mut memory = RunMemory::new(run, parallelism(run, block, claimed), block, now.mono);
             if let Some(credentials) = self.credentials_of(key, run) {
                 memory.keeping = Keeping::InHand(credentials);
             }
@@ -165,10 +166,10 @@ impl Core {
             }
         }
         memory.settle_teardown(run);
-        for pod in self.store.pods(key) {
-            if let Some(runner) = memory.runners.get_mut(&pod.runner) {
-                runner.pod_seen = true;
-            }
+        for runner in memory.runners.values_mut().filter(|runner| !runner.pod_seen) {
+            let uid = runner.job.uid();
+            runner.pod_seen =
+                uid.is_some_and(|uid| self.store.pods_of_job(&key.namespace, uid).next().is_some());
         }
         true
     }
@@ -177,7 +178,7 @@ impl Core {
     fn credentials_of(&self, key: &ObjectKey, run: &TestRun) -> Option<Credentials> {
         let id = run.run_id()?;
         let zones = self.zones.iter().filter(|(zone, _)| zone.namespace == key.namespace);
-        let mut owners = zones.filter(|(_, zone)| run.metadata.is_owned_by(&zone.uid));
+        let mut owners = zones.filter(|(_, zone)| run.metadata.is_controlled_by(&zone.uid));
         match owners.next()?.1.listed.get(&id)? {
             Listed::Ready { data, .. } => Credentials::of(data),
             _ => None,
@@ -216,14 +217,14 @@ fn run_facts<'a>(
 ) -> Facts<'a> {
     let run = memory.gone.as_deref().or_else(|| store.runs.find(key));
     let run = run.expect("a run that is remembered is in the store or kept beside it");
-    Facts::new((now.mono, now.wall), run, store.pods(key), memory, zone_deleting, start_deadline)
+    Facts::new((now.mono, now.wall), run, store, memory, zone_deleting, start_deadline)
 }
 
 /// The number of runners that the run was started with. A spec that was edited since then says another number; its pods
 /// do not.
-fn parallelism(run: &TestRun, block: Block, pods: Option<u32>) -> u32 {
-    let edited = run.metadata.generation > 1 && block > Block::New;
-    pods.filter(|_| edited).unwrap_or_else(|| run.runners())
+fn parallelism(run: &TestRun, block: Block, claimed: impl Fn() -> Option<u32>) -> u32 {
+    let is_edited = run.metadata.generation > 1 && block > Block::New;
+    is_edited.then(claimed).flatten().unwrap_or_else(|| run.runners())
 }
 
 /// Whether an earlier process has recorded that it runs teardown now.

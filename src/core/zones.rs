@@ -87,7 +87,7 @@ impl Core {
             .flat_map(|memory| memory.listed.keys())
             .filter(|id| {
                 let run = self.store.runs.find(&ObjectKey::new(namespace.clone(), template::name(**id)));
-                run.is_some_and(|run| run.metadata.is_owned_by(&uid))
+                run.is_some_and(|run| run.metadata.is_controlled_by(&uid))
             })
             .copied()
             .collect();
@@ -164,7 +164,7 @@ impl Core {
             .iter()
             .filter(|(run, _)| run.namespace == key.namespace)
             .filter(|(run, _)| {
-                self.run_object(run).is_some_and(|run| run.metadata.is_owned_by(&zone.metadata.uid))
+                self.run_object(run).is_some_and(|run| run.metadata.is_controlled_by(&zone.metadata.uid))
             })
             .filter(|(_, memory)| memory.block != testrun::stage::Block::Done)
             .count()

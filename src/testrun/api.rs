@@ -24,6 +24,9 @@ pub const API_VERSION: &str = "k6.io/v1alpha1";
 /// `kind` of a test run.
 pub const KIND: &str = "TestRun";
 
+/// Most runners of one run, whoever asks for them: more than that is a mistake, not a test. Numbers beyond it size nothing.
+pub const RUNNERS_MAX: u32 = 1000;
+
 /// Label on everything that belongs to a test run, with the value [`APP`].
 pub const LABEL_APP: &str = "app";
 /// Value of [`LABEL_APP`].
@@ -75,9 +78,9 @@ impl TestRun {
         ids.into_iter().find(|id| !id.is_empty()).and_then(|id| id.parse().ok())
     }
 
-    /// How many runners are wanted; negative numbers count as none.
+    /// How many runners are wanted; none where it is not 1 to [`RUNNERS_MAX`].
     pub fn runners(&self) -> u32 {
-        u32::try_from(self.spec.parallelism).unwrap_or(0)
+        u32::try_from(self.spec.parallelism).ok().filter(|runners| *runners <= RUNNERS_MAX).unwrap_or(0)
     }
 
     /// A condition by its type.

@@ -126,7 +126,6 @@ impl Decision {
             }
             Write::DeleteJobs => self.each(facts, |runner| match runner.memory.job {
                 Job::Ours(_) => Some(Action::DeleteJob(runner.number)),
-                Job::Unknown | Job::Unclear => Some(Action::InspectJob(runner.number)),
                 _ => None,
             }),
             Write::Finish => self.actions.push(Action::Finish),

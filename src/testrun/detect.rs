@@ -99,11 +99,16 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
         return Some(ending(Cause::CouldNotStart, message));
     }
     facts.runners().filter(|runner| !runner.has_ended()).find_map(|runner| {
+        if let Some(ending) = job_lost(facts, runner) {
+            return Some(ending);
+        }
         match runner.pod {
             Some(pod) => match &pod.life {
                 Life::Failed(failure) => Some(runner_failed(facts, runner, pod.name(), failure)),
                 _ => None,
             },
+            // Of a Job that is not known no pod is known either.
+            None if runner.memory.job.uid().is_none() => None,
             // Every started run had all its pods, and every pod that was seen was there.
             None if runner.memory.pod_seen || facts.memory.block == Block::Started => Some(ending(
                 Cause::RunnerFailed,
@@ -115,6 +120,19 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
             None => None,
         }
     })
+}
+
+/// The Job of a runner that was made is gone, or is not ours any more.
+fn job_lost(facts: &Facts<'_>, runner: Runner<'_>) -> Option<Ending> {
+    let what = match runner.memory.job {
+        _ if facts.memory.block == Block::New => return None,
+        Job::Gone(_) => "is gone: somebody has deleted it",
+        Job::Foreign => "was replaced by one that belongs to something else",
+        _ => return None,
+    };
+    let job = job::name(&facts.run.metadata.name, runner.number);
+    let message = format!("Job {job} of runner {} {what}", of(facts, runner.number));
+    Some(ending(Cause::RunnerFailed, message))
 }
 
 /// A deadline has passed.
@@ -245,6 +263,9 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
                 "Job {} exists and belongs to something else; delete it",
                 job::name(&facts.run.metadata.name, runner.number)
             ),
+            (None, Job::Unknown | Job::Unclear) if facts.memory.block != Block::New => {
+                format!("Job {} is being looked up", job::name(&facts.run.metadata.name, runner.number))
+            }
             (None, _) => format!(
                 "no pod has been made for Job {}; see its events for a quota or an admission webhook",
                 job::name(&facts.run.metadata.name, runner.number)

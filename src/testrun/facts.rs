@@ -11,6 +11,7 @@ use super::credentials;
 use super::memory::{Job, Keeping, RunMemory, RunnerMemory, Setup, Teardown};
 use super::pod::{Life, RunnerPod};
 use super::stage::{Block, Fact};
+use crate::store::Store;
 
 /// How often a run's state is asked of GCk6.
 pub const STATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
@@ -67,20 +68,23 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The facts about `run`, whose runners' pods are `pods`.
+    /// The facts about `run`, with the pods that `store` has of its Jobs.
     #[must_use]
     pub fn new(
         (now, wall): (Duration, SystemTime),
         run: &'a TestRun,
-        pods: impl Iterator<Item = &'a RunnerPod>,
+        store: &'a Store,
         memory: &'a RunMemory,
         zone_deleting: bool,
         start_deadline: Duration,
     ) -> Self {
-        let mut pods: Vec<&RunnerPod> = pods.collect();
-        pods.sort_by_key(|pod| pod.runner);
-        let pods_left = !pods.is_empty();
-        let runners = pair(memory, &pods);
+        let mut runners = Vec::with_capacity(memory.runners.len());
+        runners
+            .extend(memory.runners.iter().map(|(number, runner)| Runner::new(run, *number, runner, store)));
+        // What claims to be a runner of a Job that nobody knows any more is waited for, and no more than that.
+        let is_unsure = || runners.iter().any(|runner| runner.memory.job.uid().is_none());
+        let has_pods = |runner: &Runner<'_>| runner.pods(run, store).next().is_some();
+        let pods_left = runners.iter().any(has_pods) || is_unsure() && store.is_claimed(&run.metadata.key());
         Self { now, wall, run, memory, zone_deleting, start_deadline, runners, pods_left }
     }
 
@@ -110,9 +114,7 @@ impl<'a> Facts<'a> {
             }
             Fact::RunnersPaused => self.runners().any(|runner| runner.is_to_resume()),
             Fact::RunnersRunning => self.runners().any(|runner| !runner.has_ended()),
-            Fact::JobsUnseen => {
-                memory.teardown == Teardown::Unclear && self.within(STOP_PATIENCE) && self.jobs_unseen()
-            }
+            Fact::JobsUnseen => self.jobs_unseen(),
             Fact::TeardownUnclear => {
                 memory.teardown == Teardown::Unclear
                     && self.within(STOP_PATIENCE)
@@ -221,39 +223,20 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The runners with their pods, which are in the order of their runners' numbers.
-fn pair<'a>(memory: &'a RunMemory, pods: &[&'a RunnerPod]) -> Vec<Runner<'a>> {
-    let mut pods = pods.iter().copied().peekable();
-    let mut runners = Vec::with_capacity(memory.runners.len());
-    for (&number, memory) in &memory.runners {
-        let own = std::iter::from_fn(|| pods.next_if(|pod| pod.runner <= number));
-        runners.push(Runner::new(number, memory, own));
-    }
-    runners
-}
-
-impl RunnerMemory {
-    /// Whether the pod is this runner's, and not one that a Job of the same name has left behind.
-    fn owns(&self, pod: &RunnerPod) -> bool {
-        match (&self.job, &pod.job_uid) {
-            (Job::Ours(job), Some(owner)) => job == owner,
-            _ => true,
-        }
-    }
-}
-
 impl<'a> Runner<'a> {
-    /// A runner with its pod, if that is among `pods`.
+    /// A runner with its pod: the oldest of its Job's that has not failed. One that was replaced and still lingers says nothing
+    /// about its successor, and who forges a pod comes later than the Job's own.
     #[must_use]
-    pub fn new(number: u32, memory: &'a RunnerMemory, pods: impl Iterator<Item = &'a RunnerPod>) -> Self {
-        let mut found: Option<&RunnerPod> = None;
-        for pod in pods.filter(|pod| pod.runner == number && memory.owns(pod)) {
-            // A pod that was replaced and still lingers says nothing about its successor.
-            if found.is_none_or(|other| matches!(other.life, Life::Failed(_))) {
-                found = Some(pod);
-            }
-        }
-        Self { number, pod: found, memory }
+    pub fn new(run: &'a TestRun, number: u32, memory: &'a RunnerMemory, store: &'a Store) -> Self {
+        let mut runner = Self { number, pod: None, memory };
+        let age = |pod: &&'a RunnerPod| (matches!(pod.life, Life::Failed(_)), pod.created.as_str());
+        runner.pod = runner.pods(run, store).min_by_key(age);
+        runner
+    }
+
+    fn pods(&self, run: &'a TestRun, store: &'a Store) -> impl Iterator<Item = &'a RunnerPod> + use<'a> {
+        let uid = self.memory.job.uid();
+        uid.map(|uid| store.pods_of_job(&run.metadata.namespace, uid)).into_iter().flatten()
     }
 
     /// The pod and its address, while k6 runs in it.
@@ -310,6 +293,6 @@ impl<'a> Runner<'a> {
     /// Whether its Job may still exist, and would be ours to delete.
     #[must_use]
     pub fn job_is_left(&self) -> bool {
-        !matches!(self.memory.job, Job::Deleted | Job::Gone | Job::Foreign | Job::Refused(_))
+        !matches!(self.memory.job, Job::Deleted(_) | Job::Gone(_) | Job::Foreign | Job::Refused(_))
     }
 }

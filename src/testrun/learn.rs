@@ -13,7 +13,7 @@ use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud;
 use crate::event::{Action, Reply, RunStatusWrite};
-use crate::lesson::{Lesson, announced, is_deleting, owned_by, text, uid};
+use crate::lesson::{Lesson, announced, controlled_by, is_deleting, text};
 use crate::runner;
 
 /// Learns from the report of an action on this run.
@@ -31,7 +31,7 @@ fn from_kubernetes(
     action: Action,
     reply: Result<Vec<u8>, k8s::Error>,
 ) -> Lesson {
-    let over = memory.block == Block::Stopped;
+    let block = memory.block;
     let owner = memory.uid.clone();
     match (action, reply) {
         (Action::CreateCredentials, Ok(_)) => keep(memory, Keeping::Kept),
@@ -41,7 +41,7 @@ fn from_kubernetes(
         (Action::CreateCredentials, Err(error)) if error.retry() == k8s::Retry::Never => {
             keep(memory, Keeping::Refused(text(&error)))
         }
-        (Action::InspectCredentials, Ok(body)) if owned_by(&body, &owner).is_some() => {
+        (Action::InspectCredentials, Ok(body)) if controlled_by(&body, &owner).is_some() => {
             keep(memory, Keeping::Kept)
         }
         (Action::InspectCredentials, Ok(_)) => {
@@ -51,15 +51,15 @@ fn from_kubernetes(
         }
         (Action::InspectCredentials, Err(error)) if error.is_not_found() => keep(memory, Keeping::Lost),
         (Action::CreateJob(n), reply) => job(memory, n, |job| match reply {
-            Ok(body) => learnt(job, Job::Ours(uid(&body))),
+            Ok(body) => learnt(job, controlled_by(&body, &owner).map_or(Job::Unclear, Job::Ours)),
             Err(error) if error.is_already_exists() && *job == Job::Foreign => again(&error),
             Err(error) if error.is_already_exists() => learnt(job, Job::Unclear),
             Err(error) if error.retry() == k8s::Retry::Never => learnt(job, Job::Refused(text(&error))),
             Err(error) => again(&error),
         }),
         (Action::InspectJob(n), reply) => job(memory, n, |job| match reply {
-            Ok(body) => match owned_by(&body, &owner) {
-                Some(_) if over && is_deleting(&body) => learnt(job, Job::Gone),
+            Ok(body) => match controlled_by(&body, &owner) {
+                Some(uid) if block == Block::Stopped && is_deleting(&body) => learnt(job, Job::Gone(uid)),
                 Some(uid) => learnt(job, Job::Ours(uid)),
                 None => {
                     *job = Job::Foreign;
@@ -69,15 +69,18 @@ fn from_kubernetes(
                     }
                 }
             },
-            // Before the start it has to be made again; at the end there is nothing to delete.
-            Err(error) if error.is_not_found() => learnt(job, if over { Job::Gone } else { Job::Unknown }),
+            // Before the start it has to be made; later on it was there, and is no more.
+            Err(error) if error.is_not_found() && block == Block::New => learnt(job, Job::Unknown),
+            Err(error) if error.is_not_found() => learnt(job, Job::Gone(String::new())),
             Err(error) => again(&error),
         }),
         (Action::DeleteJob(n), reply) => job(memory, n, |job| match reply {
-            Ok(_) => learnt(job, Job::Deleted),
+            Err(error) if !error.is_not_found() && !error.is_conflict() => again(&error),
             // A conflict is the uid precondition: what has that name now is not ours.
-            Err(error) if error.is_not_found() || error.is_conflict() => learnt(job, Job::Deleted),
-            Err(error) => again(&error),
+            _ => {
+                let uid = job.uid().unwrap_or_default().to_owned();
+                learnt(job, Job::Deleted(uid))
+            }
         }),
         (Action::WriteRunStatus(write), Ok(body)) => {
             recorded(memory, now, write);
@@ -337,7 +340,7 @@ mod tests {
     fn a_secret_is_kept_once_it_is_known_to_be_ours() {
         let hand = Keeping::InHand(Credentials::of(&plain_data()).unwrap());
         let secret = |owner: &str| {
-            let owners = json!([{ "uid": owner }]);
+            let owners = json!([{ "uid": owner, "controller": true }]);
             let object = json!({ "metadata": { "name": "r", "uid": "s", "ownerReferences": owners } });
             Reply::Kubernetes(Ok(object.to_string().into_bytes()))
         };

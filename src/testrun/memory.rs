@@ -135,16 +135,29 @@ pub enum Job {
     Unknown,
     /// There was one of that name already; whose it is has to be looked up.
     Unclear,
-    /// It exists and is ours. The uid tells its pods from those of a namesake.
+    /// It exists and is ours. By the uid its pods are known: nothing else makes a pod our runner.
     Ours(String),
     /// One of that name exists and belongs to something else. It may be on its way out.
     Foreign,
     /// The API server refuses it, for good.
     Refused(String),
-    /// This process has deleted it.
-    Deleted,
-    /// It was gone or on its way out already when this process first looked, at the run's end.
-    Gone,
+    /// This process has deleted it. The uid that it had.
+    Deleted(String),
+    /// It was gone or on its way out already when this process first looked. The uid that it had, if it was seen.
+    Gone(String),
+}
+
+impl Job {
+    /// Its uid, by which its pods are known; none while it is not known to be ours.
+    #[must_use]
+    pub fn uid(&self) -> Option<&str> {
+        match self {
+            Self::Ours(uid) | Self::Deleted(uid) | Self::Gone(uid) => {
+                Some(uid.as_str()).filter(|uid| !uid.is_empty())
+            }
+            Self::Unknown | Self::Unclear | Self::Foreign | Self::Refused(_) => None,
+        }
+    }
 }
 
 /// How far setup is.
@@ -278,7 +291,7 @@ impl RunMemory {
         if !self.teardown.is_in_doubt() || run.metadata.is_deleting_in_foreground() {
             return;
         }
-        let mut jobs = self.runners.values().map(|runner| runner.job == Job::Gone);
+        let mut jobs = self.runners.values().map(|runner| matches!(runner.job, Job::Gone(_)));
         let one_was_taken =
             self.ending.as_ref().is_some_and(|ending| matches!(ending.cause, Cause::RunnerFailed));
         if if one_was_taken { jobs.all(|gone| gone) } else { jobs.any(|gone| gone) } {
@@ -334,16 +347,17 @@ mod tests {
     #[test]
     fn a_job_that_is_gone_proves_that_teardown_is_over() {
         let ours = || Job::Ours("u".to_owned());
+        let gone = || Job::Gone(String::new());
         check(&[ours(), Job::Unknown], None, &[], &Teardown::Lost);
-        check(&[ours(), Job::Gone], None, &[], &Teardown::Past);
-        check(&[ours(), Job::Gone], Some(Cause::AbortedByUser), &[], &Teardown::Past);
+        check(&[ours(), gone()], None, &[], &Teardown::Past);
+        check(&[ours(), gone()], Some(Cause::AbortedByUser), &[], &Teardown::Past);
         // This process has deleted it, in doubt.
-        check(&[ours(), Job::Deleted], None, &[], &Teardown::Lost);
+        check(&[ours(), Job::Deleted("u".to_owned())], None, &[], &Teardown::Lost);
         // The one may be what has failed.
-        check(&[ours(), Job::Gone], Some(Cause::RunnerFailed), &[], &Teardown::Lost);
-        check(&[Job::Gone, Job::Gone], Some(Cause::RunnerFailed), &[], &Teardown::Past);
+        check(&[ours(), gone()], Some(Cause::RunnerFailed), &[], &Teardown::Lost);
+        check(&[gone(), gone()], Some(Cause::RunnerFailed), &[], &Teardown::Past);
         // The garbage collector does not wait for teardown.
-        check(&[Job::Gone], Some(Cause::TestRunDeleted), &["foregroundDeletion"], &Teardown::Lost);
-        check(&[Job::Gone], Some(Cause::TestRunDeleted), &["other"], &Teardown::Past);
+        check(&[gone()], Some(Cause::TestRunDeleted), &["foregroundDeletion"], &Teardown::Lost);
+        check(&[gone()], Some(Cause::TestRunDeleted), &["other"], &Teardown::Past);
     }
 }

@@ -7,6 +7,7 @@ use k8s::ObjectMeta;
 use k8s::pod::{ContainerState, ContainerStatus, Pod};
 
 use super::api::{LABEL_RUNNER, LABEL_TEST_RUN, RUNNER_CONTAINER};
+use super::jobs;
 use crate::event::ObjectKey;
 use crate::redact;
 use crate::store::Object;
@@ -18,12 +19,14 @@ const MESSAGE_BYTES_MAX: usize = 400;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerPod {
     metadata: ObjectMeta,
-    /// The test run that it belongs to, by its label `k6_cr`.
+    /// The uid of the Job that controls it: this alone says whose runner it is.
+    pub job_uid: String,
+    /// The test run that it claims to belong to, by its label `k6_cr`.
     pub run: ObjectKey,
-    /// The uid of the Job that owns it.
-    pub job_uid: Option<String>,
-    /// The runner's number, from 1, by the name of its Job.
+    /// The runner that it claims to be, from 1, by the name of its Job.
     pub runner: u32,
+    /// When the API server created it, as it writes it.
+    pub created: String,
     /// `status.podIP`, once there is one.
     pub ip: Option<String>,
     /// How it fares.
@@ -76,7 +79,11 @@ impl Object for RunnerPod {
 }
 
 impl RunnerPod {
-    /// Reads a pod. `None` if it is no runner: initializers and starters carry the same `k6_cr` label.
+    /// Reads a pod. `None` if it is no runner: initializers and starters carry the same `k6_cr` label, and anybody can make a
+    /// pod that carries all of our labels. One that no Job controls is nobody's runner.
+    ///
+    /// Who may create pods in a run's namespace can forge the controller as well; with the uid of one of our Jobs he meddles
+    /// with that namespace's own runs.
     #[must_use]
     pub fn read(pod: &Pod) -> Option<Self> {
         let labels = &pod.metadata.labels;
@@ -84,18 +91,14 @@ impl RunnerPod {
             return None;
         }
         let run = labels.get(LABEL_TEST_RUN)?;
-        let job = pod.metadata.owner_references.iter().find(|owner| owner.kind == "Job");
-        let job_name = job
-            .map(|job| job.name.as_str())
-            .or_else(|| labels.get("batch.kubernetes.io/job-name").map(String::as_str))
-            .or_else(|| labels.get("job-name").map(String::as_str))?;
-        let runner =
-            job_name.strip_prefix(run.as_str())?.strip_prefix('-')?.parse().ok().filter(|&n| n > 0)?;
+        let job = pod.metadata.controller().filter(|owner| owner.kind == "Job")?;
+        let runner = jobs::runner::number(run, &job.name)?;
         let namespace = pod.metadata.namespace.clone();
         Some(Self {
             run: ObjectKey { namespace: namespace.clone(), name: run.clone() },
-            job_uid: job.map(|job| job.uid.clone()),
+            job_uid: job.uid.clone(),
             runner,
+            created: pod.metadata.creation_timestamp.clone().unwrap_or_default(),
             ip: address(pod),
             life: life(pod),
             metadata: ObjectMeta {
@@ -108,10 +111,12 @@ impl RunnerPod {
         })
     }
 
-    /// Of which run and runner it says that it is.
+    /// The same pod as it fares by now, whatever has become of its labels and owners.
     #[must_use]
-    pub fn claim(&self) -> (ObjectKey, u32) {
-        (self.run.clone(), self.runner)
+    pub fn renewed(&self, pod: &Pod) -> Self {
+        let mut metadata = self.metadata.clone();
+        metadata.resource_version.clone_from(&pod.metadata.resource_version);
+        Self { metadata, ip: address(pod), life: life(pod), ..self.clone() }
     }
 
     /// Its name.
@@ -250,7 +255,7 @@ mod tests {
     fn pod(labels: &Value, extra: &Value, status: &Value) -> Option<RunnerPod> {
         let mut metadata = json!({
             "name": "run-2-abcde", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": labels,
-            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "run-2", "uid": "j"}],
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "run-2", "uid": "j", "controller": true}],
         });
         for (key, value) in extra.as_object().unwrap() {
             metadata[key] = value.clone();
@@ -273,8 +278,28 @@ mod tests {
     }
 
     #[test]
-    fn runners_are_told_by_their_labels_and_numbered_by_their_job() {
-        assert_eq!(runner(json!({})).runner, 2);
+    fn a_runner_is_what_a_job_controls() {
+        let check = |extra: Value, is_runner: bool| {
+            let labels = json!({"k6_cr": "run", "runner": "true", "job-name": "run-2",
+                "batch.kubernetes.io/job-name": "run-2"});
+            assert_eq!(pod(&labels, &extra, &json!({})).is_some(), is_runner, "{extra}");
+        };
+        let owned = |kind: &str, name: &str, controller: Value| json!({"ownerReferences": [{"kind": kind, "name": name, "uid": "j", "controller": controller}]});
+        check(owned("Job", "run-2", json!(true)), true);
+        check(json!({"ownerReferences": null}), false);
+        check(owned("Job", "run-2", json!(null)), false);
+        check(owned("Job", "run-2", json!(false)), false);
+        check(owned("ReplicaSet", "run-2", json!(true)), false);
+        check(owned("Job", "other-2", json!(true)), false);
+        for number in ["0", "-1", "+2", "02", "1001", "4000000000", "99999999999", "two", ""] {
+            check(owned("Job", &format!("run-{number}"), json!(true)), false);
+        }
+    }
+
+    #[test]
+    fn runners_are_told_by_their_labels_and_their_job() {
+        let found = runner(json!({}));
+        assert_eq!((found.job_uid.as_str(), found.runner), ("j", 2));
         assert_eq!(runner(json!({"podIP": "10.0.0.7"})).ip.as_deref(), Some("10.0.0.7"));
         assert_eq!(runner(json!({"podIPs": [{"ip": "fd00::7"}]})).ip.as_deref(), Some("fd00::7"));
         assert_eq!(pod(&json!({"k6_cr": "run"}), &json!({}), &json!({})), None);

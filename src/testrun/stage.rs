@@ -56,7 +56,7 @@ pub enum Fact {
     RunnersPaused,
     /// Some runners have not ended.
     RunnersRunning,
-    /// An earlier process may have run teardown, and the Jobs, which are deleted only after it, have not been looked at.
+    /// Whether some runner's Job is there, and ours, has not been looked up. Until then no pod is known to be its runner.
     JobsUnseen,
     /// An earlier process may have run teardown, and runners that could tell have not been asked.
     TeardownUnclear,
@@ -143,6 +143,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
         Block::Created => const { &[
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
+            row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
             row(F::RunnersSilent,  &[W::AskRunners, W::CheckState, W::SayTrouble],   Stay),
             row(F::SetupDue,       &[W::RunSetup, W::CheckState],                   Stay),
             row(F::SetupDataDue,   &[W::SendSetupData, W::CheckState],              Stay),
@@ -152,6 +153,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
         Block::Started => const { &[
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
+            row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
             row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
             row(F::RunnersRunning, &[W::WatchRunners, W::CheckState, W::SayTrouble], Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),

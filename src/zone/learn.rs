@@ -11,7 +11,7 @@ use super::template::{self, Settings};
 use crate::announce::Announcement;
 use crate::cloud::{self, RunId};
 use crate::event::{Action, Reply};
-use crate::lesson::{Lesson, announced, owned_by, text};
+use crate::lesson::{Lesson, announced, controlled_by, text};
 use crate::rng::Rng;
 
 /// A poll that keeps failing is tried at least this often.
@@ -94,7 +94,7 @@ fn from_kubernetes(
 
 /// A `TestRun` of that name is there. Ours from before a restart, or something else's that may be on its way out.
 fn inspected(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, body: &[u8]) -> Lesson {
-    if owned_by(body, &context.zone.metadata.uid).is_some() {
+    if controlled_by(body, &context.zone.metadata.uid).is_some() {
         memory.settle(id);
         return Lesson::run(body);
     }

@@ -17,13 +17,11 @@ use crate::cloud::{RunId, TestRunData};
 use crate::config::ARCHIVE_URL_VAR;
 use crate::maps::map_of;
 use crate::redact::Secret;
+pub use crate::testrun::api::RUNNERS_MAX;
 use crate::testrun::api::{EnvVar, InitContainer, PodSettings, Script, TestRun, TestRunSpec};
 use crate::testrun::argv::{self, literal};
 use crate::testrun::credentials::{self, ARCHIVE_URL_KEY, AUTHORIZATION_KEY};
 use crate::testrun::jobs::runner::{ARCHIVE_CONTAINER, TOKEN_VAR};
-
-/// Most runners of one run: more than that is a mistake, not a test.
-pub const RUNNERS_MAX: u32 = 1000;
 
 /// Longest argument that Linux takes, in bytes (`MAX_ARG_STRLEN` without the terminating NUL).
 pub const ARGUMENT_BYTES_MAX: usize = 128 * 1024 - 1;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Fields;
 use crate::cloud::data::AGGREGATION_VARS;
 use crate::testrun::api::{
-    APP, EnvVar, InitContainer, LABEL_APP, LABEL_RUNNER, PodSettings, RUNNER_CONTAINER, TestRun,
+    APP, EnvVar, InitContainer, LABEL_APP, LABEL_RUNNER, PodSettings, RUNNER_CONTAINER, RUNNERS_MAX, TestRun,
 };
 use crate::testrun::argv;
 use crate::testrun::script::{self, Location};
@@ -37,6 +37,13 @@ pub enum Error {
 /// Name of the Job of runner `index`, counted from 1: `<test run>-<index>`.
 pub fn name(run: &str, index: u32) -> String {
     format!("{run}-{index}")
+}
+
+/// The runner that the Job of that name would be of.
+pub fn number(run: &str, job: &str) -> Option<u32> {
+    let number = job.strip_prefix(run)?.strip_prefix('-')?.parse().ok()?;
+    let is_one = (1..=RUNNERS_MAX).contains(&number) && name(run, number) == job;
+    is_one.then_some(number)
 }
 
 /// The Job (`batch/v1`) of runner `index`, counted from 1.

@@ -449,5 +449,5 @@ fn an_api_server_that_stumbles() {
         _ => Fault::None,
     }));
     let id = story.run(3);
-    story.over(id, s(300), 3);
+    story.over(id, s(600), 3);
 }

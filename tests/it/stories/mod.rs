@@ -7,6 +7,7 @@ mod coverage;
 mod crashes;
 mod credentials;
 mod failures;
+mod identity;
 mod leases;
 mod network;
 mod outages;

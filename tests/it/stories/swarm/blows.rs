@@ -1,7 +1,7 @@
 //! What befalls a swarm's world: one blow at a time, drawn from its seed, and the peace after them.
 
 use sim::api::status::Status;
-use sim::api::{Call, Fault, Part};
+use sim::api::{Call, Fault, Part, Propagation};
 use sim::cloud::rest::Route;
 use sim::cloud::{Listed, Trouble};
 use sim::drive::{Echo, candidate};
@@ -378,7 +378,10 @@ impl Swarm {
             return;
         }
         let key = &keys[self.rng.below(keys.len() as u64) as usize];
-        let _ = api.delete(self.story.drive.now, key, &DeleteOptions::default());
+        // As kubectl does. Known: pods that are left behind are nobody's runners to an agent that is started later.
+        let options =
+            DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+        let _ = api.delete(self.story.drive.now, key, &options);
         self.say(&format!("{kind:?} {} is deleted", key.name));
     }
 
