@@ -145,8 +145,6 @@ pub enum Action {
     Refuse(RunId),
     /// Deregister the zone from GCk6.
     Deregister,
-    /// Take our finalizer off the zone.
-    Release,
     // TestRun
     /// Ask GCk6 anew for what belongs into the Secret of the run.
     FetchCredentials,
@@ -185,6 +183,8 @@ pub enum Action {
     /// Delete the `TestRun`.
     DeleteTestRun,
     // both
+    /// Take our finalizer off the object.
+    Release,
     /// Post a Kubernetes Event.
     Announce,
     // Lease

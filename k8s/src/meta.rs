@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// The finalizer of the garbage collector (`metav1.FinalizerDeleteDependents`).
 const FOREGROUND: &str = "foregroundDeletion";
@@ -85,6 +86,14 @@ impl ObjectMeta {
     #[must_use]
     pub fn is_deleting_in_foreground(&self) -> bool {
         self.is_deleting() && self.finalizers.iter().any(|finalizer| finalizer == FOREGROUND)
+    }
+
+    /// The merge patch that takes a finalizer off. Onto this version alone: the list is replaced as a whole, and others write
+    /// in it too.
+    #[must_use]
+    pub fn without_finalizer(&self, finalizer: &str) -> Value {
+        let rest: Vec<&String> = self.finalizers.iter().filter(|known| *known != finalizer).collect();
+        json!({ "metadata": { "resourceVersion": self.resource_version, "finalizers": rest } })
     }
 
     /// The owner that manages the object. Other owners only keep it alive.
@@ -308,6 +317,14 @@ mod tests {
         let owner_references = vec![owner("u1", None), owner("", Some(true)), owner("u2", Some(true))];
         let meta = ObjectMeta { owner_references, ..ObjectMeta::default() };
         assert!(meta.is_controlled_by("u2") && !meta.is_controlled_by("u1") && !meta.is_controlled_by(""));
+    }
+
+    #[test]
+    fn a_finalizer_is_taken_off_one_version() {
+        let finalizers = ["a/x".to_owned(), "b/y".to_owned()].into();
+        let meta = ObjectMeta { finalizers, resource_version: "7".to_owned(), ..ObjectMeta::default() };
+        let patch = meta.without_finalizer("a/x").to_string();
+        assert_eq!(patch, r#"{"metadata":{"finalizers":["b/y"],"resourceVersion":"7"}}"#);
     }
 
     #[test]

@@ -96,23 +96,23 @@ const UNSEEN: Without =
 /// All of them.
 #[rustfmt::skip]
 pub const RIGHTS: [Right; 16] = [
-    //    resource  subresource   verbs                                            named            place           when               without
-    right(ZONES,   "",           &["list", "watch", "patch"],                     Named::Any,      Place::Watched, When::Always,      Without::Fails),
-    right(ZONES,   "status",     &["patch"],                                      Named::Any,      Place::Watched, When::Always,      Without::Fails),
-    right(ZONES,   "finalizers", &["update"],                                     Named::Any,      Place::Watched, When::Always,      ENFORCED),
-    right(RUNS,    "",           &["get", "list", "watch", "create", "delete"],   Named::Any,      Place::Watched, When::Always,      Without::Fails),
-    right(RUNS,    "status",     &["patch"],                                      Named::Any,      Place::Watched, When::Always,      Without::Fails),
-    right(RUNS,    "finalizers", &["update"],                                     Named::Any,      Place::Watched, When::Always,      ENFORCED),
-    right(JOBS,    "",           &["get", "create", "delete"],                    Named::Any,      Place::Watched, When::Always,      Without::Fails),
-    right(PODS,    "",           &["list", "watch"],                              Named::Any,      Place::Watched, When::Always,      Without::Fails),
-    right(PODS,    "proxy",      &["get", "create", "update", "patch"],           Named::Any,      Place::Watched, When::ProxyAccess, Without::Fails),
-    right(SECRETS, "",           &["get", "create"],                              Named::Any,      Place::Watched, When::Always,      Without::Fails),
-    right(EVENTS,  "",           &["create"],                                     Named::Any,      Place::Watched, When::Always,      SILENT),
-    right(LEASES,  "",           &["list"],                                       Named::Operator, Place::Watched, When::Always,      BLIND),
-    right(POLICIES, "",          &["get"],                                        Named::Policy,   Place::Cluster, When::ClusterWide, UNSEEN),
-    right(PODS,    "",           &["get"],                                        Named::Any,      Place::Own,     When::OwnImage,    Without::Fails),
-    right(LEASES,  "",           &["create"],                                     Named::Any,      Place::Lease,   When::Elects,      Without::Fails),
-    right(LEASES,  "",           &["get", "patch"],                               Named::Lease,    Place::Lease,   When::Elects,      Without::Fails),
+    //    resource  subresource   verbs                                                      named            place           when               without
+    right(ZONES,   "",           &["list", "watch", "patch"],                                Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(ZONES,   "status",     &["patch"],                                                 Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(ZONES,   "finalizers", &["update"],                                                Named::Any,      Place::Watched, When::Always,      ENFORCED),
+    right(RUNS,    "",           &["get", "list", "watch", "create", "patch", "delete"],     Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(RUNS,    "status",     &["patch"],                                                 Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(RUNS,    "finalizers", &["update"],                                                Named::Any,      Place::Watched, When::Always,      ENFORCED),
+    right(JOBS,    "",           &["get", "create", "delete"],                               Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(PODS,    "",           &["list", "watch"],                                         Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(PODS,    "proxy",      &["get", "create", "update", "patch"],                      Named::Any,      Place::Watched, When::ProxyAccess, Without::Fails),
+    right(SECRETS, "",           &["get", "create"],                                         Named::Any,      Place::Watched, When::Always,      Without::Fails),
+    right(EVENTS,  "",           &["create"],                                                Named::Any,      Place::Watched, When::Always,      SILENT),
+    right(LEASES,  "",           &["list"],                                                  Named::Operator, Place::Watched, When::Always,      BLIND),
+    right(POLICIES, "",          &["get"],                                                   Named::Policy,   Place::Cluster, When::ClusterWide, UNSEEN),
+    right(PODS,    "",           &["get"],                                                   Named::Any,      Place::Own,     When::OwnImage,    Without::Fails),
+    right(LEASES,  "",           &["create"],                                                Named::Any,      Place::Lease,   When::Elects,      Without::Fails),
+    right(LEASES,  "",           &["get", "patch"],                                          Named::Lease,    Place::Lease,   When::Elects,      Without::Fails),
 ];
 
 const fn right(
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn missing_verbs_are_named_with_their_place() {
-        let all = "get, list, watch, create, delete testruns.k6.io";
+        let all = "get, list, watch, create, patch, delete testruns.k6.io";
         check(&[None], &[], Verdict::Ok, &format!("{all} in all namespaces"));
         check(&[Some("a"), Some("b")], &[], Verdict::Ok, &format!("{all} in 2 namespaces"));
         let (failed, both) = (Verdict::Failed, ["a", "b"].as_slice());

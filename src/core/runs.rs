@@ -47,7 +47,9 @@ impl Core {
         let id = Key::Run(key.clone());
         if !self.remember_run(now, key) {
             self.runs.remove(key);
-            self.queue.forget(&id);
+            if !self.let_go(now, key) {
+                self.queue.forget(&id);
+            }
             return;
         }
         self.want_token(&id);
@@ -99,8 +101,25 @@ impl Core {
         }
     }
 
+    /// Takes our finalizer off a `TestRun` that somebody deletes and that is no run of ours, so that it does not stay for ever.
+    /// False if there is none.
+    fn let_go(&mut self, now: Now, key: &ObjectKey) -> bool {
+        let run = self.store.runs.find(key);
+        if !run.is_some_and(|run| run.metadata.is_deleting() && run.has_finalizer()) {
+            return false;
+        }
+        let id = TaskId { key: Key::Run(key.clone()), action: Action::Release };
+        if self.queue.is_free(now.mono, &id) {
+            self.queue.push(id);
+        }
+        true
+    }
+
     /// The call of an action whose turn has come, by what is known now.
     pub(super) fn run_call(&mut self, now: Now, key: &ObjectKey, action: Action) -> Option<Call> {
+        if action == Action::Release {
+            return self.run_object(key).map(calls::release);
+        }
         let memory = self.runs.get(key)?;
         if let Some(n) = action.runner() {
             let run = self.run_object(key)?;
@@ -165,6 +184,9 @@ impl Core {
                 self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
             }
         }
+        if run.metadata.is_deleting() {
+            memory.deleting_since.get_or_insert(now.mono);
+        }
         memory.settle_teardown(run);
         for runner in memory.runners.values_mut().filter(|runner| !runner.pod_seen) {
             let uid = runner.job.uid();
@@ -195,7 +217,12 @@ impl Core {
     }
 
     pub(super) fn run_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
-        let Some(memory) = self.runs.get_mut(key) else { return };
+        let Some(memory) = self.runs.get_mut(key) else {
+            if let (Action::Release, Reply::Kubernetes(reply)) = (id.action, reply) {
+                self.apply(now, id, learn::released(reply));
+            }
+            return;
+        };
         let lesson = learn::learn(memory, now.mono, id.action, reply);
         if let Action::ResumeRunner(_) = id.action
             && memory.runners.values().all(|runner| runner.resumed)

@@ -27,6 +27,9 @@ pub const KIND: &str = "TestRun";
 /// Most runners of one run, whoever asks for them: more than that is a mistake, not a test. Numbers beyond it size nothing.
 pub const RUNNERS_MAX: u32 = 1000;
 
+/// Finalizer on runs of zones: they stay until the agent has brought them to their end.
+pub const FINALIZER: &str = "testruns.k6.io/plz-agent";
+
 /// Label on everything that belongs to a test run, with the value [`APP`].
 pub const LABEL_APP: &str = "app";
 /// Value of [`LABEL_APP`].
@@ -76,6 +79,11 @@ impl TestRun {
     pub fn run_id(&self) -> Option<RunId> {
         let ids = [&self.spec.test_run_id, &self.status.test_run_id];
         ids.into_iter().find(|id| !id.is_empty()).and_then(|id| id.parse().ok())
+    }
+
+    /// Whether our finalizer keeps it. Runs that k6-operator has made, or an earlier version, have none.
+    pub fn has_finalizer(&self) -> bool {
+        self.metadata.finalizers.iter().any(|finalizer| finalizer == FINALIZER)
     }
 
     /// How many runners are wanted; none where it is not 1 to [`RUNNERS_MAX`].

@@ -52,6 +52,7 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
             let patch = conditions::patch(facts, write);
             Some(Call::Kubernetes(api::RESOURCE.merge_patch_status(namespace, name, &patch)))
         }
+        Action::Release => Some(release(run)),
         Action::DeleteTestRun => {
             let options = DeleteOptions {
                 propagation: Propagation::Background,
@@ -66,6 +67,14 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
         }
         _ => None,
     }
+}
+
+/// Takes our finalizer off the run.
+#[must_use]
+pub fn release(run: &TestRun) -> Call {
+    let TestRun { metadata, .. } = run;
+    let patch = metadata.without_finalizer(api::FINALIZER);
+    Call::Kubernetes(api::RESOURCE.merge_patch(Some(&metadata.namespace), &metadata.name, &patch))
 }
 
 /// The call for an action about one runner, or `None` when what it needs is not there any more: the pod, or a reason.

@@ -37,10 +37,11 @@ pub fn patch(facts: &Facts<'_>, write: RunStatusWrite) -> Value {
 }
 
 /// Whether teardown is to be run by this process once the runners have ended: setup has been run, or the test has started
-/// and setup with it, and someone is left to run teardown on.
+/// and setup with it, as seen on a runner or by an earlier process, and someone is left to run teardown on.
 #[must_use]
 pub fn teardown_is_due(facts: &Facts<'_>) -> bool {
-    let set_up = matches!(facts.memory.setup, Setup::Run(_)) || facts.any_started();
+    let started = facts.memory.block == Block::Started || facts.any_started();
+    let set_up = matches!(facts.memory.setup, Setup::Run(_)) || started;
     set_up && facts.reachable().is_some()
 }
 

@@ -129,6 +129,7 @@ impl Decision {
                 _ => None,
             }),
             Write::Finish => self.actions.push(Action::Finish),
+            Write::Release => self.actions.push(Action::Release),
             Write::DeleteTestRun => {
                 if !memory.deletion_sent && facts.run.metadata.deletion_timestamp.is_none() {
                     self.actions.push(Action::DeleteTestRun);

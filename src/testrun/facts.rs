@@ -29,6 +29,8 @@ pub const RECORD_PATIENCE: Duration = Duration::from_secs(3);
 pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long pods are given to go: twice the default grace period of 30 s. A pod on a lost node never goes.
 pub const PODS_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a `TestRun` that somebody deletes is kept for its run to come to its end.
+pub const DELETION_PATIENCE: Duration = Duration::from_secs(180);
 /// How long GCk6 is told again and again what has happened while it cannot be reached: longer than a line to the world is
 /// usually gone.
 pub const CLOUD_PATIENCE: Duration = Duration::from_secs(4 * 3600);
@@ -93,6 +95,9 @@ impl<'a> Facts<'a> {
     pub fn holds(&self, fact: Fact) -> bool {
         let memory = self.memory;
         match fact {
+            Fact::DeletionOverdue => {
+                self.run.has_finalizer() && self.deletion_end().is_some_and(|end| self.now >= end)
+            }
             Fact::StopOverdue => {
                 self.now >= memory.ending_since + RECORD_PATIENCE && self.holds(Fact::RunnersToStop)
             }
@@ -135,6 +140,7 @@ impl<'a> Facts<'a> {
             Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
             Fact::PodsLeft => self.within(PODS_PATIENCE) && self.pods_left,
             Fact::FinishDue => self.within(CLOUD_PATIENCE) && memory.finish.is_none(),
+            Fact::Held => self.run.has_finalizer(),
             Fact::CleanupDue => self.run.spec.cleans_up(),
             Fact::Otherwise => true,
         }
@@ -147,17 +153,18 @@ impl<'a> Facts<'a> {
         let ending = self.memory.ending.is_some().then_some(self.memory.ending_since);
         let stop = ending.map(|since| since + STOP_PATIENCE);
         let overdue = ending.map(|since| since + RECORD_PATIENCE);
+        let deletion = self.deletion_end();
         let candidates = match self.memory.block {
             Block::New | Block::Created => {
                 let start = self.memory.known_since + self.start_deadline;
-                [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop, overdue]
+                [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop, overdue, deletion]
             }
-            Block::Started => [Some(since + RUN_TIME_MAX), stop, overdue],
+            Block::Started => [Some(since + RUN_TIME_MAX), stop, overdue, deletion],
             Block::Stopped | Block::Gone => {
                 let unclear = (self.memory.teardown == Teardown::Unclear).then_some(since + STOP_PATIENCE);
-                [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE), stop.or(unclear)]
+                [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE), stop.or(unclear), deletion]
             }
-            Block::Done => [None, None, None],
+            Block::Done => [None; 4],
         };
         candidates.into_iter().flatten().filter(|at| *at > self.now).min()
     }
@@ -216,6 +223,11 @@ impl<'a> Facts<'a> {
         self.runners().any(|runner| {
             runner.memory.resumed || runner.memory.status.as_ref().is_some_and(|s| s.has_started())
         })
+    }
+
+    /// Until when a run that somebody deletes is given to come to its end.
+    fn deletion_end(&self) -> Option<Duration> {
+        self.memory.deleting_since.map(|since| since + DELETION_PATIENCE)
     }
 
     fn within(&self, patience: Duration) -> bool {

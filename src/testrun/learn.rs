@@ -86,6 +86,7 @@ fn from_kubernetes(
             recorded(memory, now, write);
             Lesson::run(&body)
         }
+        (Action::Release, reply) => released(reply),
         (Action::WriteRunStatus(_), Err(error)) if error.is_not_found() => Lesson::Done,
         (Action::DeleteTestRun, Ok(_)) => {
             memory.deletion_sent = true;
@@ -98,6 +99,15 @@ fn from_kubernetes(
         (Action::Announce, reply) => announced(&mut memory.announcements, reply),
         (_, Ok(_)) => Lesson::Done,
         (_, Err(error)) => again(&error),
+    }
+}
+
+/// Our finalizer is off the run, or the run is gone.
+pub fn released(reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+    match reply {
+        Ok(body) => Lesson::run(&body),
+        Err(error) if error.is_not_found() => Lesson::Done,
+        Err(error) => again(&error),
     }
 }
 

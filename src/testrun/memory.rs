@@ -61,6 +61,8 @@ pub struct RunMemory {
     telling_teardown: bool,
     /// Whether GCk6 knows that it is over, or why it could not be told.
     pub finish: Option<Result<(), String>>,
+    /// Since when this process has seen somebody delete it.
+    pub deleting_since: Option<Duration>,
     /// Whether the API server has taken the deletion of the `TestRun`.
     pub deletion_sent: bool,
     /// The `TestRun` as it was before somebody deleted it.
@@ -245,6 +247,7 @@ impl RunMemory {
             teardown_told: false,
             telling_teardown: false,
             finish: None,
+            deleting_since: None,
             deletion_sent: false,
             gone: None,
             writing: None,

@@ -11,6 +11,7 @@
 //!   (new) ───────────────► created ───────────────────► started ───────────► stopped ──────────────► finished | error
 //!     └── ending ─────────────┴────────── ending ──────────┴──────────────────►┘                         │ cleanup
 //!                                                                                                        ▼
+//!   held: our finalizer keeps a TestRun that somebody deletes until the run is over, or the time for that
 //!   gone: the TestRun was deleted under us; GCk6 is told, then the run is forgotten                   (deleted)
 //! ```
 
@@ -34,6 +35,8 @@ pub enum Block {
 /// What can be true of a run. `Facts::holds` says when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
+    /// Somebody deletes the `TestRun`, our finalizer keeps it, and the time that the run is given for its end is over.
+    DeletionOverdue,
     /// Something ends the run, the API server does not take the news, and load must not go on for that.
     StopOverdue,
     /// Something ends the run, and runners that run have not been told to stop.
@@ -68,6 +71,8 @@ pub enum Fact {
     PodsLeft,
     /// GCk6 has not been told that the run is over.
     FinishDue,
+    /// Our finalizer keeps the `TestRun`.
+    Held,
     /// The `TestRun` is to be deleted after its end.
     CleanupDue,
     /// Always true; the last row of every block.
@@ -93,6 +98,7 @@ pub enum Write {
     RunTeardown,
     DeleteJobs,
     Finish,
+    Release,
     DeleteTestRun,
 }
 
@@ -135,12 +141,14 @@ pub const fn rows(block: Block) -> &'static [Row] {
     match block {
         //                    fact                writes                                           then
         Block::New => const { &[
+            row(F::DeletionOverdue, &[W::Release, W::TellCloud],                    Stay),
             row(F::Ending,         &[],                                             Record(Stage::Stopped)),
             row(F::CredentialsMissing, &[W::KeepCredentials, W::CheckState, W::SayTrouble], Stay),
             row(F::JobsMissing,    &[W::CreateJobs, W::CheckState, W::SayTrouble],   Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Created)),
         ] },
         Block::Created => const { &[
+            row(F::DeletionOverdue, &[W::Release, W::TellCloud],                    Stay),
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
             row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
@@ -151,6 +159,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Otherwise,      &[],                                             Record(Stage::Started)),
         ] },
         Block::Started => const { &[
+            row(F::DeletionOverdue, &[W::Release, W::TellCloud],                    Stay),
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
             row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
@@ -159,6 +168,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),
         ] },
         Block::Stopped => const { &[
+            row(F::DeletionOverdue, &[W::Release, W::TellCloud],                    Stay),
             row(F::JobsUnseen,     &[W::InspectJobs, W::TellCloud],                 Stay),
             row(F::TeardownUnclear, &[W::AskRunners, W::TellCloud],                 Stay),
             row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
@@ -170,6 +180,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Otherwise,      &[],                                             RecordEnd),
         ] },
         Block::Done => const { &[
+            row(F::Held,           &[W::Release],                                   Stay),
             row(F::CleanupDue,     &[W::DeleteTestRun],                             Stay),
             row(F::Otherwise,      &[],                                             Stay),
         ] },

@@ -39,10 +39,7 @@ pub fn build(facts: &Facts<'_>, action: Action) -> Option<Call> {
             Some(Call::Kubernetes(api::RESOURCE.merge_patch(namespace, name, &patch)))
         }
         Action::Release => {
-            let finalizers: Vec<&String> = metadata.finalizers.iter().filter(|f| *f != FINALIZER).collect();
-            let patch = json!({ "metadata": {
-                "resourceVersion": metadata.resource_version, "finalizers": finalizers,
-            }});
+            let patch = metadata.without_finalizer(FINALIZER);
             Some(Call::Kubernetes(api::RESOURCE.merge_patch(namespace, name, &patch)))
         }
         Action::WriteZoneStatus => Some(Call::Kubernetes(api::RESOURCE.merge_patch_status(

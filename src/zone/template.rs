@@ -18,7 +18,7 @@ use crate::config::ARCHIVE_URL_VAR;
 use crate::maps::map_of;
 use crate::redact::Secret;
 pub use crate::testrun::api::RUNNERS_MAX;
-use crate::testrun::api::{EnvVar, InitContainer, PodSettings, Script, TestRun, TestRunSpec};
+use crate::testrun::api::{EnvVar, FINALIZER, InitContainer, PodSettings, Script, TestRun, TestRunSpec};
 use crate::testrun::argv::{self, literal};
 use crate::testrun::credentials::{self, ARCHIVE_URL_KEY, AUTHORIZATION_KEY};
 use crate::testrun::jobs::runner::{ARCHIVE_CONTAINER, TOKEN_VAR};
@@ -94,6 +94,7 @@ pub fn test_run(
     run.metadata.name = name(id);
     run.metadata.namespace.clone_from(&zone.metadata.namespace);
     run.metadata.owner_references = vec![zone.owner_reference()];
+    run.metadata.finalizers = vec![FINALIZER.to_owned()];
     Ok(run)
 }
 

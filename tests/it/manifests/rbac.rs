@@ -41,7 +41,7 @@ fn the_agent_may_do_what_it_does_and_no_more() {
             "k6.io/privateloadzones list watch patch",
             "k6.io/privateloadzones/status patch",
             "k6.io/privateloadzones/finalizers update",
-            "k6.io/testruns get list watch create delete",
+            "k6.io/testruns get list watch create patch delete",
             "k6.io/testruns/status patch",
             "k6.io/testruns/finalizers update",
             "batch/jobs get create delete",

@@ -3,8 +3,8 @@
 use super::*;
 use sim::api::call::Fault;
 use sim::api::status::Status;
+use sim::cloud::Trouble;
 use sim::cloud::rest::Route;
-use sim::cloud::{Listed, Trouble};
 use sim::k6::{Exit, Script};
 use sim::kube::plan::{Mishap, Place};
 
@@ -127,20 +127,6 @@ fn refused(id: u64, story: &mut Story, detail_part: &str) {
     assert!(detail(run).contains(detail_part), "{:?}", detail(run));
     assert!(test_run(&story.drive, id).is_null());
     assert!(story.announced().contains(detail_part), "{}", story.announced());
-}
-
-pub(super) fn the_test_run_is_deleted() -> Story {
-    let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
-    let id = story.run(2);
-    story.stage(id, "started", s(5));
-    story.drive.world.cloud.runs.get_mut(&id).unwrap().spec.listed = Listed::ForEver;
-    story.delete(Kind::TestRun, &format!("plz-test-{id}"));
-    let run = story.over(id, s(90), 5);
-    assert_eq!(told(&run), (vec![], 1));
-    story.drive.run_for(s(120));
-    assert!(test_run(&story.drive, id).is_null(), "started a second time");
-    story
 }
 
 pub(super) fn gck6_is_gone_for_a_while() -> Story {
@@ -399,11 +385,6 @@ fn unreadable_data() {
     let id = story.run(1);
     story.until(s(180), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].events.is_empty());
     assert_eq!(told(&story.drive.world.cloud.runs[&id]), (vec![8050], 1));
-}
-
-#[test]
-fn deleted_under_us() {
-    the_test_run_is_deleted();
 }
 
 #[test]

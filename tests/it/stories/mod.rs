@@ -6,6 +6,7 @@
 mod coverage;
 mod crashes;
 mod credentials;
+mod deletions;
 mod failures;
 mod identity;
 mod leases;

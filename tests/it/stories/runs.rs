@@ -3,6 +3,7 @@
 use super::*;
 use sim::api::Part;
 use sim::k6::Script;
+use sim::world::requests_goal;
 
 pub(super) fn a_run_goes_from_listed_to_gone() -> Story {
     let mut story = Story::new();
@@ -17,7 +18,7 @@ pub(super) fn a_run_goes_from_listed_to_gone() -> Story {
     let run = story.over(id, s(20), 3);
 
     let requests = story.api_requests() - before;
-    assert!(requests <= 9 + 2 * 3, "{requests} requests to the API server");
+    assert!(requests <= requests_goal(3), "{requests} requests to the API server");
     let lasted = run.finishes[0].0 - run.listed.unwrap();
     assert!(lasted < s(10), "a test of 5 s took {lasted:?}");
     assert!(run.state_reads.len() as u64 <= lasted.as_secs() / 10 + 1, "{:?}", run.state_reads);

@@ -18,6 +18,16 @@ use crate::kube::{Around, Config, Kube};
 use crate::s3::{self, S3};
 use crate::wall::Wall;
 
+/// Requests to the API server that a run takes beside two for each runner: its Secret is created, the TestRun created, freed of
+/// the finalizer and deleted, four stages are recorded, two Events posted. The finalizer costs one: without it a TestRun that
+/// somebody deletes is gone before its teardown.
+pub const REQUESTS_OF_RUN: u64 = 10;
+
+/// The goal for the requests to the API server that a run takes: one creates the Job of a runner, one deletes it.
+pub const fn requests_goal(runners: u64) -> u64 {
+    REQUESTS_OF_RUN + 2 * runners
+}
+
 /// What a world starts from.
 #[derive(Clone, Debug)]
 pub struct Options {

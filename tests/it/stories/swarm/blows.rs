@@ -316,10 +316,11 @@ impl Swarm {
         if self.watchman.foreign.contains(&key) {
             return;
         }
+        let propagation = [Propagation::Background, Propagation::Foreground][self.rng.below(2) as usize];
+        let options = DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() };
         let drive = &mut self.story.drive;
-        if drive.world.api.delete(drive.now, &key, &DeleteOptions::default()).is_ok() {
-            self.watchman.deleted.insert(id);
-            self.say(&format!("the TestRun of {id} is deleted"));
+        if drive.world.api.delete(drive.now, &key, &options).is_ok() {
+            self.say(&format!("the TestRun of {id} is deleted ({propagation:?})"));
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use plz_agent::queue::USER_CODE_MAX;
 use sim::api::rbac::refused;
-use sim::api::{Counted, Rule};
+use sim::api::{Change, ChangeKind, Counted, Rule};
 use sim::cloud::FINISHED;
 use sim::cloud::rest::Route;
 use sim::k6::Runner;
@@ -27,8 +27,8 @@ static RULES: LazyLock<Vec<Rule>> =
 pub(super) struct Watchman {
     /// Objects of others, which nobody may touch.
     pub foreign: Vec<Key>,
-    /// Runs whose TestRun somebody has deleted.
-    pub deleted: BTreeSet<u64>,
+    /// Runs whose TestRun went before their end was recorded: let go, since it took too long after somebody had deleted it.
+    let_go: BTreeSet<u64>,
     /// Runs with a pod that never goes.
     pub node_lost: BTreeSet<u64>,
     /// Pods whose k6 has not answered as it should.
@@ -47,6 +47,7 @@ impl Watchman {
         for change in api.changes_since(self.version) {
             if change.key.kind == Kind::TestRun {
                 self.stage_moves_forward(&change.object);
+                self.let_go.extend(let_go(change));
             }
             if matches!(change.key.kind, Kind::TestRun | Kind::PrivateLoadZone | Kind::Event | Kind::Lease) {
                 // The spec of a TestRun holds the URL: that is where runners get it from.
@@ -85,8 +86,8 @@ impl Watchman {
     /// What holds for a run that is over.
     pub(super) fn ended(&self, drive: &Drive, id: u64) {
         let prefix = format!("plz-test-{id}-");
-        // Known: whoever deletes a TestRun while no agent is there sees it made again.
-        if !self.deleted.contains(&id) {
+        // Known: whoever deletes a TestRun that cannot come to its end in time may see it made again.
+        if !self.let_go.contains(&id) {
             let mut faults = drive.world.k6s.faults(&prefix);
             // Known: a setup whose end the agent did not live to hear is run again. And a pod that a Job has made anew has its
             // predecessor's segment, and is not ready when the others start.
@@ -107,16 +108,23 @@ impl Watchman {
             }
             assert!(started.values().all(|times| *times <= 1), "run {id} was started again: {started:?}");
         }
-        // Known: of a run whose TestRun is deleted nobody can tell any more how GCk6 was told that it ended.
+        // Known: of a run whose TestRun was let go nobody can tell any more how GCk6 was told that it ended.
         let is_known = |complaint: &&String| {
             let of = |id: &u64| **complaint == format!("test run {id} was finished twice");
-            self.deleted.iter().any(of)
+            self.let_go.iter().any(of)
         };
         let complaints: Vec<_> = drive.world.cloud.complaints.iter().filter(|it| !is_known(it)).collect();
         assert_eq!(complaints, Vec::<&String>::new());
         let refused = refused(&RULES, drive.world.api.counts.keys());
         assert_eq!(refused, Vec::<&Counted>::new(), "not covered by the shipped rules");
     }
+}
+
+/// The run of a TestRun that is gone without having been recorded as over.
+fn let_go(change: &Change) -> Option<u64> {
+    let is_over = matches!(change.object["status"]["stage"].as_str(), Some("finished" | "error"));
+    let is_gone = change.kind == ChangeKind::Deleted && !is_over;
+    change.key.name.strip_prefix("plz-test-").filter(|_| is_gone)?.parse().ok()
 }
 
 fn life(((_, pod), runner): (&(String, String), &Runner)) -> String {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sim::world::requests_goal;
+
 use super::binary::Binary;
 use super::sample::{self, Sample};
 use super::say;
@@ -53,7 +55,7 @@ pub(super) fn measure(binary: &Binary, runs: usize) -> Result<Vec<Row>, Error> {
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// Requests to the API server, against 9 + 2N: eight of the run, one of its Secret, two of each runner.
+/// Requests to the API server, against their goal.
 pub(super) fn requests(samples: &[Sample], runners: u64) -> Option<Row> {
     if let Some(sample) = samples.last() {
         let parts: Vec<String> =
@@ -62,5 +64,5 @@ pub(super) fn requests(samples: &[Sample], runners: u64) -> Option<Row> {
     }
     let counts = samples.iter().map(|sample| sample.kubernetes_requests as f64).collect();
     let row = Row::several(format!("Kubernetes requests of a run of {runners} runners"), counts, "requests");
-    row.map(|row| row.goal((9 + 2 * runners) as f64))
+    row.map(|row| row.goal(requests_goal(runners) as f64))
 }

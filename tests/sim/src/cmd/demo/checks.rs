@@ -8,9 +8,9 @@ use serde_json::Value;
 use sim::api::rbac::refused;
 use sim::api::{Kind, Rule};
 use sim::cloud::{ABORTED_BY_USER, FINISHED};
-use sim::world::World;
+use sim::world::{REQUESTS_OF_RUN, World, requests_goal};
 
-use super::summary::{Figures, requests_goal};
+use super::summary::Figures;
 use super::{BEARER_TOKEN, CLOUD_TOKEN, LEASE, LEASE_NAMESPACE, RUNNERS, STOP_TIMEOUT, TEST_RUN_TOKEN};
 
 /// The goal for the spread of a start.
@@ -119,7 +119,7 @@ fn run(world: &World, figures: &Figures, id: u64) -> Vec<Check> {
         let asked = count.map_or("–".to_owned(), |count| count.to_string());
         checks.push(check(
             count.is_some_and(|count| count <= goal),
-            &format!("run {id}: {asked} requests to the API server, at most 9 + 2 × {RUNNERS} = {goal}"),
+            &format!("run {id}: {asked} requests to the API server, at most {REQUESTS_OF_RUN} + 2 × {RUNNERS} = {goal}"),
         ));
     }
     let states = run.state_reads.len();

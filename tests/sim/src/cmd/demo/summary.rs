@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use sim::api::Counted;
-use sim::world::World;
+use sim::world::{World, requests_goal};
 
 use super::observer::Stations;
 use super::terminal::Terminal;
@@ -52,11 +52,6 @@ impl Figures {
     pub(super) fn requests(&self, run: u64) -> Option<u64> {
         self.requests.get(&run)?.1
     }
-}
-
-/// The goal for requests to the API server of a run.
-pub(super) fn requests_goal(runners: u64) -> u64 {
-    9 + 2 * runners
 }
 
 /// Requests but those that serve all runs together (lists, watches, leases) and those that are the runners', which the API

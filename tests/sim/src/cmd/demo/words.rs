@@ -77,6 +77,10 @@ fn of_test_run(change: &Change) -> Option<(Actor, String)> {
         }
         ChangeKind::Deleted => Some((Actor::Agent, format!("has deleted TestRun {name}"))),
         ChangeKind::Modified => {
+            let is_held = |object: &Value| !json::list(object, "metadata.finalizers").is_empty();
+            if is_held(change.before.as_deref()?) && !is_held(after) {
+                return Some((Actor::Agent, format!("takes its finalizer off TestRun {name}")));
+            }
             let old = stage(change.before.as_deref()?);
             let new = stage(after);
             let old = if old.is_empty() { "(new)" } else { &old };
