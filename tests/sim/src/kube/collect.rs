@@ -45,8 +45,10 @@ impl Owners {
                 dirty.push(change.key.clone());
             }
         }
-        // An owner that waits for its dependents waits for this one's end, too.
-        dirty.extend(owner_uids(&change.object).filter_map(|owner| self.alive.get(owner)).cloned());
+        // An owner that waits for its dependents waits for this one's end, too, or until it is no dependent of its any more.
+        let before = change.before.iter().flat_map(|before| owner_uids(before));
+        let owners = before.chain(owner_uids(&change.object));
+        dirty.extend(owners.filter_map(|owner| self.alive.get(owner)).cloned());
         dirty
     }
 
