@@ -149,9 +149,9 @@ pub const fn rows(block: Block) -> &'static [Row] {
         ] },
         Block::Created => const { &[
             row(F::DeletionOverdue, &[W::Release, W::TellCloud],                    Stay),
+            row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
-            row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
             row(F::RunnersSilent,  &[W::AskRunners, W::CheckState, W::SayTrouble],   Stay),
             row(F::SetupDue,       &[W::RunSetup, W::CheckState],                   Stay),
             row(F::SetupDataDue,   &[W::SendSetupData, W::CheckState],              Stay),
@@ -160,9 +160,9 @@ pub const fn rows(block: Block) -> &'static [Row] {
         ] },
         Block::Started => const { &[
             row(F::DeletionOverdue, &[W::Release, W::TellCloud],                    Stay),
+            row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
-            row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
             row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
             row(F::RunnersRunning, &[W::WatchRunners, W::CheckState, W::SayTrouble], Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),
