@@ -1,7 +1,7 @@
 //! The log: filter, form, and the last net under credentials.
 //!
 //! Owns the set-up of the process's logger and the forms of a line. Every record passes through
-//! [`scrub`], whatever wrote it. Invariant: one record is one line.
+//! [`scrubbed_line`], whatever wrote it. Invariant: one record is one line.
 #![expect(clippy::disallowed_methods, reason = "a line bears the time at which it is written")]
 
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use humantime::format_rfc3339_millis;
 use log::{Record, SetLoggerError};
 use serde::Serialize;
 
-use crate::redact::{one_line, scrub};
+use crate::redact::scrubbed_line;
 
 /// Longest message of a line, in bytes; what is longer is cut.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
@@ -115,7 +115,7 @@ fn write_journal(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
 }
 
 fn message(record: &Record<'_>) -> String {
-    one_line(&scrub(&record.args().to_string(), &[]), MESSAGE_BYTES_MAX)
+    scrubbed_line(&record.args().to_string(), MESSAGE_BYTES_MAX)
 }
 
 /// `plz_agent::shell::pool` is `shell::pool`.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{LeaseName, ListenAddress};
-use crate::redact::{one_line, scrub};
+use crate::redact::scrubbed_line;
 use crate::zone::network::RunnerCa;
 
 /// Longest value, in bytes, that a message repeats.
@@ -19,7 +19,7 @@ const SUBDOMAIN_BYTES_MAX: usize = 253;
 
 /// A value as a message shows it: quoted, cut, without credentials.
 pub(super) fn shown(value: &str) -> String {
-    format!("{:?}", one_line(&scrub(value, &[]), SHOWN_BYTES_MAX))
+    format!("{:?}", scrubbed_line(value, SHOWN_BYTES_MAX))
 }
 
 /// `10s`, `1m30s`, `1.5h`: a duration within bounds.

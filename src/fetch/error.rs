@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::archive::s3_error;
 use super::exit::ExitCode;
 use crate::net::NetError;
-use crate::redact::{one_line, scrub};
+use crate::redact::scrubbed_line;
 
 /// Longest piece of a server's error message that is passed on, in bytes.
 const DETAIL_BYTES_MAX: usize = 160;
@@ -121,7 +121,7 @@ pub(super) fn from_status(place: String, status: u16, retry_after: Option<Durati
         [code.as_str(), message.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
     let detail = match said.join(": ") {
         said if said.is_empty() => said,
-        said => format!(", {}", one_line(&scrub(&said, &[]), DETAIL_BYTES_MAX)),
+        said => format!(", {}", scrubbed_line(&said, DETAIL_BYTES_MAX)),
     };
     match status {
         400 | 401 | 403 if expired => FetchError::Expired.into(),

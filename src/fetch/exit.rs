@@ -3,7 +3,7 @@
 //! Pure, and shared by both sides: `fetch` ends with an [`ExitCode`], the agent turns the container's exit code and
 //! termination message back into a sentence with [`outcome`].
 
-use crate::redact::{one_line, scrub};
+use crate::redact::scrubbed_line;
 
 /// Longest message, in bytes, that is taken from a termination log.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
@@ -92,7 +92,7 @@ pub struct FetchFailure {
 
 /// Explains the end of an init container: its `terminated.exitCode` and `terminated.message`.
 pub fn outcome(exit_code: i32, message: &str) -> FetchFailure {
-    let message = one_line(&scrub(message, &[]), MESSAGE_BYTES_MAX);
+    let message = scrubbed_line(message, MESSAGE_BYTES_MAX);
     let code = ExitCode::from_number(exit_code).filter(|code| is_ours(*code, &message));
     let sentence = match code {
         Some(code) => {

@@ -38,7 +38,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::config::{FetchConfig, TERMINATION_LOG, UsageError};
 use crate::net::HttpClient;
-use crate::redact::{one_line, scrub, without_query};
+use crate::redact::{scrubbed_line, scrubbed_line_without, without_query};
 use error::FetchError;
 use exit::MESSAGE_BYTES_MAX;
 
@@ -56,7 +56,8 @@ pub fn run(config: &FetchConfig) -> ExitCode {
         Ok(()) => ExitCode::Ok,
         Err(error) => {
             let code = error.exit_code();
-            let message = one_line(&scrub(&error.to_string(), &[config.url.expose()]), MESSAGE_BYTES_MAX);
+            let message =
+                scrubbed_line_without(&[config.url.expose()], &error.to_string(), MESSAGE_BYTES_MAX);
             error!("{message}");
             leave_words(&config.termination_log, code.word(), &message);
             code
@@ -124,10 +125,12 @@ fn exit_on_signals() {
 /// reads it.
 pub(crate) fn leave_words(path: &Path, word: &str, message: &str) {
     let create = path != Path::new(TERMINATION_LOG);
-    let written =
-        File::options().write(true).create(create).truncate(true).open(path).and_then(|mut file| {
-            writeln!(file, "{word}: {}", one_line(&scrub(message, &[]), MESSAGE_BYTES_MAX))
-        });
+    let written = File::options()
+        .write(true)
+        .create(create)
+        .truncate(true)
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{word}: {}", scrubbed_line(message, MESSAGE_BYTES_MAX)));
     match written {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             warn!("cannot write {}: {error}", path.display());

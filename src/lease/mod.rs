@@ -18,7 +18,7 @@ mod tests;
 use std::fmt;
 
 use crate::event::ObjectKey;
-use crate::redact::one_line;
+use crate::redact::scrubbed_line;
 
 /// How an agent takes part in an election.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,13 +57,16 @@ impl Duty {
     /// Aside of another agent. Whoever may write Leases may call himself anything: names become one short line.
     #[must_use]
     pub fn standby(holder: &str) -> Self {
-        Self::Standby { holder: one_line(holder, HOLDER_BYTES_MAX) }
+        Self::Standby { holder: scrubbed_line(holder, HOLDER_BYTES_MAX) }
     }
 
     /// Aside of a k6-operator.
     #[must_use]
     pub fn waits_for_operator(namespace: &str, holder: &str) -> Self {
-        Self::WaitsForOperator { namespace: namespace.to_owned(), holder: one_line(holder, HOLDER_BYTES_MAX) }
+        Self::WaitsForOperator {
+            namespace: namespace.to_owned(),
+            holder: scrubbed_line(holder, HOLDER_BYTES_MAX),
+        }
     }
 
     /// Whether the agent acts.

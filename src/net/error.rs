@@ -9,7 +9,7 @@ use std::io;
 use thiserror::Error;
 
 use super::tls;
-use crate::redact::{one_line, scrub};
+use crate::redact::scrubbed_line;
 
 /// Longest cause, in bytes, that is kept of a lower layer's message.
 const CAUSE_BYTES_MAX: usize = 300;
@@ -135,7 +135,7 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
     if let Some(error) = tls_cause(&error) {
         return NetError::Tls { target, cause: tls::explain(error) };
     }
-    let cause = one_line(&scrub(&error.to_string(), &[]), CAUSE_BYTES_MAX);
+    let cause = scrubbed_line(&error.to_string(), CAUSE_BYTES_MAX);
     match error {
         ureq::Error::Io(error) => classify_io(&error, target, proxy),
         ureq::Error::HostNotFound => NetError::Dns { target, cause: "the name has no address".to_owned() },
@@ -168,7 +168,7 @@ fn proxy_mend(cause: &str) -> &'static str {
 }
 
 fn classify_io(error: &io::Error, target: String, proxy: Option<&str>) -> NetError {
-    let text = one_line(&scrub(&error.to_string(), &[]), CAUSE_BYTES_MAX);
+    let text = scrubbed_line(&error.to_string(), CAUSE_BYTES_MAX);
     let cause = match proxy {
         Some(proxy) => format!("through the proxy {proxy}: {text}"),
         None => text.clone(),

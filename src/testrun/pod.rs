@@ -197,7 +197,7 @@ fn disruption(pod: &Pod) -> Option<PodFailure> {
         (_, Some(condition)) => (condition.reason.as_str(), condition.message.as_str()),
         _ => return None,
     };
-    let message = redact::one_line(&format!("{word}: {message}"), MESSAGE_BYTES_MAX);
+    let message = redact::scrubbed_line(&format!("{word}: {message}"), MESSAGE_BYTES_MAX);
     Some(PodFailure { kind: FailureKind::Evicted, message })
 }
 
