@@ -10,7 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "files are read again and tokens expire by the clock")]
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
@@ -31,8 +31,8 @@ const PLUGIN_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Session {
     /// The value of the `Authorization` header.
     pub(crate) authorization: Option<Secret>,
-    /// The same `Arc` as long as nothing in it has changed.
-    pub(crate) tls: Arc<Tls>,
+    /// The same as long as nothing in it has changed.
+    pub(crate) tls: Tls,
     pub(crate) generation: u64,
 }
 
@@ -105,13 +105,16 @@ impl Auth {
         self.run_plugin(state)?;
         let made = state.plugin.as_ref().map(|made| &made.credential);
         let authorization = self.authorization(made)?;
-        let tls = Arc::new(Tls { roots: self.roots()?, identity: self.identity(made)? });
+        let (roots, identity) = (self.roots()?, self.identity(made)?);
+        let tls = match state.session.as_ref().map(|known| &known.tls) {
+            Some(known) if known.is_of(&roots, identity.as_ref()) => known.clone(),
+            _ => Tls::with_identity(roots, identity),
+        };
 
         let session = match state.session.take() {
-            Some(known) if *known.tls == *tls && known.authorization == authorization => known,
+            Some(known) if known.tls.is_same(&tls) && known.authorization == authorization => known,
             Some(known) => {
                 log::debug!("the credentials have changed");
-                let tls = if *known.tls == *tls { known.tls } else { tls };
                 Session { authorization, tls, generation: known.generation + 1 }
             }
             None => Session { authorization, tls, generation: 0 },
@@ -155,24 +158,30 @@ impl Auth {
     fn roots(&self) -> Result<Roots, Error> {
         match &self.config.trust {
             Trust::Anyone => Ok(Roots::Anyone),
-            Trust::Public => Ok(Roots::Public),
+            Trust::Public => Ok(Roots::Public { extra: Vec::new() }),
             // Nobody has to prove anything without TLS, and the file may well not be there.
-            Trust::Authorities(_) if !self.config.server.tls => Ok(Roots::Public),
+            Trust::Authorities(_) if !self.config.server.tls => Ok(Roots::Public { extra: Vec::new() }),
             Trust::Authorities(pem) => {
                 let (bytes, place) = contents(pem, "certificate-authority-data")?;
-                Ok(Roots::Authorities(tls::authorities(&bytes, &place)?))
+                let found = tls::certificates(&bytes);
+                if found.is_empty() {
+                    let message =
+                        format!("{place}: holds no certificate; put PEM with BEGIN CERTIFICATE there");
+                    return Err(Error::Auth { message });
+                }
+                Ok(Roots::Named(found))
             }
         }
     }
 
     fn identity(&self, made: Option<&ExecCredential>) -> Result<Option<Identity>, Error> {
         if let Some((certificate, key)) = made.and_then(|made| made.identity.as_ref()) {
-            return tls::identity(certificate, key.0.as_bytes(), "the credential plugin").map(Some);
+            return Identity::read(certificate, key.0.as_bytes(), "the credential plugin").map(Some);
         }
         let Some((certificate, key)) = &self.config.identity else { return Ok(None) };
         let (certificate, place) = contents(certificate, "client-certificate-data")?;
         let (key, _) = contents(key, "client-key-data")?;
-        tls::identity(&certificate, &key, &place).map(Some)
+        Identity::read(&certificate, &key, &place).map(Some)
     }
 }
 

@@ -15,7 +15,7 @@
 //! for a simulator or for another transport.
 //!
 //! Reading order: [`request`], [`resource`], [`status`], [`fields`], [`meta`], [`pod`], [`lines`], [`watch`], then the I/O: [`config`],
-//! `tls`, `exec`, `auth`, [`stop`], [`backoff`], [`client`], `follow`.
+//! [`tls`], `exec`, `auth`, [`stop`], [`backoff`], [`client`], `follow`.
 //!
 //! Objects are your own types, with the fields that you read and no others; [`readable!`] reads them in less code than serde's
 //! own derive:
@@ -85,7 +85,7 @@ pub mod request;
 pub mod resource;
 pub mod status;
 pub mod stop;
-mod tls;
+pub mod tls;
 pub mod watch;
 
 pub use client::{Client, ServerVersion};

@@ -11,19 +11,17 @@
 )]
 
 use std::io::{self, Read};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use k8s::tls::{Roots, Tls, connector};
 use ureq::Agent;
 use ureq::http::{Request, Response, header};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::transport::DefaultConnector;
 
-use super::error::{NetError, classify, tls_cause};
+use super::error::{NetError, classify};
 use super::proxy::{ProxySettings, ProxyUrl, Target};
 use super::reply::{Reply, parse_http_date, parse_retry_after};
 use super::resolve::Names;
-use super::tls::{ExtraCa, is_unknown_issuer};
+use super::tls::ExtraCa;
 use crate::redact::without_query;
 use crate::runner::REPLY_BYTES_MAX;
 
@@ -46,9 +44,6 @@ const CLOUD_IDLE_CONNECTIONS: usize = 8;
 const RUNNER_IDLE_AGE: Duration = Duration::from_secs(5);
 const RUNNER_IDLE_CONNECTIONS: usize = 8;
 
-/// How many hosts are asked with the extra CA first; a further one costs a handshake more. GCk6 has two.
-const PRIVATE_HOSTS_MAX: usize = 16;
-
 /// How the agent introduces itself everywhere.
 pub const USER_AGENT: &str = concat!("plz-agent/", env!("CARGO_PKG_VERSION"));
 
@@ -60,31 +55,27 @@ pub struct HttpClient {
     direct: Route,
     https_proxy: Option<Route>,
     http_proxy: Option<Route>,
-    /// Hosts whose certificate only the extra CA vouches for: the next request asks it first.
-    private_hosts: Mutex<Vec<String>>,
 }
 
-/// The agents for one way out. An agent trusts one set of roots for life, and the library's public roots cannot be
-/// joined with others, so that trust in both is two agents: when the first does not know the issuer, the second is
-/// asked. A failed handshake has sent nothing of the request, hence asking twice is safe for every method.
+/// One way out.
 struct Route {
-    public: Agent,
-    private: Option<Agent>,
+    agent: Agent,
     proxy: Option<String>,
 }
 
 impl HttpClient {
     /// For GCk6 and S3: TLS with the public roots and `extra_ca`, proxy by URL.
     pub fn cloud(proxies: &ProxySettings, extra_ca: Option<&ExtraCa>) -> HttpClient {
+        let extra = extra_ca.map(|ca| ca.certificates().to_vec()).unwrap_or_default();
+        let tls = Tls::new(Roots::Public { extra });
         let route =
-            |proxy: Option<&ProxyUrl>| Route::new(proxy, extra_ca, CLOUD_IDLE_AGE, CLOUD_IDLE_CONNECTIONS);
+            |proxy: Option<&ProxyUrl>| Route::new(proxy, &tls, CLOUD_IDLE_AGE, CLOUD_IDLE_CONNECTIONS);
         HttpClient {
             reply_bytes_max: CLOUD_REPLY_BYTES_MAX,
             direct: route(None),
             https_proxy: proxies.https.as_ref().map(|proxy| route(Some(proxy))),
             http_proxy: proxies.http.as_ref().map(|proxy| route(Some(proxy))),
             settings: proxies.clone(),
-            private_hosts: Mutex::default(),
         }
     }
 
@@ -92,11 +83,16 @@ impl HttpClient {
     pub fn runners() -> HttpClient {
         HttpClient {
             reply_bytes_max: REPLY_BYTES_MAX,
-            direct: Route::new(None, None, RUNNER_IDLE_AGE, RUNNER_IDLE_CONNECTIONS),
+            // They speak plain HTTP; nobody vouches for anybody.
+            direct: Route::new(
+                None,
+                &Tls::new(Roots::Named(Vec::new())),
+                RUNNER_IDLE_AGE,
+                RUNNER_IDLE_CONNECTIONS,
+            ),
             https_proxy: None,
             http_proxy: None,
             settings: ProxySettings::default(),
-            private_hosts: Mutex::default(),
         }
     }
 
@@ -154,23 +150,7 @@ impl HttpClient {
         };
         let route = self.route(&parsed);
         let via = route.proxy.as_deref();
-        let Some(private) = route.private.as_ref().filter(|_| parsed.https) else {
-            let response = call.run(&route.public).map_err(|error| classify(error, &target, via))?;
-            return Ok((response, via));
-        };
-        let private_first = self.private_hosts().contains(&parsed.host);
-        let (first, second) = if private_first { (private, &route.public) } else { (&route.public, private) };
-        let result = match call.run(first) {
-            Err(error) if tls_cause(&error).is_some_and(is_unknown_issuer) => {
-                let result = call.run(second);
-                if result.is_ok() {
-                    self.remember(parsed.host, private_first);
-                }
-                result
-            }
-            result => result,
-        };
-        let response = result.map_err(|error| classify(error, &target, via))?;
+        let response = call.run(&route.agent).map_err(|error| classify(error, &target, via))?;
         Ok((response, via))
     }
 
@@ -186,56 +166,32 @@ impl HttpClient {
             None => &self.direct,
         }
     }
-
-    fn remember(&self, host: String, was_private: bool) {
-        let mut hosts = self.private_hosts();
-        hosts.retain(|known| *known != host);
-        if !was_private && hosts.len() < PRIVATE_HOSTS_MAX {
-            hosts.push(host);
-        }
-    }
-
-    fn private_hosts(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
-        self.private_hosts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Route {
-    fn new(
-        proxy: Option<&ProxyUrl>,
-        extra_ca: Option<&ExtraCa>,
-        idle_age: Duration,
-        idle_connections: usize,
-    ) -> Route {
-        let agent = |roots: RootCerts| {
-            // Without a proxy of its own, a configuration takes one from the environment.
-            let config = Agent::config_builder()
-                .proxy(proxy.map(ProxyUrl::to_ureq))
-                .tls_config(TlsConfig::builder().root_certs(roots).build())
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .user_agent(USER_AGENT)
-                .timeout_connect(Some(CONNECT_TIMEOUT))
-                .input_buffer_size(INPUT_BUFFER_BYTES)
-                .output_buffer_size(OUTPUT_BUFFER_BYTES)
-                .max_response_header_size(INPUT_BUFFER_BYTES)
-                .max_idle_age(idle_age)
-                .max_idle_connections(idle_connections)
-                .max_idle_connections_per_host(idle_connections);
-            Agent::with_parts(config.build(), DefaultConnector::default(), Names::default())
-        };
-        Route {
-            public: agent(RootCerts::WebPki),
-            private: extra_ca.map(|ca| agent(ca.root_certs())),
-            proxy: proxy.map(ToString::to_string),
-        }
+    fn new(proxy: Option<&ProxyUrl>, tls: &Tls, idle_age: Duration, idle_connections: usize) -> Route {
+        // Without a proxy of its own, a configuration takes one from the environment.
+        let config = Agent::config_builder()
+            .proxy(proxy.map(ProxyUrl::to_ureq))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(USER_AGENT)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .input_buffer_size(INPUT_BUFFER_BYTES)
+            .output_buffer_size(OUTPUT_BUFFER_BYTES)
+            .max_response_header_size(INPUT_BUFFER_BYTES)
+            .max_idle_age(idle_age)
+            .max_idle_connections(idle_connections)
+            .max_idle_connections_per_host(idle_connections);
+        let agent = Agent::with_parts(config.build(), connector(tls.clone(), None), Names::default());
+        Route { agent, proxy: proxy.map(ToString::to_string) }
     }
 }
 
 impl std::fmt::Debug for Route {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Route(proxy: {:?}, extra CA: {})", self.proxy, self.private.is_some())
+        write!(f, "Route(proxy: {:?})", self.proxy)
     }
 }
 

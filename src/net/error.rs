@@ -3,12 +3,12 @@
 //! Owns the translation of the HTTP library's errors. Invariant: a message names the target as host, port and path,
 //! never its query, and never a credential.
 
-use std::error::Error as StdError;
 use std::io;
 
+use k8s::client::proxy_status;
+use k8s::tls::{self, Side};
 use thiserror::Error;
 
-use super::tls;
 use crate::redact::scrubbed_line;
 
 /// Longest cause, in bytes, that is kept of a lower layer's message.
@@ -118,22 +118,11 @@ impl NetError {
     }
 }
 
-/// The rustls error inside, whether ureq passes it on or wraps it in an I/O error.
-pub(super) fn tls_cause(error: &ureq::Error) -> Option<&rustls::Error> {
-    match error {
-        ureq::Error::Rustls(error) => Some(error),
-        ureq::Error::Io(error) => {
-            error.get_ref().and_then(|inner| (inner as &(dyn StdError + 'static)).downcast_ref())
-        }
-        _ => None,
-    }
-}
-
 /// Classifies an error of the HTTP library. `proxy` is the proxy that the request went through, if any.
 pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) -> NetError {
     let target = target.to_owned();
-    if let Some(error) = tls_cause(&error) {
-        return NetError::Tls { target, cause: tls::explain(error) };
+    if let Some(error) = tls::cause(&error) {
+        return NetError::Tls { target, cause: tls::explain(error, Side::Elsewhere) };
     }
     let cause = scrubbed_line(&error.to_string(), CAUSE_BYTES_MAX);
     match error {
@@ -141,8 +130,8 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
         ureq::Error::HostNotFound => NetError::Dns { target, cause: "the name has no address".to_owned() },
         ureq::Error::Timeout(phase) => NetError::Timeout { target, cause: phase_name(phase, proxy) },
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-            let mend = proxy_mend(&cause);
-            NetError::Proxy { target, cause: format!("{}: {cause}{mend}", proxy.unwrap_or("proxy")) }
+            let cause = refused_by_proxy(&cause);
+            NetError::Proxy { target, cause: format!("{}: {cause}", proxy.unwrap_or("proxy")) }
         }
         ureq::Error::Tls(_) | ureq::Error::TlsRequired => NetError::Tls { target, cause },
         ureq::Error::ConnectionFailed => NetError::Connect { target, cause },
@@ -156,14 +145,15 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
     }
 }
 
-/// What to do about a proxy that answers, by the status in the library's words.
-fn proxy_mend(cause: &str) -> &'static str {
-    if cause.contains("407") {
-        "; put the user and the password that it wants into HTTPS_PROXY"
-    } else if cause.contains("403") {
-        "; it does not allow connections there: have the host allowed, or name it in NO_PROXY"
-    } else {
-        ""
+/// What a proxy said instead of connecting, and what to do, by the status in the library's words.
+fn refused_by_proxy(cause: &str) -> String {
+    match proxy_status(cause) {
+        Some(407) => {
+            "it answers 407; put the user and the password that it wants into HTTPS_PROXY".to_owned()
+        }
+        Some(403) => "it answers 403 and does not allow connections there; have the host allowed, or name it in NO_PROXY".to_owned(),
+        Some(status) => format!("it answers {status}; see what the proxy's log says"),
+        None => cause.to_owned(),
     }
 }
 

@@ -9,9 +9,7 @@ use std::fmt;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
-use ureq::tls::{Certificate, RootCerts};
 
 /// Why a CA file cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -33,7 +31,7 @@ pub struct ExtraCa {
 impl ExtraCa {
     /// Reads PEM. In a bundle, single certificates that cannot be used are left out, as every TLS library does.
     pub fn from_pem(pem: &[u8]) -> Result<ExtraCa, CaError> {
-        let blocks: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
+        let blocks = k8s::tls::certificates(pem);
         if blocks.is_empty() {
             return Err(CaError::Empty);
         }
@@ -47,43 +45,10 @@ impl ExtraCa {
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates
     }
-
-    pub(super) fn root_certs(&self) -> RootCerts {
-        self.certificates.iter().map(|der| Certificate::from_der(der).to_owned()).into()
-    }
 }
 
 impl fmt::Debug for ExtraCa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ExtraCa({} certificates)", self.certificates.len())
     }
-}
-
-/// What a person can do about a failed handshake.
-pub(super) fn explain(error: &rustls::Error) -> String {
-    use rustls::{CertificateError as Cert, Error};
-    match error {
-        Error::InvalidCertificate(Cert::UnknownIssuer) => {
-            "the certificate is signed by an authority that is not trusted; \
-             add its CA with --ca-file or SSL_CERT_FILE"
-                .to_owned()
-        }
-        Error::InvalidCertificate(Cert::Expired | Cert::ExpiredContext { .. }) => {
-            "the certificate has expired, or the clock of this machine is wrong".to_owned()
-        }
-        Error::InvalidCertificate(Cert::NotValidYet | Cert::NotValidYetContext { .. }) => {
-            "the certificate is not valid yet, or the clock of this machine is wrong".to_owned()
-        }
-        Error::InvalidMessage(_) => format!("the other side does not speak TLS ({error})"),
-        error => error.to_string(),
-    }
-}
-
-/// Whether another set of trusted authorities could have made the handshake succeed.
-pub(super) fn is_unknown_issuer(error: &rustls::Error) -> bool {
-    matches!(
-        error,
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)
-            | rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature)
-    )
 }

@@ -7,10 +7,11 @@
 //! [`Error::retry`]. Invariants: every wait has a limit; every body has a bound; the proxy of the environment is never used;
 //! no header is ever logged.
 
+mod failure;
 mod wire;
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -30,6 +31,7 @@ use crate::stop::Stop;
 use crate::tls;
 use crate::watch::{Cut, WatchEvent, WatchSpec};
 
+pub use failure::proxy_status;
 use wire::url;
 pub(crate) use wire::{Purpose, Wire};
 
@@ -218,9 +220,6 @@ impl Client {
             .method(request.method.as_str())
             .uri(url(config, &request.target))
             .header("accept", ACCEPT);
-        if config.tls_server_name.is_some() {
-            head = head.header("host", config.server.host_header());
-        }
         if let Some(content_type) = request.content_type {
             head = head.header("content-type", content_type);
         }
@@ -235,26 +234,8 @@ impl Client {
         }
     }
 
-    /// In words. Neither headers nor bodies can get into them.
     fn failure(&self, wire: &Wire, error: &ureq::Error) -> Error {
-        if wire.stop.is_stopped() {
-            return Error::Stopped;
-        }
-        let server = self.shared.config.server.to_string();
-        if let Some(error) = tls_error(error) {
-            return Error::Transport { server, cause: tls::explain(error) };
-        }
-        match error {
-            ureq::Error::Timeout(limit) => Error::Timeout { server, cause: format!("{limit} timeout") },
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Error::Timeout { server, cause: error.to_string() }
-            }
-            ureq::Error::Io(error) => Error::Transport { server, cause: error.to_string() },
-            ureq::Error::HostNotFound => {
-                Error::Transport { server, cause: "its name is not known".to_owned() }
-            }
-            error => Error::Transport { server, cause: error.to_string() },
-        }
+        if wire.stop.is_stopped() { Error::Stopped } else { failure::of(&self.shared.config, error) }
     }
 }
 
@@ -282,16 +263,7 @@ fn run(
 fn wants_other_credentials(answer: &Result<http::Response<Body>, ureq::Error>) -> bool {
     match answer {
         Ok(answer) => answer.status().as_u16() == 401,
-        Err(error) => tls_error(error).is_some(),
-    }
-}
-
-/// The error of TLS inside, whether the library passes it on or wraps it in an I/O error.
-fn tls_error(error: &ureq::Error) -> Option<&rustls::Error> {
-    match error {
-        ureq::Error::Rustls(error) => Some(error),
-        ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
-        _ => None,
+        Err(error) => tls::cause(error).is_some(),
     }
 }
 

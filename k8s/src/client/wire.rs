@@ -3,17 +3,14 @@
 //! Invariants: an agent never outlives the certificates it was made for; a stop cuts every connection of every agent; the
 //! environment has no say in any of it.
 
-use std::net::ToSocketAddrs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, http};
+use ureq::Agent;
+use ureq::unversioned::resolver::DefaultResolver;
 
 use crate::config::Config;
 use crate::stop::{Registration, Stop};
-use crate::tls::{Identity, Roots, Tls};
+use crate::tls::{Tls, connector};
 
 /// Per connection and direction; the library's own 128 KiB are for other uses.
 const INPUT_BUFFER_BYTES: usize = 8 * 1024;
@@ -21,8 +18,6 @@ const INPUT_BUFFER_BYTES: usize = 8 * 1024;
 const OUTPUT_BUFFER_BYTES: usize = 4 * 1024;
 /// Connections that are kept open between calls.
 const IDLE_CONNECTIONS_MAX: usize = 8;
-/// As many addresses as the library's own resolver keeps.
-const ADDRESSES_MAX: usize = 16;
 
 /// What an agent is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +36,7 @@ pub(crate) struct Wire {
 }
 
 struct Live {
-    tls: Arc<Tls>,
+    tls: Tls,
     agent: Agent,
     _cut: Registration,
 }
@@ -51,9 +46,9 @@ impl Wire {
         Self { purpose, stop, live: Mutex::default() }
     }
 
-    pub(super) fn agent(&self, config: &Config, tls: &Arc<Tls>) -> Result<Agent, ureq::Error> {
+    pub(super) fn agent(&self, config: &Config, tls: &Tls) -> Result<Agent, ureq::Error> {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(live) = live.as_ref().filter(|live| Arc::ptr_eq(&live.tls, tls)) {
+        if let Some(live) = live.as_ref().filter(|live| live.tls.is_same(tls)) {
             return Ok(live.agent.clone());
         }
         let agent = agent(config, tls, self.purpose)?;
@@ -80,7 +75,6 @@ fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Result<Agent, ureq::Er
         .proxy(proxy)
         .user_agent(config.user_agent.as_str())
         .accept_encoding("")
-        .tls_config(tls_config(tls))
         .timeout_connect(Some(limits.connect))
         .timeout_send_request(Some(limits.response))
         .timeout_send_body(Some(limits.response))
@@ -92,61 +86,14 @@ fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Result<Agent, ureq::Er
         .max_idle_connections(IDLE_CONNECTIONS_MAX)
         .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
         .build();
-    if config.tls_server_name.is_some() {
-        let resolver = Fixed { authority: config.server.authority() };
-        Ok(Agent::with_parts(settings, DefaultConnector::default(), resolver))
-    } else {
-        Ok(Agent::new_with_config(settings))
-    }
+    let server = config.server.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = config.tls_server_name.clone().map(|name| (server, name));
+    Ok(Agent::with_parts(settings, connector(tls.clone(), name), DefaultResolver::default()))
 }
 
-fn tls_config(tls: &Tls) -> TlsConfig {
-    let builder = TlsConfig::builder().client_cert(tls.identity.as_ref().map(client_certificate));
-    match &tls.roots {
-        Roots::Anyone => builder.disable_verification(true).build(),
-        Roots::Public => builder.root_certs(RootCerts::WebPki).build(),
-        Roots::Authorities(roots) => {
-            let roots: Vec<_> = roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-            builder.root_certs(RootCerts::from(roots)).build()
-        }
-    }
-}
-
-fn client_certificate(identity: &Identity) -> ClientCert {
-    let chain: Vec<_> =
-        identity.chain.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
-    let key = PrivateKey::from_pem(&identity.key).expect("the same key was read when it was checked");
-    ClientCert::new_with_certs(&chain, key)
-}
-
-/// Finds one server, whatever it is asked for: with `tls-server-name` the URL bears another name than the server has.
-#[derive(Debug)]
-struct Fixed {
-    authority: String,
-}
-
-impl Resolver for Fixed {
-    fn resolve(
-        &self,
-        _uri: &http::Uri,
-        _config: &ureq::config::Config,
-        _timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let mut found = self.empty();
-        for address in self.authority.to_socket_addrs()?.take(ADDRESSES_MAX) {
-            found.push(address);
-        }
-        if found.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(found) }
-    }
-}
-
-/// The URL to ask for. The name in it is what TLS checks; where that is not the server's own, [`Fixed`] finds the server.
+/// The URL to ask for.
 pub(super) fn url(config: &Config, target: &str) -> String {
     let server = &config.server;
     let scheme = if server.tls { "https" } else { "http" };
-    let host = match &config.tls_server_name {
-        Some(name) => format!("{name}:{}", server.port),
-        None => server.host_header(),
-    };
-    format!("{scheme}://{host}{}{target}", server.path)
+    format!("{scheme}://{}{}{target}", server.host_header(), server.path)
 }

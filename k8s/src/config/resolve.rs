@@ -112,11 +112,6 @@ pub(super) fn resolve(
     let plain = Config::plain(&entry.server).map_err(&wrong)?;
     let proxy = match entry.proxy_url.as_str() {
         "" => None,
-        _ if !entry.tls_server_name.is_empty() => {
-            return Err(wrong(
-                "proxy-url and tls-server-name cannot be used together; leave one of them out".to_owned(),
-            ));
-        }
         url if url.starts_with("http://") || url.starts_with("https://") => Some(Secret(url.to_owned())),
         url => {
             let scheme = url.split_once("://").map_or("none", |(scheme, _)| scheme);

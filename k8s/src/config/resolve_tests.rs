@@ -181,6 +181,5 @@ fn clusters() {
         cluster(r#""server":"http://h","proxy-url":"socks5://p""#),
         &["cluster \"k\"", "socks5", "http://"],
     );
-    fails(cluster(r#""server":"http://h","proxy-url":"http://p","tls-server-name":"n""#), &["together"]);
     fails(cluster(r#""server":"h:6443""#), &["/kube/config", "cluster \"k\"", "https://"]);
 }

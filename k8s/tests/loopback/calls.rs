@@ -156,14 +156,15 @@ fn a_shutdown_ends_calls_under_way() {
     assert_eq!(client.server_version(), Err(Error::Stopped));
 }
 
-/// Accepts one CONNECT and becomes a tunnel to `target`.
-fn proxy(target: &str, connects: Arc<AtomicUsize>) -> String {
+/// Accepts one CONNECT to what is `asked` for and becomes a tunnel to `target`.
+pub(crate) fn proxy(asked: &str, target: &str, connects: Arc<AtomicUsize>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, target) = (listener.local_addr().unwrap().to_string(), target.to_owned());
+    let (asked, target) = (asked.to_owned(), target.to_owned());
+    let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || -> io::Result<()> {
         let (mut client, _) = listener.accept()?;
         let request = receive(&mut client)?.unwrap();
-        assert_eq!((request.method.as_str(), request.target.as_str()), ("CONNECT", "api.internal:6443"));
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("CONNECT", asked.as_str()));
         assert_eq!(request.header("proxy-authorization"), "Basic dTpw");
         connects.fetch_add(1, Ordering::SeqCst);
         let mut server = TcpStream::connect(target)?;
@@ -182,12 +183,26 @@ fn proxy(target: &str, connects: Arc<AtomicUsize>) -> String {
 fn a_proxy_is_gone_through() {
     let server = version_server();
     let connects = Arc::new(AtomicUsize::new(0));
-    let proxy = proxy(&server.authority, connects.clone());
+    let proxy = proxy("api.internal:6443", &server.authority, connects.clone());
     let proxy = Some(Secret(format!("http://u:p@{proxy}")));
     // The name is known to the proxy alone.
     let client = Client::new(Config { proxy, ..config("http://api.internal:6443") });
     assert_eq!(client.server_version().unwrap().git_version, "v1.36.2");
     assert_eq!(connects.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_proxy_that_refuses_has_a_fix_beside_it() {
+    let server = Server::plain(|_, connection| {
+        connection.answer(407, "", "")?;
+        Ok(After::Close)
+    });
+    let proxy = Some(Secret(format!("http://{}", server.authority)));
+    let error =
+        Client::new(Config { proxy, ..config("https://api.internal:6443") }).server_version().unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("wants a user and a password (407); put them into proxy-url"), "{text}");
+    assert!(!text.contains("407/407"), "{text}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -32,9 +33,12 @@ impl Authority {
     }
 
     pub(crate) fn issue(&self, names: &[&str]) -> Pair {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        self.sign(&params(names))
+    }
+
+    pub(crate) fn sign(&self, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Pair { certificate: certificate.der().clone(), key: key.serialize_der() }
     }
 
@@ -61,7 +65,26 @@ impl Authority {
     }
 }
 
+/// A server's configuration, with this chain and key, PEM.
+pub(crate) fn serving(chain: &[u8], key_pem: &[u8]) -> Arc<ServerConfig> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().unwrap();
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    Arc::new(builder.with_single_cert(chain, PrivateKeyDer::from_pem_slice(key_pem).unwrap()).unwrap())
+}
+
+/// A certificate that signs itself, as these settings have it.
+pub(crate) fn self_signed(params: &CertificateParams) -> Pair {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    Pair { certificate: certificate.der().clone(), key: key.serialize_der() }
+}
+
 impl Pair {
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        serving(&self.certificate_pem(), &self.key_pem())
+    }
+
     pub(crate) fn certificate_pem(&self) -> Vec<u8> {
         pem("CERTIFICATE", &self.certificate)
     }
@@ -69,6 +92,11 @@ impl Pair {
     pub(crate) fn key_pem(&self) -> Vec<u8> {
         pem("PRIVATE KEY", &self.key)
     }
+}
+
+/// A certificate's settings, for these names.
+pub(crate) fn params(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
 fn key(der: Vec<u8>) -> PrivateKeyDer<'static> {

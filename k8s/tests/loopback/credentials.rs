@@ -126,8 +126,13 @@ fn the_certificate_may_bear_another_name() {
     let plain = believing(&server, Pem::Inline(authority.pem()));
     assert!(Client::new(plain.clone()).server_version().is_err());
     let named = Config { tls_server_name: Some("api.internal".to_owned()), ..plain };
-    Client::new(named).server_version().unwrap();
+    Client::new(named.clone()).server_version().unwrap();
     assert_eq!(server.seen()[0].header("host"), server.authority);
+    // Also behind a proxy.
+    let proxy = crate::calls::proxy(&server.authority, &server.authority, Arc::default());
+    Client::new(Config { proxy: Some(Secret(format!("http://u:p@{proxy}"))), ..named })
+        .server_version()
+        .unwrap();
 }
 
 fn showing(server: &Server, authority: &Authority, certificate: &Pair, key: &Pair) -> Client {
@@ -145,6 +150,39 @@ fn client_certificates() {
     // The HTTP library would end the process over this one.
     let error = showing(&server, &authority, &mine, &other).server_version().unwrap_err();
     assert!(error.to_string().contains("does not belong to the client certificate"), "{error}");
+}
+
+#[test]
+fn a_key_is_read_whatever_its_label_says() {
+    let authority = Authority::new();
+    let server = quiet(authority.server(&["127.0.0.1"]));
+    let text = |pem: &[u8]| String::from_utf8(pem.to_vec()).unwrap();
+    let outcome = |certificate: &[u8], key: &str| {
+        let identity = Some((Pem::Inline(certificate.to_vec()), Pem::Inline(key.as_bytes().to_vec())));
+        let config = Config { identity, ..believing(&server, Pem::Inline(authority.pem())) };
+        Client::new(config).server_version().map_or_else(|error| error.to_string(), |_| "well".to_owned())
+    };
+    let (rsa, ec): (&[u8], &[u8]) = (include_bytes!("data/rsa.pem"), include_bytes!("data/ec.pem"));
+    let keys: [(&[u8], &[u8]); 4] = [
+        (rsa, include_bytes!("data/rsa-pkcs1.key")),
+        (rsa, include_bytes!("data/rsa-pkcs8.key")),
+        (ec, include_bytes!("data/ec-sec1.key")),
+        (ec, include_bytes!("data/leaf.key")),
+    ];
+    for (certificate, key) in keys {
+        let key =
+            text(key).replace("RSA PRIVATE KEY", "PRIVATE KEY").replace("EC PRIVATE KEY", "PRIVATE KEY");
+        for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"] {
+            assert_eq!(outcome(certificate, &key.replace("PRIVATE KEY", label)), "well", "{label}");
+        }
+        let other = if certificate == rsa { ec } else { rsa };
+        let told = outcome(other, &key);
+        assert!(told.contains("does not belong to the client certificate; renew"), "{told}");
+    }
+    let told = outcome(ec, &text(include_bytes!("data/locked.key")));
+    assert!(told.contains("is encrypted; put the key without its passphrase there"), "{told}");
+    let told = outcome(include_bytes!("data/p521-client.pem"), &text(include_bytes!("data/p521-client.key")));
+    assert!(told.contains("an ECDSA key on P-521") && told.contains("; have a pair issued"), "{told}");
 }
 
 /// A plugin in a file of its own, run by name.

@@ -6,8 +6,6 @@ use std::time::SystemTime;
 
 use k8s::config::{Credentials, Origin, Pem};
 use k8s::{Client, Request};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::super::finding::{Check, Finding};
 use super::super::{clock, cloud, expiry, kubernetes};
@@ -58,8 +56,8 @@ fn expiries(kube: &k8s::Config) -> Vec<Finding> {
             // A file that cannot be read is told by the first call.
             Pem::File(file) => std::fs::read(file).unwrap_or_default(),
         };
-        let first = CertificateDer::from_pem_slice(&bytes).ok();
-        found("the client certificate", first.and_then(|first| expiry::not_after(&first)));
+        let chain = k8s::tls::certificates(&bytes);
+        found("the client certificate", chain.first().and_then(|first| k8s::tls::not_after(first)));
     }
     if let Credentials::Token(token) = &kube.credentials {
         found("the token", expiry::expires(&token.0));
