@@ -223,10 +223,10 @@ impl Store {
         keys.filter(move |key| key.namespace == namespace).filter_map(|key| self.pods.find(key))
     }
 
-    /// Whether any pod claims to be of a run. That is no proof.
+    /// How many pods claim to be of a run. That is no proof.
     #[must_use]
-    pub fn is_claimed(&self, run: &ObjectKey) -> bool {
-        self.claims.contains_key(run)
+    pub fn claims(&self, run: &ObjectKey) -> usize {
+        self.claims.get(run).copied().unwrap_or_default()
     }
 
     /// The highest number of a runner that a pod claims to be. That is no proof.

@@ -56,14 +56,9 @@ impl Core {
         let token = self.token_of(&id).and_then(|secret| self.tokens.get(&secret)?.value.clone());
         let zone_deleting = self.zone_is_deleting(key);
         let Some(mut memory) = self.runs.remove(key) else { return };
-        let ending = detect::detect(&run_facts(
-            &self.store,
-            now,
-            key,
-            &memory,
-            zone_deleting,
-            self.settings.start_deadline,
-        ));
+        let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
+        let (ending, pods) = (detect::detect(&facts), facts.pods_left);
+        memory.count_pods(now.mono, pods);
         if let Some(ending) = ending.filter(|_| memory.ending.is_none()) {
             log::warn!("TestRun {key} ends early ({:?}): {}", ending.cause, ending.message);
             let announcement = if ending.cause.is_failure() {

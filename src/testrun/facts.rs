@@ -27,8 +27,11 @@ pub const READY_POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub const RECORD_PATIENCE: Duration = Duration::from_secs(3);
 /// How long runners are given to take "stop". Deleting their Jobs stops them anyway.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
-/// How long pods are given to go: twice the default grace period of 30 s. A pod on a lost node never goes.
+/// How long pods are given to go, from their deletion or the last one that went: twice the default grace period of 30 s. A pod
+/// on a lost node never goes.
 pub const PODS_PATIENCE: Duration = Duration::from_secs(60);
+/// How much longer they are given in all, for each runner: a slow node ends them one after another.
+pub const PODS_PATIENCE_PER_RUNNER: Duration = Duration::from_secs(2);
 /// How long a `TestRun` that somebody deletes is kept for its run to come to its end.
 pub const DELETION_PATIENCE: Duration = Duration::from_secs(180);
 /// How long GCk6 is told again and again what has happened while it cannot be reached: longer than a line to the world is
@@ -55,7 +58,8 @@ pub struct Facts<'a> {
     /// How long runners may take to answer.
     pub start_deadline: Duration,
     runners: Vec<Runner<'a>>,
-    pods_left: bool,
+    /// How many pods of its runners are still there.
+    pub pods_left: usize,
 }
 
 /// One runner, as far as it is known.
@@ -85,8 +89,11 @@ impl<'a> Facts<'a> {
             .extend(memory.runners.iter().map(|(number, runner)| Runner::new(run, *number, runner, store)));
         // What claims to be a runner of a Job that nobody knows any more is waited for, and no more than that.
         let is_unsure = || runners.iter().any(|runner| runner.memory.job.uid().is_none());
-        let has_pods = |runner: &Runner<'_>| runner.pods(run, store).next().is_some();
-        let pods_left = runners.iter().any(has_pods) || is_unsure() && store.is_claimed(&run.metadata.key());
+        let pods_left = if is_unsure() {
+            store.claims(&run.metadata.key())
+        } else {
+            runners.iter().map(|runner| runner.pods(run, store).count()).sum()
+        };
         Self { now, wall, run, memory, zone_deleting, start_deadline, runners, pods_left }
     }
 
@@ -138,7 +145,7 @@ impl<'a> Facts<'a> {
                 | Teardown::Failed(_) => false,
             },
             Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
-            Fact::PodsLeft => self.within(PODS_PATIENCE) && self.pods_left,
+            Fact::PodsLeft => self.pods_left > 0 && self.now < self.pods_end(),
             Fact::FinishDue => self.within(CLOUD_PATIENCE) && memory.finish.is_none(),
             Fact::Held => self.run.has_finalizer(),
             Fact::CleanupDue => self.run.spec.cleans_up(),
@@ -162,7 +169,7 @@ impl<'a> Facts<'a> {
             Block::Started => [Some(since + RUN_TIME_MAX), stop, overdue, deletion],
             Block::Stopped | Block::Gone => {
                 let unclear = (self.memory.teardown == Teardown::Unclear).then_some(since + STOP_PATIENCE);
-                [Some(since + PODS_PATIENCE), Some(since + CLOUD_PATIENCE), stop.or(unclear), deletion]
+                [Some(self.pods_end()), Some(since + CLOUD_PATIENCE), stop.or(unclear), deletion]
             }
             Block::Done => [None; 4],
         };
@@ -228,6 +235,15 @@ impl<'a> Facts<'a> {
     /// Until when a run that somebody deletes is given to come to its end.
     fn deletion_end(&self) -> Option<Duration> {
         self.memory.deleting_since.map(|since| since + DELETION_PATIENCE)
+    }
+
+    /// Until when pods are waited for: from the last one that went, and so long for all of them.
+    fn pods_end(&self) -> Duration {
+        let memory = self.memory;
+        let begun = memory.jobs_deleted.unwrap_or(memory.since).max(memory.since);
+        let moved = memory.pod_went.unwrap_or(begun).max(begun);
+        let most = begun + PODS_PATIENCE + PODS_PATIENCE_PER_RUNNER * memory.parallelism;
+        (moved + PODS_PATIENCE).min(most)
     }
 
     fn within(&self, patience: Duration) -> bool {

@@ -33,6 +33,9 @@ fn from_kubernetes(
 ) -> Lesson {
     let block = memory.block;
     let owner = memory.uid.clone();
+    if let (Action::DeleteJob(_), Ok(_)) = (action, &reply) {
+        memory.jobs_deleted = Some(now);
+    }
     match (action, reply) {
         (Action::CreateCredentials, Ok(_)) => keep(memory, Keeping::Kept),
         (Action::CreateCredentials, Err(error)) if error.is_already_exists() => {

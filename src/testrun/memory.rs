@@ -39,6 +39,12 @@ pub struct RunMemory {
     pub first_resumed: Option<Duration>,
     /// When a runner was last seen to have ended.
     pub last_end: Option<Duration>,
+    /// When a Job of a runner was last deleted.
+    pub jobs_deleted: Option<Duration>,
+    /// How many pods of runners there were at the last look.
+    pub pods: usize,
+    /// When one of them last went.
+    pub pod_went: Option<Duration>,
     /// How far setup is.
     pub setup: Setup,
     /// How far teardown is.
@@ -236,6 +242,9 @@ impl RunMemory {
             runners: map_of((1..=parallelism).map(|n| (n, RunnerMemory::default()))),
             first_resumed: None,
             last_end: None,
+            jobs_deleted: None,
+            pods: 0,
+            pod_went: None,
             setup: Setup::default(),
             teardown: Teardown::default(),
             state_asked: now,
@@ -300,6 +309,14 @@ impl RunMemory {
         if if one_was_taken { jobs.all(|gone| gone) } else { jobs.any(|gone| gone) } {
             self.teardown = Teardown::Past;
         }
+    }
+
+    /// Counts the pods of the runners.
+    pub fn count_pods(&mut self, now: Duration, pods: usize) {
+        if pods < self.pods {
+            self.pod_went = Some(now);
+        }
+        self.pods = pods;
     }
 
     /// That the test has started, in words.

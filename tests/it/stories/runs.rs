@@ -81,6 +81,30 @@ pub(super) fn a_user_aborts_before_it_starts() -> Story {
     story
 }
 
+/// A slow node ends one pod after another: each that goes is a sign that the others will, and the end is told after the last.
+#[test]
+fn the_end_is_told_after_the_last_pod() {
+    let mut story = Story::new();
+    story.drive.world.kube.config.delays.gone_each = s(3);
+    let id = story.run(40);
+    let run = story.over(id, s(300), 3);
+    assert_eq!(story.drive.world.faults(id), Vec::<String>::new());
+    let took = run.finishes[0].0 - run.listed.unwrap();
+    assert!((s(117)..s(140)).contains(&took), "{took:?}");
+}
+
+/// Pods that go one a minute would hold it for ever: there is a bound, which grows with the runners.
+#[test]
+fn pods_are_not_waited_for_for_ever() {
+    let mut story = Story::new();
+    story.drive.world.kube.config.delays.gone_each = s(55);
+    let id = story.run(5);
+    story.until(s(200), "it is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+    let took =
+        story.drive.world.cloud.runs[&id].finishes[0].0 - story.drive.world.cloud.runs[&id].listed.unwrap();
+    assert!((s(70)..s(85)).contains(&took), "{took:?}");
+}
+
 pub(super) fn a_run_that_stays_listed_is_not_started_again() -> Story {
     let mut story = Story::new();
     let id = story.run(1);

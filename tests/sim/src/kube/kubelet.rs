@@ -196,7 +196,9 @@ impl Kube {
         }
         sandbox.step = Step::Terminating;
         sandbox.status.ready = Readiness::NotReady;
-        sandbox.due = end + self.config.delays.gone;
+        let others = self.pods.values().filter(|other| other.step == Step::Terminating).count();
+        let queue = self.config.delays.gone_each * u32::try_from(others).unwrap_or(u32::MAX);
+        sandbox.due = end + self.config.delays.gone + queue;
         sandbox.due
     }
 

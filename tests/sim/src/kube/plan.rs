@@ -25,6 +25,8 @@ pub struct Delays {
     pub ready: Duration,
     /// From the end of a pod's processes to the end of the object, when it is being deleted.
     pub gone: Duration,
+    /// How much longer that takes for each pod that is ending already: a slow node.
+    pub gone_each: Duration,
     /// From an owner's end to the deletion of its dependents.
     pub collect: Duration,
     /// From a lost node to the deletion of its pods.
@@ -44,6 +46,7 @@ impl Default for Delays {
             command: ms(200),
             ready: ms(200),
             gone: ms(50),
+            gone_each: Duration::ZERO,
             collect: ms(50),
             node_eviction: Duration::from_secs(300),
         }
