@@ -272,11 +272,8 @@ impl Core {
             Key::Run(run) => self.run_report(now, run, &id, reply),
             Key::Lease(_) | Key::Operator(_) => {}
         }
-        if accepted
-            && let Some(secret) = self.token_of(&id.key)
-            && let Some(token) = self.tokens.get_mut(&secret)
-        {
-            token.accept();
+        if accepted {
+            self.token_accepted(now, &id.key);
         }
     }
 

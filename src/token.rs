@@ -63,13 +63,13 @@ impl TokenMemory {
         }
     }
 
-    /// Something went well with the token.
-    pub fn accept(&mut self) {
-        if self.refused {
-            self.refused = false;
-            self.problem = None;
-            self.problem_since = None;
+    /// GCk6 has accepted the token. Since when it had been refused, if it had.
+    pub fn accept(&mut self) -> Option<Duration> {
+        if !std::mem::take(&mut self.refused) {
+            return None;
         }
+        self.problem = None;
+        self.problem_since.take()
     }
 
     /// Learns from an answer to the reading of the Secret. True if there is a token now that there was not before.
@@ -200,6 +200,16 @@ mod tests {
         assert!(memory.refused && memory.due() == 3 * SECOND + MEND_INTERVAL);
         assert!(memory.learn(13 * SECOND, &key(), Ok(secret("new"))));
         assert!(!memory.refused && memory.problem.is_none());
+    }
+
+    #[test]
+    fn a_refused_token_that_is_accepted_is_as_good_as_before() {
+        let mut memory = TokenMemory::default();
+        assert!(memory.learn(SECOND, &key(), Ok(secret("token"))));
+        assert_eq!(memory.accept(), None);
+        memory.refuse(2 * SECOND, &key(), "401");
+        assert_eq!(memory.accept(), Some(2 * SECOND));
+        assert_eq!((memory.problem.as_ref(), memory.problem_since), (None, None));
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! The core's side of GCk6's tokens: which Secrets are wanted, when they are read, and whom a new token lets go on.
 
+use std::time::Duration;
+
 use super::Core;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::queue::Pace;
+
+/// A token that was refused for less than this and is accepted again may be refused for some calls only; those keep their pace.
+const REFUSED_MIN: Duration = Duration::from_secs(5);
 
 impl Core {
     /// GCk6 refuses the token: the Secret is read again at once, and the call waits.
@@ -75,17 +80,31 @@ impl Core {
         {
             log::warn!("{message}");
         }
-        let changed = is_new || token.problem != problem;
-        if !changed {
-            return;
+        if is_new || token.problem != problem {
+            self.token_changed(now, secret, is_new);
         }
+    }
+
+    /// A call with the token of a zone or a run went well. Whoever was told that GCk6 refuses it hears of that at once; and what
+    /// had waited for it is tried again, unless GCk6 seems to take the token for one call and to refuse it for another.
+    pub(super) fn token_accepted(&mut self, now: Now, key: &Key) {
+        if let Some(secret) = self.token_of(key)
+            && let Some(since) = self.tokens.get_mut(&secret).and_then(|token| token.accept())
+        {
+            log::info!("Secret {secret}: GCk6 takes the token again");
+            self.token_changed(now, &secret, now.mono >= since + REFUSED_MIN);
+        }
+    }
+
+    /// Has everybody look whose token it is; with `is_good` they try again at once.
+    fn token_changed(&mut self, now: Now, secret: &ObjectKey, is_good: bool) {
         let zones: Vec<Key> = self.store.zones.iter().map(|(key, _)| Key::Zone(key.clone())).collect();
         let runs: Vec<Key> = self.runs.keys().map(|key| Key::Run(key.clone())).collect();
         for key in zones.into_iter().chain(runs) {
             if self.token_of(&key).as_ref() != Some(secret) {
                 continue;
             }
-            if is_new {
+            if is_good {
                 self.queue.forgive(&key);
                 if let Some(zone) = self.zones.get_mut(key.object()).filter(|_| matches!(key, Key::Zone(_))) {
                     zone.next_poll = if zone.polls_failed > 0 { now.mono } else { zone.next_poll };

@@ -212,6 +212,31 @@ fn a_token_is_rotated() {
     story.over(id, s(60), 3);
 }
 
+/// GCk6 refuses the zone's polls for a while, and its pace slows down; the next call of a run that is accepted brings it back.
+#[test]
+fn a_token_that_is_accepted_again_is_told_at_once() {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    let id = story.run(1);
+    story.stage(id, "started", s(5));
+    story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Unauthorized, u32::MAX);
+    story.until(s(30), "the status says so", |drive| {
+        condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem"
+    });
+    story.drive.run_for(s(120));
+    let reads = |drive: &Drive| drive.world.cloud.runs[&id].state_reads.len();
+    let before = reads(&story.drive);
+    story.until(s(11), "a state is read", |drive| reads(drive) > before);
+    story.drive.run_for(s(1));
+    story.drive.world.cloud.plagues.clear();
+    let before = reads(&story.drive);
+    story.until(s(11), "the next is", |drive| reads(drive) > before);
+    story.until(s(1), "all is well", |drive| {
+        let claim = condition(&zone(drive), "PLZPolled");
+        (&claim["status"], &claim["reason"]) == (&json!("True"), &json!("Polling"))
+    });
+}
+
 #[test]
 fn an_outage_is_told_once_and_its_end_too() {
     let mut story = Story::new();
