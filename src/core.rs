@@ -13,15 +13,16 @@
 
 mod census;
 mod duty;
+pub mod notices;
 pub mod reach;
 mod runs;
 mod tokens;
 mod zones;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::event::{Action, Class, Event, Key, Now, ObjectKey, Reply, Report, Task, TaskId};
+use crate::event::{Action, Class, Event, Key, News, Now, ObjectKey, Reply, Report, Task, TaskId};
 use crate::lease::Candidacy;
 use crate::lesson::Lesson;
 use crate::maps::map_of;
@@ -37,6 +38,7 @@ use crate::zone;
 use crate::zone::memory::ZoneMemory;
 use crate::zone::template;
 use duty::Office;
+use notices::{Cause, Notices};
 use reach::{Reach, Sign, Target};
 
 /// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
@@ -90,6 +92,8 @@ pub struct Core {
     synced: bool,
     rows: BTreeMap<Row, u64>,
     tally: Tally,
+    notices: Notices,
+    wants_list: BTreeSet<(&'static str, Option<String>)>,
 }
 
 impl Core {
@@ -111,6 +115,8 @@ impl Core {
             synced: false,
             rows: BTreeMap::new(),
             tally: Tally::default(),
+            notices: Notices::default(),
+            wants_list: BTreeSet::new(),
         }
     }
 
@@ -118,15 +124,29 @@ impl Core {
     pub fn absorb(&mut self, now: Now, event: Event) {
         match event {
             Event::Seen { scope, what } => {
-                if what.is_recovery() {
-                    self.queue.forgive_class(Class::Kubernetes);
-                    self.heed(now, Target::Kubernetes, Sign::Answer);
-                } else if let Some(sign) = what.failure().and_then(Sign::of_watch) {
-                    self.heed(now, Target::Kubernetes, sign);
+                let plural = what.plural();
+                match what.news() {
+                    News::Recovered => {
+                        self.queue.forgive_class(Class::Kubernetes);
+                        self.heed(now, Target::Kubernetes, Sign::Answer);
+                    }
+                    News::Failing(error) => {
+                        if let Some(sign) = Sign::of_watch(error) {
+                            self.heed(now, Target::Kubernetes, sign);
+                        }
+                    }
+                    News::Malformed(key, error) => {
+                        self.ignored(now, plural, Cause::of(error), key, &error.to_string());
+                    }
+                    News::Listed | News::Object => {}
                 }
                 let changes = self.store.absorb(scope.as_deref(), *what);
                 for (key, run) in changes.runs_gone {
                     self.run_gone(now, &key, run);
+                }
+                if let Some(key) = changes.no_room {
+                    self.ignored(now, plural, Cause::NoRoom, &key, "");
+                    self.wants_list.insert((plural, scope));
                 }
                 // Who is not at work looks at everything when it begins.
                 let dirty = if self.office.is_at_work() { changes.dirty } else { Vec::new() };
@@ -151,6 +171,9 @@ impl Core {
             if self.synced {
                 log::info!("all watches have delivered their first list");
             }
+        }
+        for line in self.notices.due(now.mono) {
+            log::warn!("{line}");
         }
         let mut tasks = self.attend(now);
         if !self.duty().is_active() {
@@ -197,7 +220,21 @@ impl Core {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         let work = if self.duty().is_active() { self.queue.next_deadline() } else { None };
-        [work, self.office_deadline()].into_iter().flatten().min()
+        [work, self.office_deadline(), self.notices.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// The watches, by their resource and scope, that are to list everything anew when they can: what was not taken in for lack
+    /// of room may be by then. Each is told once.
+    pub fn take_wants_list(&mut self) -> BTreeSet<(&'static str, Option<String>)> {
+        std::mem::take(&mut self.wants_list)
+    }
+
+    /// An object is not taken in.
+    fn ignored(&mut self, now: Now, plural: &'static str, cause: Cause, key: &ObjectKey, detail: &str) {
+        self.tally.ignored(plural, cause);
+        if let Some(line) = self.notices.heed(now.mono, plural, cause, key, detail) {
+            log::warn!("{line}");
+        }
     }
 
     /// Whether every watch has delivered its first list, as of the last turn.
@@ -322,7 +359,7 @@ impl Core {
             Lesson::Done => self.queue.succeeded(id),
             Lesson::Zone(zone) => {
                 self.queue.succeeded(id);
-                self.store.zones.apply(*zone);
+                let _ = self.store.apply_zone(*zone);
                 self.mark(id.key.clone());
             }
             Lesson::Run(run) => {
@@ -331,7 +368,7 @@ impl Core {
                 if let Action::CreateTestRun(_) = id.action {
                     log::info!("TestRun {key} is created");
                 }
-                self.store.runs.apply(*run);
+                let _ = self.store.apply_run(*run);
                 self.mark(Key::Run(key));
             }
             Lesson::Again { after, why } => self.try_again(now, id, after, &why),

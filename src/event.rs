@@ -12,7 +12,9 @@ use k8s::{Pod, WatchEvent};
 use crate::cloud::{self, RunId};
 use crate::redact::Secret;
 use crate::runner;
+use crate::testrun;
 use crate::testrun::api::{Stage, TestRun};
+use crate::zone;
 use crate::zone::api::PrivateLoadZone;
 
 pub use k8s::Key as ObjectKey;
@@ -55,29 +57,53 @@ pub enum Seen {
     Pod(WatchEvent<Pod>),
 }
 
-impl Seen {
-    /// Whether a watch that was blind sees again: the API server answers.
-    #[must_use]
-    pub fn is_recovery(&self) -> bool {
-        matches!(
-            self,
-            Self::Zone(WatchEvent::Recovered)
-                | Self::Run(WatchEvent::Recovered)
-                | Self::Pod(WatchEvent::Recovered)
-        )
-    }
+/// What any watch may tell, whatever it is on.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// What has been listed is complete.
+    Listed,
+    /// The watch is blind for now.
+    Failing(&'a k8s::Error),
+    /// It sees again.
+    Recovered,
+    /// An object cannot be read, or is too large.
+    Malformed(&'a ObjectKey, &'a k8s::Error),
+    /// An object is there, or gone; or a list begins.
+    Object,
 }
 
 impl Seen {
-    /// Why a watch is blind, if that is what it tells.
+    /// The name of what is watched, as it stands in paths.
     #[must_use]
-    pub fn failure(&self) -> Option<&k8s::Error> {
+    pub fn plural(&self) -> &'static str {
         match self {
-            Self::Zone(WatchEvent::Failing(error))
-            | Self::Run(WatchEvent::Failing(error))
-            | Self::Pod(WatchEvent::Failing(error)) => Some(error),
-            _ => None,
+            Self::Zone(_) => zone::api::RESOURCE.plural,
+            Self::Run(_) => testrun::api::RESOURCE.plural,
+            Self::Pod(_) => k8s::PODS.plural,
         }
+    }
+
+    /// What it tells but for the object.
+    #[must_use]
+    pub fn news(&self) -> News<'_> {
+        match self {
+            Self::Zone(event) => news(event),
+            Self::Run(event) => news(event),
+            Self::Pod(event) => news(event),
+        }
+    }
+}
+
+fn news<T>(event: &WatchEvent<T>) -> News<'_> {
+    match event {
+        WatchEvent::Listed { .. } => News::Listed,
+        WatchEvent::Failing(error) => News::Failing(error),
+        WatchEvent::Recovered => News::Recovered,
+        WatchEvent::Malformed { key, error, .. } => News::Malformed(key, error),
+        WatchEvent::Listing
+        | WatchEvent::Applied(_)
+        | WatchEvent::Partial { .. }
+        | WatchEvent::Deleted(_) => News::Object,
     }
 }
 

@@ -3,9 +3,7 @@
 //! Owns the words of `/readyz`. Leaves alone who asks. Invariant: an agent that was ready stays so; a watch that goes blind
 //! later is said, not punished, since nobody else would see better, and restarting the agent would not mend it.
 
-use k8s::WatchEvent;
-
-use crate::event::Seen;
+use crate::event::{News, Seen};
 use crate::lease::Duty;
 use crate::{testrun, zone};
 
@@ -58,16 +56,16 @@ impl Watches {
 
     /// Notes what a watch has seen.
     pub fn note(&mut self, scope: Option<&str>, seen: &Seen) {
-        let (resource, news) = match seen {
-            Seen::Zone(event) => (Self::RESOURCES[0], news(event)),
-            Seen::Run(event) => (Self::RESOURCES[1], news(event)),
-            Seen::Pod(event) => (Self::RESOURCES[2], news(event)),
-        };
+        let resource = seen.plural();
         let known = self.watches.iter_mut();
         let mut these = known.filter(|watch| watch.resource == resource && watch.scope.as_deref() == scope);
-        if let (Some(news), Some(watch)) = (news, these.next()) {
-            watch.is_failing = news == News::Failing;
-            watch.has_listed |= news == News::Listed;
+        if let Some(watch) = these.next() {
+            match seen.news() {
+                News::Listed => (watch.has_listed, watch.is_failing) = (true, false),
+                News::Failing(_) => watch.is_failing = true,
+                News::Recovered => watch.is_failing = false,
+                News::Malformed(..) | News::Object => {}
+            }
         }
     }
 
@@ -105,29 +103,14 @@ impl Watches {
     }
 }
 
-/// What is news for the state of a watch.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum News {
-    Listed,
-    Failing,
-    Sees,
-}
-
-fn news<T>(event: &WatchEvent<T>) -> Option<News> {
-    match event {
-        WatchEvent::Snapshot { .. } => Some(News::Listed),
-        WatchEvent::Failing(_) => Some(News::Failing),
-        WatchEvent::Recovered => Some(News::Sees),
-        WatchEvent::Applied(_) | WatchEvent::Deleted(_) | WatchEvent::Malformed { .. } => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use k8s::WatchEvent;
+
     use super::*;
 
     fn empty<T>() -> WatchEvent<T> {
-        WatchEvent::Snapshot { items: Vec::new(), resource_version: "1".to_owned() }
+        WatchEvent::Listed { resource_version: "1".to_owned() }
     }
 
     fn failing<T>() -> WatchEvent<T> {

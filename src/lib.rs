@@ -17,7 +17,7 @@
 //! - No token and no presigned URL reaches a log line, an Event, a condition or an error text.
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
-//! [`lesson`], [`queue`], [`store`], [`budget`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`],
+//! [`lesson`], [`queue`], [`watched`], [`store`], [`budget`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`],
 //! [`testrun::jobs`], [`passthrough`], [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`],
 //! [`metrics`]; the edges, [`cli`], [`config`], [`net`], [`logging`], with [`redact`] and [`excerpt`] for whatever leaves the
 //! process; and the other programs in here, [`fetch`] and [`check`].
@@ -52,4 +52,5 @@ pub mod store;
 pub mod testrun;
 mod threads;
 pub mod token;
+pub mod watched;
 pub mod zone;

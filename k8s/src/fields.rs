@@ -4,17 +4,29 @@
 //! derive makes several KB of code for each struct; a table makes some 50 bytes for each field. Invariant: what is of the
 //! wrong type reads as its default, and the first such place is told, without the text that stands there.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::Error as _;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 #[doc(hidden)]
-pub use serde_json::Value;
+pub use serde_json::{Value, value::RawValue};
+
+use crate::shape::Shape;
 
 /// What a field can hold.
 pub trait Read: Default {
+    /// What of it is read.
+    const SHAPE: &'static Shape = &Shape::Whole;
+
     /// Reads a value; null is the default. What is of the wrong type is a fault, and the default too.
     fn read(value: &Value, faults: &mut Faults) -> Self;
+
+    /// The same, from text: of what is looked into part by part no tree is made.
+    fn take(text: &RawValue, faults: &mut Faults) -> Self {
+        Self::read(&faults.tree(text), faults)
+    }
 }
 
 /// Where the reading is, and the first thing that was wrong.
@@ -41,6 +53,37 @@ impl Faults {
         value
     }
 
+    /// The members of an object, in order; none of what is null or no object, which is a fault.
+    pub fn members<'a>(&mut self, text: &'a RawValue) -> Members<'a> {
+        let members = serde_json::from_str(text.get());
+        if members.is_err() && text.get() != "null" {
+            self.expected("an object");
+        }
+        members.unwrap_or_default()
+    }
+
+    /// Takes the field `name` of an object; an absent one as null.
+    pub fn take<T>(
+        &mut self,
+        members: &Members<'_>,
+        name: &'static str,
+        take: fn(&RawValue, &mut Self) -> T,
+    ) -> T {
+        self.path.push(name);
+        let found = members.0.iter().rfind(|(member, _)| member == name);
+        let value = take(found.map_or(RawValue::NULL, |(_, value)| value), self);
+        self.path.pop();
+        value
+    }
+
+    /// A text as values.
+    pub fn tree(&mut self, text: &RawValue) -> Value {
+        serde_json::from_str(text.get()).unwrap_or_else(|_| {
+            self.expected("to be read");
+            Value::Null
+        })
+    }
+
     /// Notes where `value` is neither an object nor null.
     pub fn check_object(&mut self, value: &Value) {
         if !value.is_object() && !value.is_null() {
@@ -56,6 +99,46 @@ pub fn read<T: Read>(value: &Value) -> Result<T, String> {
     faults.first.map_or(Ok(read), Err)
 }
 
+/// Reads a value off its text, or says where it is not as expected.
+pub fn read_text<T: Read>(text: &[u8]) -> Result<T, serde_json::Error> {
+    let text: &RawValue = serde_json::from_slice(text)?;
+    if !text.get().starts_with('{') {
+        return Err(serde_json::Error::custom("an object is expected"));
+    }
+    let mut faults = Faults::default();
+    let value = T::take(text, &mut faults);
+    faults.first.map_or(Ok(value), |fault| Err(serde_json::Error::custom(fault)))
+}
+
+/// The members of an object, as text.
+#[derive(Debug, Default)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Gather;
+        impl<'de> Visitor<'de> for Gather {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Gather)
+    }
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// For [`readable!`](crate::readable): the `Deserialize` of a struct that is an object, not null.
 pub fn deserialize<'de, D: Deserializer<'de>, T: Read>(deserializer: D) -> Result<T, D::Error> {
     let value = Value::deserialize(deserializer)?;
@@ -65,7 +148,8 @@ pub fn deserialize<'de, D: Deserializer<'de>, T: Read>(deserializer: D) -> Resul
     read(&value).map_err(D::Error::custom)
 }
 
-/// Makes a struct readable: each field with its name on the wire, and `by` a function where not its type's own.
+/// Makes a struct readable: each field with its name on the wire, `by` a function where not its type's own, and with `pick`
+/// where a reader of many objects names the keys that it wants of a map.
 ///
 /// ```
 /// #[derive(Default)]
@@ -79,8 +163,17 @@ pub fn deserialize<'de, D: Deserializer<'de>, T: Read>(deserializer: D) -> Resul
 /// ```
 #[macro_export]
 macro_rules! readable {
-    ($type:ty { $($field:ident: $name:literal $(by $how:path)?),* $(,)? }) => {
+    ($type:ty { $($field:ident: $name:literal $(pick $pick:ident)? $(by $how:path)?),* $(,)? }) => {
         impl $crate::fields::Read for $type {
+            const SHAPE: &'static $crate::shape::Shape = &$crate::shape::Shape::Fields(&[&[
+                $(($name, $crate::readable!(@shape $field [$($pick)? $($how)?]))),*
+            ]]);
+
+            fn take(text: &$crate::fields::RawValue, faults: &mut $crate::fields::Faults) -> Self {
+                let members = faults.members(text);
+                Self { $($field: faults.take(&members, $name, $crate::readable!(@take $($how)?))),* }
+            }
+
             fn read(value: &$crate::fields::Value, faults: &mut $crate::fields::Faults) -> Self {
                 faults.check_object(value);
                 Self { $($field: faults.field(value, $name, $crate::readable!(@how $($how)?))),* }
@@ -98,6 +191,12 @@ macro_rules! readable {
     };
     (@how) => { $crate::fields::Read::read };
     (@how $how:path) => { $how };
+    (@take) => { $crate::fields::Read::take };
+    (@take $how:path) => { |text, faults| $how(&faults.tree(text), faults) };
+    (@shape $field:ident []) => { $crate::shape::of_field(|this: &Self| &this.$field) };
+    (@shape $field:ident [Labels]) => { &$crate::shape::Shape::Picked($crate::shape::Pick::Labels) };
+    (@shape $field:ident [Annotations]) => { &$crate::shape::Shape::Picked($crate::shape::Pick::Annotations) };
+    (@shape $field:ident [$how:path]) => { &$crate::shape::Shape::Whole };
 }
 
 impl Read for Value {
@@ -172,6 +271,12 @@ impl Read for u16 {
 }
 
 impl<T: Read> Read for Option<T> {
+    const SHAPE: &'static Shape = T::SHAPE;
+
+    fn take(text: &RawValue, faults: &mut Faults) -> Self {
+        (text.get() != "null").then(|| T::take(text, faults))
+    }
+
     fn read(value: &Value, faults: &mut Faults) -> Self {
         (!value.is_null()).then(|| T::read(value, faults))
     }
@@ -179,6 +284,24 @@ impl<T: Read> Read for Option<T> {
 
 /// Elements that are null are skipped.
 impl<T: Read> Read for Vec<T> {
+    const SHAPE: &'static Shape = &Shape::Each(T::SHAPE);
+
+    fn take(text: &RawValue, faults: &mut Faults) -> Self {
+        let elements: Vec<&RawValue> = serde_json::from_str(text.get()).unwrap_or_else(|_| {
+            if text.get() != "null" {
+                faults.expected("a list");
+            }
+            Vec::new()
+        });
+        let mut list = Self::new();
+        for element in elements {
+            if element.get() != "null" {
+                list.push(T::take(element, faults));
+            }
+        }
+        list
+    }
+
     fn read(value: &Value, faults: &mut Faults) -> Self {
         let mut list = Self::new();
         for element in elements(value, faults) {

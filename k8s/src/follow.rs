@@ -1,25 +1,30 @@
 //! Drives the state machine of a watch over a connection, with pauses, until it is told to stop.
 //!
-//! Owns nothing but the order of things: what to do is decided in `watch.rs`, how in `client.rs`.
+//! Owns nothing but the order of things: what to do is decided in `watch.rs`, how long to wait in `backoff.rs`, how to speak in
+//! `client.rs`.
 #![expect(clippy::disallowed_methods, reason = "how long a watch has lasted says whether it was a good one")]
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::de::DeserializeOwned;
-
-use crate::backoff::Backoff;
+use crate::backoff::{Pace, entropy, wake_after};
 use crate::client::{Client, Purpose, Wire};
+use crate::fields::Read;
+use crate::status::{Error, Retry};
 use crate::stop::Stop;
 use crate::watch::{Cut, Step, WatchEvent, WatchSpec, Watcher};
 
 const READ_BYTES: usize = 4 * 1024;
 /// A watch that lasted this long was a good one, even where it brought nothing.
 const GOOD_WATCH: Duration = Duration::from_secs(10);
+/// How long a page of a list may take; a server ends its own part of that after a minute.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
-pub(crate) fn follow<T: DeserializeOwned>(
+pub(crate) fn follow<T: Read>(
     client: &Client,
     spec: &WatchSpec,
+    again: &AtomicBool,
     stop: &Stop,
     sink: &mut dyn FnMut(WatchEvent<T>) -> ControlFlow<()>,
 ) {
@@ -27,18 +32,18 @@ pub(crate) fn follow<T: DeserializeOwned>(
         client,
         wire: Wire::new(Purpose::Watch, stop.clone()),
         watcher: Watcher::new(spec.clone()),
-        backoff: Backoff::default(),
+        pace: Pace::default(),
+        returns: 0,
         out: Vec::new(),
+        again,
         stop,
         sink,
     };
+    let nudged = client.pulse().clone();
+    let _registration = stop.on_stop(move || nudged.nudge());
     while let ControlFlow::Continue(step) = follower.turn() {
         if let Step::Wait(retry) = step {
-            let pause = follower.backoff.pause(retry);
-            log::debug!("watching {} goes on in {} ms", spec.resource.plural, pause.as_millis());
-            if stop.wait(pause) {
-                return;
-            }
+            follower.wait(retry);
         }
     }
 }
@@ -47,42 +52,45 @@ struct Follower<'a, T> {
     client: &'a Client,
     wire: Wire,
     watcher: Watcher<T>,
-    backoff: Backoff,
+    pace: Pace,
+    /// How often the server had come back when the last request was sent.
+    returns: u64,
     out: Vec<WatchEvent<T>>,
+    again: &'a AtomicBool,
     stop: &'a Stop,
     sink: &'a mut dyn FnMut(WatchEvent<T>) -> ControlFlow<()>,
 }
 
-impl<T: DeserializeOwned> Follower<'_, T> {
+impl<T: Read> Follower<'_, T> {
     /// One request, and all of its answer. `Break` at the end of the watch.
     fn turn(&mut self) -> ControlFlow<(), Step> {
         if self.stop.is_stopped() {
             return ControlFlow::Break(());
         }
-        if self.watcher.is_watching() {
-            return self.stream();
+        if self.watcher.is_watching() && self.again.swap(false, Ordering::Relaxed) {
+            self.watcher.list_anew();
         }
-        let request = self.watcher.request();
-        let answer = self.client.exchange(&self.wire, &request, None).and_then(|answer| answer.into_body());
-        let step = self.watcher.listed(answer, &mut self.out);
-        self.tell()?;
-        ControlFlow::Continue(step)
-    }
-
-    fn stream(&mut self) -> ControlFlow<(), Step> {
         let began = Instant::now();
-        let (mut stream, mut step) = match self.client.stream(&self.wire, &self.watcher.request()) {
+        self.returns = self.client.pulse().returns();
+        let opened = self.client.stream(&self.wire, &self.watcher.request());
+        self.pace.heed(opened.as_ref().map(drop));
+        let (mut stream, mut step) = match opened {
             Ok(stream) => (Some(stream), self.watcher.opened(Ok(()), &mut self.out)),
             Err(error) => (None, self.watcher.opened(Err(error), &mut self.out)),
         };
         self.tell()?;
-        let mut buffer = vec![0; READ_BYTES];
+        let mut buffer = [0; READ_BYTES];
         while let (Step::Read, Some(stream)) = (&step, &mut stream) {
             step = match self.client.read(&self.wire, stream, &mut buffer) {
+                Ok(_) if !self.watcher.is_watching() && began.elapsed() > PAGE_TIMEOUT => {
+                    let server = self.client.config().server.to_string();
+                    let cause = format!("a page of a list took longer than {} s", PAGE_TIMEOUT.as_secs());
+                    self.watcher.cut(Cut::Broken(Error::Timeout { server, cause }), &mut self.out)
+                }
                 Ok(count) => {
                     let step = self.watcher.read(&buffer[..count], &mut self.out);
                     if self.watcher.is_fruitful() {
-                        self.backoff.reset();
+                        self.pace.reset();
                     }
                     step
                 }
@@ -96,13 +104,33 @@ impl<T: DeserializeOwned> Follower<'_, T> {
         ControlFlow::Continue(step)
     }
 
-    /// A connection that breaks after a good while has been cut by something in between, as happens to quiet ones: that
-    /// is an end like any other.
+    fn wait(&mut self, retry: Retry) {
+        let plural = self.watcher.plural();
+        let pause = self.pace.pause(retry, entropy());
+        log::debug!("watching {plural} goes on in {} ms", pause.at_most.as_millis());
+        let Some(deaf) = pause.deaf else {
+            let _ = self.stop.wait(pause.at_most);
+            return;
+        };
+        if self.stop.wait(deaf) {
+            return;
+        }
+        let left = pause.at_most - deaf;
+        if self.client.pulse().wait(left, self.stop, self.returns) {
+            let soon = wake_after(entropy());
+            log::debug!("the server answers, watching {plural} goes on in {} ms", soon.as_millis());
+            self.pace.woken();
+            let _ = self.stop.wait(soon);
+        }
+    }
+
+    /// A watch that breaks after a good while has been cut by something in between, as happens to quiet ones: that is an end
+    /// like any other. A list never is: its end means that it is complete.
     fn weigh(&mut self, cut: Cut, lasted: Duration) -> Cut {
-        if lasted < GOOD_WATCH {
+        if lasted < GOOD_WATCH || !self.watcher.is_watching() {
             return cut;
         }
-        self.backoff.reset();
+        self.pace.reset();
         match cut {
             Cut::Broken(error) => {
                 log::debug!("a watch broke after {} s: {error}", lasted.as_secs());

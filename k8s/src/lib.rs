@@ -14,8 +14,8 @@
 //! [`watch::Watcher`] knows what comes next. [`Client`] is the blocking shell around them. The pure parts work by themselves,
 //! for a simulator or for another transport.
 //!
-//! Reading order: [`request`], [`resource`], [`status`], [`fields`], [`meta`], [`pod`], [`lines`], [`watch`], then the I/O: [`config`],
-//! [`tls`], `exec`, `auth`, [`stop`], [`backoff`], [`client`], `follow`.
+//! Reading order: [`request`], [`resource`], [`status`], [`fields`], [`meta`], [`pod`], [`shape`], [`sieve`], [`watch`], then the I/O: [`config`],
+//! [`tls`], `exec`, `auth`, [`stop`], [`backoff`], `pulse`, [`client`], `follow`.
 //!
 //! Objects are your own types, with the fields that you read and no others; [`readable!`] reads them in less code than serde's
 //! own derive:
@@ -52,14 +52,17 @@
 //! ```no_run
 //! # fn example(client: &k8s::Client) {
 //! use std::ops::ControlFlow;
+//! use std::sync::atomic::AtomicBool;
 //!
 //! use k8s::{Stop, WatchEvent, WatchSpec, pod::Pod, resource::PODS};
 //!
 //! let stop = Stop::new(); // Another thread calls stop.stop().
-//! client.watch::<Pod>(&WatchSpec::new(PODS, None).with_labels("app=web"), &stop, &mut |event| {
+//! let again = AtomicBool::new(false); // Set it to have everything listed anew.
+//! client.watch::<Pod>(&WatchSpec::new(PODS, None).with_labels("app=web"), &again, &stop, &mut |event| {
 //!     match event {
-//!         WatchEvent::Snapshot { items: pods, .. } => println!("there are {}", pods.len()),
-//!         WatchEvent::Applied(pod) => println!("{} is {}", pod.metadata.key(), pod.status.phase),
+//!         WatchEvent::Listing => println!("what there is:"),
+//!         WatchEvent::Listed { .. } => println!("that is all"),
+//!         WatchEvent::Applied(pod) | WatchEvent::Partial { object: pod, .. } => println!("{} is {}", pod.metadata.key(), pod.status.phase),
 //!         WatchEvent::Deleted(pod) => println!("{} is gone", pod.metadata.key()),
 //!         WatchEvent::Malformed { key, error, .. } => println!("{key}: {error}"),
 //!         WatchEvent::Failing(error) => println!("blind for now: {error}"),
@@ -78,11 +81,13 @@ mod exec;
 pub mod fields;
 mod follow;
 mod http_date;
-pub mod lines;
 pub mod meta;
 pub mod pod;
+mod pulse;
 pub mod request;
 pub mod resource;
+pub mod shape;
+pub mod sieve;
 pub mod status;
 pub mod stop;
 pub mod tls;

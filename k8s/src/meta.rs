@@ -63,8 +63,8 @@ crate::readable!(ObjectMeta {
     generation: "generation",
     creation_timestamp: "creationTimestamp",
     deletion_timestamp: "deletionTimestamp",
-    labels: "labels",
-    annotations: "annotations",
+    labels: "labels" pick Labels,
+    annotations: "annotations" pick Annotations,
     finalizers: "finalizers",
     owner_references: "ownerReferences",
 });

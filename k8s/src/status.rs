@@ -66,7 +66,7 @@ pub enum Error {
     #[error("{what} is longer than {limit_bytes} bytes")]
     TooLarge {
         /// What was too long.
-        what: &'static str,
+        what: String,
         /// The limit, in bytes.
         limit_bytes: usize,
     },
@@ -127,6 +127,13 @@ impl Error {
             Self::Api { status } => &status.reason,
             _ => "",
         }
+    }
+
+    /// The server is not there, or what stands before it finds none: nobody else would be answered either.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Transport { .. } | Self::Timeout { .. })
+            || self.code().is_some_and(|code| code >= 500)
     }
 
     /// No such object, or no such resource.

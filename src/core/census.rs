@@ -22,6 +22,7 @@ impl Core {
                 .filter(|(class, ..)| !matches!(class, Class::Lease | Class::Operator))
                 .map(|(class, waiting, in_flight)| Load { class, waiting, in_flight })
                 .collect(),
+            store_bytes: self.store.bytes(),
             tally: &self.tally,
         }
     }

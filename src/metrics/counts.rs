@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use super::histogram::{CALL_BOUNDS, Histogram, SKEW_BOUNDS};
+use crate::core::notices::Cause as Ignored;
+use crate::health::Watches;
 use crate::testrun::ending::Cause;
 
 /// How a poll went.
@@ -32,6 +34,8 @@ pub struct Tally {
     polls: [u64; Poll::ALL.len()],
     ended: Vec<(Option<Cause>, u64)>,
     skew: Histogram,
+    /// By resource and, in the order of [`Ignored::ALL`], cause.
+    ignored: [[u64; Ignored::ALL.len()]; Watches::RESOURCES.len()],
 }
 
 impl Default for Tally {
@@ -42,11 +46,27 @@ impl Default for Tally {
             polls: [0; Poll::ALL.len()],
             ended: causes.map(|cause| (cause, 0)).collect(),
             skew: Histogram::new(SKEW_BOUNDS),
+            ignored: Default::default(),
         }
     }
 }
 
 impl Tally {
+    /// An object of this kind was not taken in.
+    pub fn ignored(&mut self, resource: &str, cause: Ignored) {
+        if let Some(at) = Watches::RESOURCES.iter().position(|known| *known == resource) {
+            self.ignored[at][cause as usize] += 1;
+        }
+    }
+
+    /// How many objects were not taken in, by resource and cause.
+    pub fn ignored_objects(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        let resources = Watches::RESOURCES.iter().zip(&self.ignored);
+        resources.flat_map(|(resource, counts)| {
+            Ignored::ALL.iter().zip(counts).map(|((_, cause), count)| (*resource, *cause, *count))
+        })
+    }
+
     /// A poll is done.
     pub fn polled(&mut self, poll: Poll) {
         self.polls[poll as usize] += 1;

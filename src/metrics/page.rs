@@ -89,6 +89,8 @@ pub struct Census<'a> {
     pub stages: Vec<StageCount>,
     /// The calls, one row for every class that goes through the queue.
     pub loads: Vec<Load>,
+    /// What the store takes in memory.
+    pub store_bytes: usize,
     /// What the core has counted so far.
     pub tally: &'a Tally,
 }
@@ -117,6 +119,11 @@ pub fn render(status: &Status<'_>) -> Page {
     let mut failing = page.family(Metric::WatchFailing);
     for resource in Watches::RESOURCES {
         failing.sample(&[resource], Value::from(watches.failing(resource)));
+    }
+    page.family(Metric::StoreBytes).sample(&[], Value::from(census.store_bytes));
+    let mut ignored = page.family(Metric::ObjectsIgnored);
+    for (resource, cause, count) in census.tally.ignored_objects() {
+        ignored.sample(&[resource, cause], Value::Whole(count));
     }
     zones(&mut page, &census.zones);
     runs(&mut page, census);
@@ -229,6 +236,7 @@ mod tests {
         tally.ended(None);
         tally.ended(Some(Cause::OutOfMemory));
         tally.started(Duration::from_millis(12));
+        tally.ignored(Watches::RESOURCES[1], crate::core::notices::Cause::TooLarge);
         let zone = |name, state, last_poll| ZoneLine {
             namespace: "load",
             name,
@@ -250,6 +258,7 @@ mod tests {
                 })
                 .to_vec(),
             loads: Class::ALL[..5].iter().map(|&class| Load { class, waiting: 0, in_flight: 1 }).collect(),
+            store_bytes: 81_920,
             tally: &tally,
         };
         let mut calls = Calls::default();

@@ -36,6 +36,7 @@ use std::os::unix::net::UnixStream;
 
 use crossbeam_channel::{Receiver, bounded, never};
 
+use crate::budget;
 use crate::config::{ListenAddress, RunConfig};
 use crate::core::{Core, Settings};
 use crate::event::Event;
@@ -52,9 +53,6 @@ use crate::shell::turn::{InHand, Loop};
 use crate::threads::{self, Body};
 use crate::zone::network::{RunnerNetwork, ShareProxy};
 use crate::zone::template;
-
-/// How many sightings may wait for the loop.
-const SEEN_MAX: usize = 64;
 
 /// Why the agent cannot begin. Each message names the cause and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -138,15 +136,16 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         runners: (!config.runner_access.is_proxied(in_cluster)).then(HttpClient::runners),
     };
     let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
-    let (seen_in, seen) = bounded::<Event>(SEEN_MAX);
-    watches::start(&client, &scopes, &seen_in, &stop)?;
+    let (seen_in, seen) = bounded::<Event>(budget::SEEN_MAX);
+    let again = watches::start(&client, &scopes, &seen_in, &stop)?;
     drop(seen_in);
 
     let notifier = Notifier::open(&config.notify_env);
     let asks = server.as_ref().map_or_else(never, |server| server.asks.clone());
     let (calls, watches) = (Calls::default(), Watches::new(&scopes));
     let in_hand = InHand::default();
-    let mut shell = Loop { core, clock, pool, done, seen, asks, signals, notifier, calls, watches, in_hand };
+    let mut shell =
+        Loop { core, clock, pool, done, seen, again, asks, signals, notifier, calls, watches, in_hand };
     if let Some(server) = &server {
         server.open();
     }

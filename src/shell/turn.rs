@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::listen::{self, Ask};
 use super::notify::Notifier;
 use super::pool::{Done, Pool};
+use super::watches::Again;
 use super::{StartError, spawn};
 use crate::core::Core;
 use crate::event::{Class, Event, Reply, Report, Task, TaskId};
@@ -51,6 +52,7 @@ pub(super) struct Loop {
     pub(super) pool: Pool,
     pub(super) done: Receiver<Done>,
     pub(super) seen: Receiver<Event>,
+    pub(super) again: Again,
     pub(super) asks: Receiver<Ask>,
     pub(super) signals: Receiver<i32>,
     pub(super) notifier: Notifier,
@@ -97,6 +99,9 @@ impl Loop {
                 }
             }
             let tasks = self.core.turn(self.clock.now());
+            for (plural, scope) in self.core.take_wants_list() {
+                self.again.ask(plural, scope.as_deref());
+            }
             self.pool.allow_until(self.core.acts_until());
             for task in tasks {
                 self.in_hand.count(&task.id, usize::saturating_add);

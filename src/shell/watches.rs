@@ -1,19 +1,20 @@
 //! The watch threads: one for each kind in each watched namespace.
 //!
 //! Owns what is said when a single watch goes blind and sees again: one line each, and the mend where it is known. Leaves to
-//! the core what is said when the API server is away and all of them are blind, and what was seen. Invariant: a thread that cannot hand over what it has seen waits; nothing is dropped.
+//! the core what is said when the API server is away and all of them are blind, and of single objects, and what was seen. Invariant: a thread that cannot hand over what it has seen waits; nothing is dropped.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Sender;
+use k8s::fields::Read;
 use k8s::{Client, Stop, WatchEvent, WatchSpec};
-use serde::de::DeserializeOwned;
 
 use super::{StartError, spawn};
 use crate::core::reach;
-use crate::event::{Event, Seen};
-use crate::testrun::api::LABEL_TEST_RUN;
-use crate::{testrun, zone};
+use crate::event::{Event, News, Seen};
+use crate::watched;
 
 /// The first refusal passes by itself within a second where an API server has just been given new definitions, or has just been
 /// started and does not know its own roles yet.
@@ -25,46 +26,59 @@ pub(super) fn start(
     scopes: &[Option<String>],
     seen: &Sender<Event>,
     stop: &Stop,
-) -> Result<(), StartError> {
+) -> Result<Again, StartError> {
+    let mut again = Again::default();
     for scope in scopes {
-        let namespace = scope.as_deref();
-        let zones = WatchSpec::new(zone::api::RESOURCE, namespace);
-        let runs = WatchSpec::new(testrun::api::RESOURCE, namespace);
-        let pods = WatchSpec::new(k8s::PODS, namespace).with_labels(LABEL_TEST_RUN);
-        watch(client, zones, seen, stop, Seen::Zone)?;
-        watch(client, runs, seen, stop, Seen::Run)?;
-        watch(client, pods, seen, stop, Seen::Pod)?;
+        let scope = scope.as_deref();
+        again.watch(client, watched::zones(scope), seen, stop, watched::zone)?;
+        again.watch(client, watched::runs(scope), seen, stop, watched::run)?;
+        again.watch(client, watched::pods(scope), seen, stop, watched::pod)?;
     }
-    Ok(())
+    Ok(again)
 }
 
-fn watch<T: DeserializeOwned + Send + 'static>(
-    client: &Client,
-    spec: WatchSpec,
-    seen: &Sender<Event>,
-    stop: &Stop,
-    wrap: fn(WatchEvent<T>) -> Seen,
-) -> Result<(), StartError> {
-    let (client, seen, stop) = (client.clone(), seen.clone(), stop.clone());
-    let name = format!("watch-{}", spec.resource.plural);
-    let watch = move || {
-        let mut refusals = 0;
-        client.watch::<T>(&spec, &stop, &mut |event| {
-            tell(&spec, &event, &mut refusals);
-            let event = Event::Seen { scope: spec.namespace.clone(), what: Box::new(wrap(event)) };
-            if seen.send(event).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-    };
-    spawn(&name, Box::new(watch))
+/// By which the loop asks a watch to list everything anew when its present stream ends: by the watch's resource and scope.
+#[derive(Debug, Default)]
+pub(super) struct Again(Vec<(&'static str, Option<String>, Arc<AtomicBool>)>);
+
+impl Again {
+    pub(super) fn ask(&self, plural: &str, scope: Option<&str>) {
+        let these = self.0.iter().filter(|(known, of, _)| *known == plural && of.as_deref() == scope);
+        these.for_each(|(_, _, again)| again.store(true, Ordering::Relaxed));
+    }
+
+    fn watch<T: Read + Send + 'static>(
+        &mut self,
+        client: &Client,
+        spec: WatchSpec,
+        seen: &Sender<Event>,
+        stop: &Stop,
+        wrap: fn(WatchEvent<T>) -> Seen,
+    ) -> Result<(), StartError> {
+        let (client, seen, stop) = (client.clone(), seen.clone(), stop.clone());
+        let again = Arc::new(AtomicBool::new(false));
+        self.0.push((spec.resource.plural, spec.namespace.clone(), again.clone()));
+        let name = format!("watch-{}", spec.resource.plural);
+        let watch = move || {
+            let mut refusals = 0;
+            client.watch::<T>(&spec, &again, &stop, &mut |event| {
+                let what = Box::new(wrap(event));
+                tell(&spec, &what, &mut refusals);
+                let event = Event::Seen { scope: spec.namespace.clone(), what };
+                if seen.send(event).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+        };
+        spawn(&name, Box::new(watch))
+    }
 }
 
 /// `refusals` is how many there have been in a row.
-fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, refusals: &mut u32) {
+fn tell(spec: &WatchSpec, seen: &Seen, refusals: &mut u32) {
     let plural = spec.resource.plural;
     let place =
         spec.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
-    match event {
-        WatchEvent::Failing(error) if !reach::is_outage(error) => {
+    match seen.news() {
+        News::Failing(error) if !reach::is_outage(error) => {
             *refusals = refusals.saturating_add(1);
             let level = if *refusals == TOLD_AT { log::Level::Warn } else { log::Level::Debug };
             log::log!(
@@ -73,17 +87,14 @@ fn tell<T>(spec: &WatchSpec, event: &WatchEvent<T>, refusals: &mut u32) {
                 mend(plural, error)
             );
         }
-        WatchEvent::Failing(error) => log::debug!("the watch on {plural}{place} fails: {error}"),
-        WatchEvent::Recovered => {
+        News::Failing(error) => log::debug!("the watch on {plural}{place} fails: {error}"),
+        News::Recovered => {
             let was_told = std::mem::take(refusals) >= TOLD_AT;
             let level = if was_told { log::Level::Info } else { log::Level::Debug };
             log::log!(level, "the watch on {plural}{place} sees again");
         }
-        WatchEvent::Malformed { key, error, .. } => {
-            log::warn!("{plural} {key} cannot be read and is left alone: {error}");
-        }
-        WatchEvent::Snapshot { items, .. } => log::debug!("{} {plural}{place} listed", items.len()),
-        WatchEvent::Applied(_) | WatchEvent::Deleted(_) => {}
+        News::Listed => log::debug!("{plural}{place} listed"),
+        News::Malformed(..) | News::Object => {}
     }
 }
 
@@ -111,12 +122,12 @@ mod tests {
         let status = k8s::status::Status { code: 403, ..k8s::status::Status::default() };
         let spec = WatchSpec::new(k8s::PODS, None);
         let mut refusals = 0;
-        let refused = WatchEvent::<k8s::Pod>::Failing(k8s::Error::Api { status });
+        let refused = Seen::Pod(WatchEvent::Failing(k8s::Error::Api { status }));
         tell(&spec, &refused, &mut refusals);
         assert!(refusals < TOLD_AT);
         tell(&spec, &refused, &mut refusals);
         assert_eq!(refusals, TOLD_AT);
-        tell(&spec, &WatchEvent::<k8s::Pod>::Recovered, &mut refusals);
+        tell(&spec, &Seen::Pod(WatchEvent::Recovered), &mut refusals);
         assert_eq!(refusals, 0);
     }
 

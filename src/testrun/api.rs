@@ -16,6 +16,7 @@ pub use crate::passthrough::PodMetadata;
 
 use crate::cloud::RunId;
 use crate::passthrough;
+use crate::zone;
 
 /// `testruns.k6.io`.
 pub const RESOURCE: Resource = Resource::new("k6.io", "v1alpha1", "testruns");
@@ -73,6 +74,11 @@ impl TestRun {
     /// Whether GCk6 started the run for a private load zone: only such runs have their id in the spec.
     pub fn is_plz(&self) -> bool {
         !self.spec.test_run_id.is_empty()
+    }
+
+    /// Whether the run says that it is one of a private load zone. That is no proof; but nothing else can be one.
+    pub fn is_of_zone(&self) -> bool {
+        self.is_plz() || self.metadata.owner_references.iter().any(|owner| owner.kind == zone::api::KIND)
     }
 
     /// The run's id at GCk6; none for a run that GCk6 does not know, or one whose id is not a number.

@@ -11,6 +11,7 @@ use super::jobs;
 use crate::event::ObjectKey;
 use crate::redact;
 use crate::store::Object;
+use crate::store::ledger::BESIDE_BYTES;
 
 /// How much of a kubelet's or k6's message is kept.
 const MESSAGE_BYTES_MAX: usize = 400;
@@ -76,6 +77,10 @@ impl Object for RunnerPod {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + BESIDE_BYTES + self.text_bytes()
+    }
 }
 
 impl RunnerPod {
@@ -117,6 +122,19 @@ impl RunnerPod {
         let mut metadata = self.metadata.clone();
         metadata.resource_version.clone_from(&pod.metadata.resource_version);
         Self { metadata, ip: address(pod), life: life(pod), ..self.clone() }
+    }
+
+    /// How long all its text is, in bytes: some of it twice, where the pod is found by it.
+    fn text_bytes(&self) -> usize {
+        let ObjectMeta { name, namespace, uid, resource_version, .. } = &self.metadata;
+        let said = match &self.life {
+            Life::Waiting(text) => text.as_ref().map_or(0, String::len),
+            Life::Failed(failure) => failure.message.len(),
+            Life::Running | Life::Ended => 0,
+        };
+        let once = uid.len() + resource_version.len() + self.ip.as_ref().map_or(0, String::len) + said;
+        let twice = name.len() + namespace.len() * 2 + self.run.name.len() + self.job_uid.len();
+        once + 2 * twice + self.created.len()
     }
 
     /// Its name.

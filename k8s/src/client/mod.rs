@@ -14,6 +14,7 @@ use std::fmt;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
@@ -22,8 +23,10 @@ use ureq::{Agent, Body, Timeout};
 
 use crate::auth::{Auth, Session};
 use crate::config::Config;
+use crate::fields;
 use crate::follow;
 use crate::http_date::parse_retry_after;
+use crate::pulse::Pulse;
 use crate::request::{Attributes, Method, Request};
 use crate::resource::self_subject_access_review;
 use crate::status::{AccessReview, Error, Response, decode};
@@ -53,6 +56,7 @@ struct Shared {
     auth: Auth,
     calls: Wire,
     stop: Stop,
+    pulse: Arc<Pulse>,
 }
 
 impl fmt::Debug for Client {
@@ -80,7 +84,7 @@ impl Client {
         let auth = Auth::new(config.clone());
         let stop = Stop::new();
         let calls = Wire::new(Purpose::Calls, stop.clone());
-        Self { shared: Arc::new(Shared { config, auth, calls, stop }) }
+        Self { shared: Arc::new(Shared { config, auth, calls, stop, pulse: Arc::default() }) }
     }
 
     /// What this client was made from.
@@ -114,14 +118,21 @@ impl Client {
 
     /// Lists, then watches, until `stop` says so or `sink` answers `Break`. Blocks all that time; use a thread per watch.
     ///
-    /// Failures are told as [`WatchEvent::Failing`] and tried again, after 0.5 s to 30 s with jitter.
-    pub fn watch<T: DeserializeOwned>(
+    /// Failures are told as [`WatchEvent::Failing`] and tried again, after 0.5 s to 30 s with jitter, or within a second once
+    /// anybody hears from the server through this client. When `again` is set, everything is listed anew at the next end of the
+    /// stream, within [`WATCH_TIMEOUT`](crate::watch::WATCH_TIMEOUT); it is unset by that.
+    pub fn watch<T: fields::Read>(
         &self,
         spec: &WatchSpec,
+        again: &AtomicBool,
         stop: &Stop,
         sink: &mut dyn FnMut(WatchEvent<T>) -> ControlFlow<()>,
     ) {
-        follow::follow(self, spec, stop, sink);
+        follow::follow(self, spec, again, stop, sink);
+    }
+
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.shared.pulse
     }
 
     /// Asks the server for its version.
@@ -159,7 +170,7 @@ impl Client {
             .read_to_end(&mut body)
             .map_err(|error| self.failure(wire, &ureq::Error::from(error)))?;
         if body.len() > BODY_BYTES_MAX {
-            return Err(Error::TooLarge { what: "the answer", limit_bytes: BODY_BYTES_MAX });
+            return Err(Error::TooLarge { what: "the answer".to_owned(), limit_bytes: BODY_BYTES_MAX });
         }
         Ok(Response { code, retry_after, date, body })
     }
@@ -189,6 +200,22 @@ impl Client {
     }
 
     fn open(
+        &self,
+        wire: &Wire,
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<http::Response<Body>, Error> {
+        let answer = self.open_as(wire, request, wait);
+        match &answer {
+            // What stands before the server answers like this when it is gone.
+            Ok(answer) if answer.status().as_u16() >= 500 => {}
+            Ok(_) => self.shared.pulse.heed(Ok(())),
+            Err(error) => self.shared.pulse.heed(Err(error)),
+        }
+        answer
+    }
+
+    fn open_as(
         &self,
         wire: &Wire,
         request: &Request,

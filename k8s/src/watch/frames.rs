@@ -1,87 +1,119 @@
-//! What lists and watches look like on the wire.
+//! What lists and watches look like on the wire, and what is read of them.
 //!
-//! Objects are read one by one: the frame around them first, then each by itself, so that one that is not as expected is
-//! reported with its key and the others are none the worse.
+//! Objects are read one by one, as they arrive: one that is not as expected, or too large, is reported with its key, and the
+//! others are none the worse.
+
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::WatchEvent;
+use crate::fields::{Read, read_text};
 use crate::meta::Key;
+use crate::shape::{Field, Shape};
+use crate::sieve::Kept;
 use crate::status::{Error, decode_error, read_status};
 
+const WHOLE: &Shape = &Shape::Whole;
+/// What a `metav1.Status` has beside what objects have.
+const STATUS: &[Field] =
+    &[("kind", WHOLE), ("code", WHOLE), ("reason", WHOLE), ("message", WHOLE), ("details", WHOLE)];
+const LIST_META: &[Field] = &[("continue", WHOLE), ("resourceVersion", WHOLE)];
+
+/// The shapes of answers with objects of a type.
+pub(super) struct Frames<T>(PhantomData<T>);
+
+impl<T: Read> Frames<T> {
+    /// A page of a list: `{"metadata":{…},"items":[…]}`.
+    pub(super) const LIST: &'static Shape =
+        &Shape::Fields(&[&[("metadata", &Shape::Fields(&[LIST_META])), ("items", &Shape::Items(T::SHAPE))]]);
+    /// A line of a watch: `{"type":"ADDED","object":{…}}`.
+    pub(super) const LINE: &'static Shape =
+        &Shape::Fields(&[&[("type", WHOLE), ("object", &Shape::Fields(&[Self::FIELDS, STATUS]))]]);
+    const FIELDS: &'static [Field] = match T::SHAPE {
+        Shape::Fields([fields]) => fields,
+        _ => &[],
+    };
+}
+
+/// How deep the fields of an object lie in a list's item, and in a line.
+pub(super) const ITEM_FIELD_DEPTH: usize = 1;
+pub(super) const LINE_FIELD_DEPTH: usize = 2;
+
 /// The end of a page: where the list goes on, or since when to watch.
+#[derive(Debug, Default)]
 pub(super) struct Page {
     pub(super) continue_token: String,
     pub(super) resource_version: String,
 }
+crate::readable!(Page { continue_token: "continue", resource_version: "resourceVersion" });
+
+#[derive(Default)]
+struct WireList {
+    metadata: Page,
+}
+crate::readable!(WireList { metadata: "metadata" });
 
 impl Page {
-    pub(super) fn read<T: DeserializeOwned>(
-        body: &[u8],
-        gathered: &mut Vec<T>,
-        out: &mut Vec<WatchEvent<T>>,
-    ) -> Result<Self, Error> {
-        let list: WireList<'_> =
-            serde_json::from_slice(body).map_err(|error| decode_error("the list", &error))?;
-        for item in list.items.into_iter().flatten() {
-            match read_object(item) {
-                Ok(object) => gathered.push(object),
-                Err((key, error)) => out.push(WatchEvent::Malformed { key, error, deleted: false }),
-            }
+    /// Reads all of a list but its items.
+    pub(super) fn read(kept: &Kept<'_>) -> Result<Self, Error> {
+        let list: WireList = read_text(kept.json).map_err(|error| decode_error("the list", &error))?;
+        Ok(list.metadata)
+    }
+}
+
+/// An item of a list.
+pub(super) fn item<T: Read>(kept: &Kept<'_>, limit_bytes: usize) -> WatchEvent<T> {
+    object(kept.json, kept.left_out, limit_bytes, false)
+}
+
+/// Tells what a line says; an error only where the stream is of no further use.
+pub(super) fn line<T: Read>(
+    kept: &Kept<'_>,
+    limit_bytes: usize,
+    version: &mut String,
+) -> Result<Option<WatchEvent<T>>, Error> {
+    let event: WireEvent<'_> =
+        serde_json::from_slice(kept.json).map_err(|error| decode_error("an event of the watch", &error))?;
+    let deleted = match event.type_.as_str() {
+        "ADDED" | "MODIFIED" => false,
+        "DELETED" => true,
+        "BOOKMARK" => {
+            advance(version, &PartialMeta::of(event.object.get().as_bytes()).resource_version);
+            return Ok(None);
         }
-        Ok(Self {
-            continue_token: list.metadata.continue_token,
-            resource_version: list.metadata.resource_version,
-        })
-    }
+        "ERROR" => {
+            return Err(Error::Api { status: read_status(0, None, event.object.get().as_bytes()) });
+        }
+        unknown => {
+            log::debug!("an event of unknown type {unknown:?} is ignored");
+            return Ok(None);
+        }
+    };
+    let text = event.object.get().as_bytes();
+    advance(version, &PartialMeta::of(text).resource_version);
+    Ok(Some(object(text, kept.left_out, limit_bytes, deleted)))
 }
 
-/// One line of a watch.
-pub(super) struct Line;
-
-impl Line {
-    /// Tells what the line says; an error only where the stream is of no further use.
-    pub(super) fn read<T: DeserializeOwned>(
-        line: &[u8],
-        version: &mut String,
-        out: &mut Vec<WatchEvent<T>>,
-    ) -> Result<(), Error> {
-        let event: WireEvent<'_> =
-            serde_json::from_slice(line).map_err(|error| decode_error("an event of the watch", &error))?;
-        let deleted = match event.type_.as_str() {
-            "ADDED" | "MODIFIED" => false,
-            "DELETED" => true,
-            "BOOKMARK" => {
-                advance(version, &PartialMeta::version_of(event.object));
-                return Ok(());
-            }
-            "ERROR" => {
-                return Err(Error::Api { status: read_status(0, None, event.object.get().as_bytes()) });
-            }
-            unknown => {
-                log::debug!("an event of unknown type {unknown:?} is ignored");
-                return Ok(());
-            }
-        };
-        advance(version, &PartialMeta::version_of(event.object));
-        out.push(match (read_object(event.object), deleted) {
-            (Ok(object), false) => WatchEvent::Applied(object),
-            (Ok(object), true) => WatchEvent::Deleted(object),
-            (Err((key, error)), deleted) => WatchEvent::Malformed { key, error, deleted },
-        });
-        Ok(())
+fn object<T: Read>(text: &[u8], left_out: Option<&str>, limit_bytes: usize, deleted: bool) -> WatchEvent<T> {
+    let object = match read_text(text) {
+        Ok(object) => object,
+        Err(error) => {
+            let PartialMeta { namespace, name, uid, .. } = PartialMeta::of(text);
+            let key = Key { namespace, name };
+            let error = decode_error(&key.to_string(), &error);
+            return WatchEvent::Malformed { key, uid, error, deleted };
+        }
+    };
+    match left_out {
+        _ if deleted => WatchEvent::Deleted(object),
+        None => WatchEvent::Applied(object),
+        Some(path) => {
+            let what = path.strip_prefix("object.").unwrap_or(path).to_owned();
+            WatchEvent::Partial { object, error: Error::TooLarge { what, limit_bytes } }
+        }
     }
-}
-
-fn read_object<T: DeserializeOwned>(raw: &RawValue) -> Result<T, (Key, Error)> {
-    serde_json::from_slice(raw.get().as_bytes()).map_err(|error| {
-        let PartialMeta { namespace, name, .. } = PartialMeta::of(raw);
-        let key = Key { namespace: namespace.unwrap_or_default(), name: name.unwrap_or_default() };
-        let error = decode_error(&key.to_string(), &error);
-        (key, error)
-    })
 }
 
 /// Moves on to `seen`, unless that is known to be older. Versions are to be numbers that grow (KEP-5504) and have always
@@ -97,21 +129,6 @@ fn advance(version: &mut String, seen: &str) {
 }
 
 #[derive(Deserialize)]
-struct WireList<'a> {
-    #[serde(default)]
-    metadata: WireListMeta,
-    #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Default)]
-struct WireListMeta {
-    continue_token: String,
-    resource_version: String,
-}
-crate::readable!(WireListMeta { continue_token: "continue", resource_version: "resourceVersion" });
-
-#[derive(Deserialize)]
 struct WireEvent<'a> {
     #[serde(rename = "type")]
     type_: String,
@@ -119,27 +136,29 @@ struct WireEvent<'a> {
     object: &'a RawValue,
 }
 
-/// Derived, unlike what is read as a whole: to skip the rest of an object is cheaper than to make values of it twice.
-#[derive(Default, Deserialize)]
+/// What identifies an object, of one that may be wrong in any other place.
+#[derive(Default)]
 struct Partial {
-    metadata: Option<PartialMeta>,
+    metadata: PartialMeta,
 }
+crate::readable!(Partial { metadata: "metadata" });
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct PartialMeta {
-    namespace: Option<String>,
-    name: Option<String>,
-    resource_version: Option<String>,
+    namespace: String,
+    name: String,
+    uid: String,
+    resource_version: String,
 }
+crate::readable!(PartialMeta {
+    namespace: "namespace",
+    name: "name",
+    uid: "uid",
+    resource_version: "resourceVersion",
+});
 
 impl PartialMeta {
-    fn of(raw: &RawValue) -> Self {
-        let partial: Partial = serde_json::from_slice(raw.get().as_bytes()).unwrap_or_default();
-        partial.metadata.unwrap_or_default()
-    }
-
-    fn version_of(raw: &RawValue) -> String {
-        Self::of(raw).resource_version.unwrap_or_default()
+    fn of(text: &[u8]) -> Self {
+        read_text::<Partial>(text).map(|partial| partial.metadata).unwrap_or_default()
     }
 }

@@ -3,33 +3,43 @@
 //! ```text
 //!          ┌────────────── 410, unusable stream ──────────────┐
 //!          ▼                                                  │
-//!   List { page 1 … n } ── last page ── Snapshot ──► Watch { since resourceVersion } ──┐
+//!   List { page 1 … n } ── last page ── Listed ────► Watch { since resourceVersion } ──┐
 //!          ▲  410 in mid-list                                 ▲                        │
 //!          └──┘                                               └── cut, end, silence ───┘
 //! ```
 //! Owns what to ask for next and what the answers mean. Leaves alone sending, reading and waiting: `client.rs` drives it,
-//! and a simulator can. Invariants: a snapshot is complete or not given at all; within a watch the resourceVersion never
-//! goes back; one object that cannot be read is reported and never hides the others.
+//! and a simulator can. Invariants: objects are told one by one, as they arrive, and none is held; that objects are gone is told
+//! by the end of a list alone, which comes when every page of it was read to its end; within a watch the resourceVersion never
+//! goes back; one object that cannot be read, or is too large, is reported and never hides the others.
 
 mod frames;
 
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
-use crate::lines::{LINE_BYTES_MAX, Lines};
+use crate::fields::Read;
 use crate::meta::Key;
 use crate::request::Request;
 use crate::resource::{ListOptions, Resource, WatchOptions};
+use crate::shape::Picks;
+use crate::sieve::{Kept, Limits, Sieve};
 use crate::status::{Error, Retry};
 
-use frames::{Line, Page};
+use frames::{Frames, ITEM_FIELD_DEPTH, LINE_FIELD_DEPTH, Page};
 
-/// Objects in a page of a list.
-pub const LIST_PAGE_LIMIT: u32 = 500;
+/// Objects in a page of a list, unless pages of that size fail.
+pub const LIST_PAGE_LIMIT: u32 = 250;
 /// After which the server is asked to end a watch, so that one that leads nowhere ends by itself.
 pub const WATCH_TIMEOUT: Duration = Duration::from_secs(290);
+/// What is kept of an object unless the watch says otherwise.
+pub const OBJECT_LIMITS: Limits = Limits { text_bytes: 256 * 1024, value_bytes: 512 * 1024 };
+
+/// The longest token to go on with, in bytes. Those of real servers hold a version and a name: some 400.
+const CONTINUE_BYTES_MAX: usize = 8 * 1024;
+/// How many pages in a row may be empty although the list goes on. Real servers fill all but the last.
+const EMPTY_PAGES_MAX: u32 = 16;
+/// The most objects that a list may have: far more than an etcd has room for.
+const ITEMS_MAX: u64 = 10_000_000;
 
 /// What to keep an eye on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +50,23 @@ pub struct WatchSpec {
     pub namespace: Option<String>,
     /// Only objects whose labels match.
     pub label_selector: Option<String>,
+    /// Which labels and annotations are kept.
+    pub picks: Picks,
+    /// What is kept of one object at the most.
+    pub limits: Limits,
 }
 
 impl WatchSpec {
     /// Everything of a kind, in a namespace or in all.
     #[must_use]
     pub fn new(resource: Resource, namespace: Option<&str>) -> Self {
-        Self { resource, namespace: namespace.map(str::to_owned), label_selector: None }
+        Self {
+            resource,
+            namespace: namespace.map(str::to_owned),
+            label_selector: None,
+            picks: Picks::default(),
+            limits: OBJECT_LIMITS,
+        }
     }
 
     /// The same, but only objects whose labels match.
@@ -54,27 +74,48 @@ impl WatchSpec {
     pub fn with_labels(self, selector: &str) -> Self {
         Self { label_selector: Some(selector.to_owned()), ..self }
     }
+
+    /// The same, and of labels and annotations these are kept.
+    #[must_use]
+    pub fn with_picks(self, picks: Picks) -> Self {
+        Self { picks, ..self }
+    }
+
+    /// The same, with other limits on one object.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
 }
 
 /// What a watch has to tell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WatchEvent<T> {
-    /// All there is; what was known and is not in here is gone. Objects reported as `Malformed` since the list began
-    /// exist all the same.
-    Snapshot {
-        /// The objects.
-        items: Vec<T>,
-        /// As of when: what is newer than this may exist although it is not among them.
+    /// A list begins, or begins anew: what is applied until `Listed` is part of it.
+    Listing,
+    /// The list is complete. What was known before and was neither applied nor found malformed since `Listing` is gone, unless
+    /// it is newer than the list.
+    Listed {
+        /// As of when: what is newer than this may exist although it was not listed.
         resource_version: String,
     },
-    /// An object was made or changed; may repeat what is known.
+    /// An object exists, was made or changed; may repeat what is known.
     Applied(T),
+    /// The same, but something of it did not fit into the limits.
+    Partial {
+        /// What did fit.
+        object: T,
+        /// Names what did not.
+        error: Error,
+    },
     /// An object is gone; this is its last state.
     Deleted(T),
     /// An object exists, or is gone, but cannot be read as `T`.
     Malformed {
         /// Which object; empty where not even that can be read.
         key: Key,
+        /// Its uid; may be empty too.
+        uid: String,
         /// What is wrong with it.
         error: Error,
         /// Whether this is its deletion.
@@ -84,6 +125,24 @@ pub enum WatchEvent<T> {
     Failing(Error),
     /// The watch sees again, after `Failing`.
     Recovered,
+}
+
+impl<T> WatchEvent<T> {
+    /// The same about something else, which `read` makes of an object; none where it makes nothing of it.
+    pub fn filter_map<U>(self, read: impl FnOnce(T) -> Option<U>) -> Option<WatchEvent<U>> {
+        Some(match self {
+            Self::Applied(object) => WatchEvent::Applied(read(object)?),
+            Self::Partial { object, error } => WatchEvent::Partial { object: read(object)?, error },
+            Self::Deleted(object) => WatchEvent::Deleted(read(object)?),
+            Self::Listing => WatchEvent::Listing,
+            Self::Listed { resource_version } => WatchEvent::Listed { resource_version },
+            Self::Malformed { key, uid, error, deleted } => {
+                WatchEvent::Malformed { key, uid, error, deleted }
+            }
+            Self::Failing(error) => WatchEvent::Failing(error),
+            Self::Recovered => WatchEvent::Recovered,
+        })
+    }
 }
 
 /// What to do next with the connection.
@@ -109,18 +168,23 @@ pub enum Cut {
     Broken(Error),
 }
 
-/// The state of one watch.
+/// The state of one watch. Of what it reads, the type has to have `metadata` as an [`ObjectMeta`](crate::ObjectMeta).
 #[derive(Debug)]
 pub struct Watcher<T> {
     spec: WatchSpec,
-    state: State<T>,
-    lines: Lines,
+    state: State,
+    sieve: Sieve,
+    /// Objects that the next page is asked to have.
+    page_limit: u32,
     /// In which phase the last failure was, as long as that phase has not worked since: a list that works does not mend a
     /// watch that is refused.
     failing: Option<Phase>,
     /// Whether anything useful came since the last pause. Without it every end of a watch is followed by a pause, so that a
     /// server which accepts watches and drops them is not asked in a tight loop.
     fruitful: bool,
+    /// Whether the place was too old already since a watch has brought something useful.
+    was_gone: bool,
+    objects: PhantomData<T>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,44 +194,78 @@ enum Phase {
 }
 
 #[derive(Debug)]
-enum State<T> {
-    List { continue_token: String, gathered: Vec<T> },
-    Watch { version: String, kind: PhantomData<T> },
+enum State {
+    List(Listing),
+    Watch { version: String },
 }
 
-impl<T> State<T> {
-    fn beginning() -> Self {
-        Self::List { continue_token: String::new(), gathered: Vec::new() }
+/// A list in progress.
+#[derive(Debug, Default)]
+struct Listing {
+    continue_token: String,
+    /// Whether it was told that the list begins.
+    is_begun: bool,
+    items: u64,
+    page_items: u32,
+    empty_pages: u32,
+    /// What stands around the items of the page, once all of that has come.
+    page: Option<Page>,
+}
+
+impl Listing {
+    /// What is wrong with the page that was read to its end, if anything. Counts it.
+    fn turn_page(&mut self) -> Result<Page, Error> {
+        let wrong = |cause: &str| Error::Decode { what: "the list".to_owned(), cause: cause.to_owned() };
+        let page = self.page.take().ok_or_else(|| wrong("it ends in the middle"))?;
+        self.empty_pages = if std::mem::take(&mut self.page_items) == 0 { self.empty_pages + 1 } else { 0 };
+        let is_last = page.continue_token.is_empty();
+        if page.continue_token.len() > CONTINUE_BYTES_MAX {
+            return Err(wrong("its token to go on with is too long"));
+        }
+        if !is_last && (page.continue_token == self.continue_token || self.empty_pages > EMPTY_PAGES_MAX) {
+            return Err(wrong("it goes on and on without an object"));
+        }
+        page.continue_token.clone_into(&mut self.continue_token);
+        Ok(page)
     }
 }
 
-impl<T: DeserializeOwned> Watcher<T> {
+impl<T: Read> Watcher<T> {
     /// A watch that begins with a list.
     #[must_use]
     pub fn new(spec: WatchSpec) -> Self {
-        Self { spec, state: State::beginning(), lines: Lines::default(), failing: None, fruitful: true }
+        Self {
+            sieve: Sieve::new(Frames::<T>::LIST, spec.picks, spec.limits, ITEM_FIELD_DEPTH),
+            spec,
+            state: State::List(Listing::default()),
+            page_limit: LIST_PAGE_LIMIT,
+            failing: None,
+            fruitful: true,
+            was_gone: false,
+            objects: PhantomData,
+        }
     }
 
-    /// Whether the request to send is a watch, whose body is a stream for [`Self::read`], or a page of a list, whose body
-    /// goes to [`Self::listed`] as a whole.
+    /// Whether the request to send is a watch, which may be silent for a while, or a page of a list.
     #[must_use]
     pub fn is_watching(&self) -> bool {
         matches!(self.state, State::Watch { .. })
     }
 
-    /// What to send next.
+    /// What to send next. The answer goes to [`Self::opened`], the body of a success to [`Self::read`] and its end to
+    /// [`Self::cut`].
     #[must_use]
     pub fn request(&self) -> Request {
-        let WatchSpec { resource, namespace, label_selector } = &self.spec;
+        let WatchSpec { resource, namespace, label_selector, .. } = &self.spec;
         let (namespace, label_selector) = (namespace.as_deref(), label_selector.as_deref());
         match &self.state {
-            State::List { continue_token, .. } => {
+            State::List(Listing { continue_token, .. }) => {
                 let continue_token = (!continue_token.is_empty()).then_some(continue_token.as_str());
-                let limit = Some(LIST_PAGE_LIMIT);
+                let limit = Some(self.page_limit);
                 let options = ListOptions { label_selector, limit, continue_token, resource_version: None };
                 resource.list(namespace, &options)
             }
-            State::Watch { version, .. } => {
+            State::Watch { version } => {
                 let timeout = Some(WATCH_TIMEOUT);
                 let options =
                     WatchOptions { label_selector, resource_version: Some(version.as_str()), timeout };
@@ -176,72 +274,86 @@ impl<T: DeserializeOwned> Watcher<T> {
         }
     }
 
-    /// Takes in the answer to a list request.
-    pub fn listed(&mut self, answer: Result<Vec<u8>, Error>, out: &mut Vec<WatchEvent<T>>) -> Step {
-        let State::List { continue_token, gathered } = &mut self.state else { return Step::Send };
-        let page = answer.and_then(|body| Page::read(&body, gathered, out));
-        match page {
-            Ok(page) if !page.continue_token.is_empty() => {
-                *continue_token = page.continue_token;
-                Step::Send
-            }
-            Ok(page) => {
-                let items = std::mem::take(gathered);
-                let resource_version = page.resource_version.clone();
-                self.state = State::Watch { version: page.resource_version, kind: PhantomData };
-                self.recovered(Phase::List, out);
-                out.push(WatchEvent::Snapshot { items, resource_version });
-                Step::Send
-            }
-            Err(error) if error.is_gone() && !continue_token.is_empty() => self.list_again(),
-            Err(error) => self.failed(Phase::List, error, out),
-        }
-    }
-
-    /// Takes in that the watch request was answered with success or failure; the stream comes after.
+    /// Takes in that the request was answered with success or failure; the body comes after.
     pub fn opened(&mut self, answer: Result<(), Error>, out: &mut Vec<WatchEvent<T>>) -> Step {
-        self.lines.forget();
-        match answer {
-            Ok(()) => {
-                self.recovered(Phase::Watch, out);
+        self.sieve.forget();
+        let phase = self.phase();
+        match (answer, &mut self.state) {
+            (Ok(()), State::Watch { .. }) => {
+                self.recovered(phase, out);
                 Step::Read
             }
-            Err(error) => self.refused(error, out),
+            (Ok(()), State::List(list)) => {
+                (list.page, list.page_items) = (None, 0);
+                if !std::mem::replace(&mut list.is_begun, true) {
+                    out.push(WatchEvent::Listing);
+                }
+                Step::Read
+            }
+            (Err(error), State::Watch { .. }) => self.refused(error, out),
+            (Err(error), State::List(list)) if error.is_gone() && !list.continue_token.is_empty() => {
+                self.list_again()
+            }
+            (Err(error), State::List(_)) => self.failed(phase, error, out),
         }
     }
 
-    /// Takes in a piece of the watch's stream.
+    /// Takes in a piece of the body.
     pub fn read(&mut self, bytes: &[u8], out: &mut Vec<WatchEvent<T>>) -> Step {
-        let State::Watch { version, .. } = &mut self.state else { return Step::Send };
+        let limit_bytes = self.spec.limits.text_bytes;
         let mut refusal = None;
         let mut fruitful = false;
-        let result = self.lines.feed(bytes, |line| {
+        let state = &mut self.state;
+        let result = self.sieve.feed(bytes, &mut |kept| {
             // What follows an error in the same piece belongs to a stream that is given up.
-            if refusal.is_none() {
-                match Line::read(line, version, out) {
-                    Ok(()) => fruitful = true,
-                    Err(error) => refusal = Some(error),
+            if refusal.is_some() {
+                return;
+            }
+            let told = match state {
+                State::List(list) => list.take(&kept, limit_bytes),
+                State::Watch { version } => {
+                    let told = frames::line(&kept, limit_bytes, version);
+                    fruitful |= told.is_ok();
+                    told
                 }
+            };
+            match told {
+                Ok(event) => out.extend(event),
+                Err(error) => refusal = Some(error),
             }
         });
         self.fruitful |= fruitful;
+        self.was_gone &= !fruitful;
+        let phase = self.phase();
         match (refusal, result) {
-            (Some(error), _) => self.refused(error, out),
+            (Some(error), _) if phase == Phase::Watch => self.refused(error, out),
+            (Some(error), _) => self.failed(phase, error, out),
             (None, Ok(())) => Step::Read,
             (None, Err(_)) => {
-                self.state = State::beginning();
-                self.failed(
-                    Phase::Watch,
-                    Error::TooLarge { what: "an event of the watch", limit_bytes: LINE_BYTES_MAX },
-                    out,
-                )
+                let what = if phase == Phase::List { "the list" } else { "an event of the watch" };
+                let cause = "it is no JSON".to_owned();
+                self.failed(phase, Error::Decode { what: what.to_owned(), cause }, out)
             }
         }
     }
 
-    /// Takes in that the stream is over. A line that was not finished is dropped: the next watch brings it again.
+    /// Takes in that the body is over. What was not finished is dropped: the next answer brings it again.
     pub fn cut(&mut self, cut: Cut, out: &mut Vec<WatchEvent<T>>) -> Step {
-        self.lines.forget();
+        self.sieve.forget();
+        if let State::List(list) = &mut self.state {
+            let page = match cut {
+                Cut::End => list.turn_page(),
+                Cut::Silence => Err(Error::Timeout {
+                    server: "the API server".to_owned(),
+                    cause: "a list stood still".to_owned(),
+                }),
+                Cut::Broken(error) => Err(error),
+            };
+            return match page {
+                Ok(page) => self.turned(page, out),
+                Err(error) => self.failed(Phase::List, error, out),
+            };
+        }
         match cut {
             Cut::Silence => Step::Send,
             // A connection that brought something and broke is everyday life behind load balancers.
@@ -254,15 +366,49 @@ impl<T: DeserializeOwned> Watcher<T> {
         }
     }
 
-    /// Whether anything useful came since this was last asked: a reason to forget earlier failures when pausing.
+    /// Whether anything useful came since the last pause: a reason to forget earlier failures when pausing.
     #[must_use]
     pub fn is_fruitful(&self) -> bool {
         self.fruitful
     }
 
+    /// Lists everything anew in place of going on with the watch. For a reader that has dropped something and now has room.
+    pub fn list_anew(&mut self) {
+        self.begin_list();
+    }
+
+    /// The kind of objects, as it stands in paths.
+    #[must_use]
+    pub fn plural(&self) -> &'static str {
+        self.spec.resource.plural
+    }
+
+    fn phase(&self) -> Phase {
+        if self.is_watching() { Phase::Watch } else { Phase::List }
+    }
+
+    fn begin_list(&mut self) {
+        self.state = State::List(Listing::default());
+        self.sieve = Sieve::new(Frames::<T>::LIST, self.spec.picks, self.spec.limits, ITEM_FIELD_DEPTH);
+    }
+
+    /// A page was read to its end.
+    fn turned(&mut self, page: Page, out: &mut Vec<WatchEvent<T>>) -> Step {
+        // Pages that come through may be larger again.
+        self.page_limit = self.page_limit.saturating_mul(2).min(LIST_PAGE_LIMIT);
+        if page.continue_token.is_empty() {
+            let version = page.resource_version.clone();
+            self.state = State::Watch { version };
+            self.sieve = Sieve::new(Frames::<T>::LINE, self.spec.picks, self.spec.limits, LINE_FIELD_DEPTH);
+            self.recovered(Phase::List, out);
+            out.push(WatchEvent::Listed { resource_version: page.resource_version });
+        }
+        Step::Send
+    }
+
     fn list_again(&mut self) -> Step {
-        self.state = State::beginning();
-        if std::mem::take(&mut self.fruitful) { Step::Send } else { Step::Wait(Retry::Backoff) }
+        self.begin_list();
+        if std::mem::replace(&mut self.was_gone, true) { Step::Wait(Retry::Backoff) } else { Step::Send }
     }
 
     /// The server would not watch, or no longer.
@@ -271,18 +417,18 @@ impl<T: DeserializeOwned> Watcher<T> {
             log::debug!("{}: the watch is too far behind, listing again", self.spec.resource.plural);
             return self.list_again();
         }
-        // What the server finds wrong with this very request may lie in the resourceVersion: begin anew.
-        if error.retry() == Retry::Never {
-            self.state = State::beginning();
-        }
         self.failed(Phase::Watch, error, out)
     }
 
     fn failed(&mut self, phase: Phase, error: Error, out: &mut Vec<WatchEvent<T>>) -> Step {
         self.failing = Some(phase);
         self.fruitful = false;
-        if let State::List { .. } = self.state {
-            self.state = State::beginning();
+        // What the server finds wrong with this very request may lie in the resourceVersion or in the token: begin anew. What
+        // may pass goes on where it was, by fewer at once: the page may have been too long for the line or for the server.
+        if error.retry() == Retry::Never {
+            self.begin_list();
+        } else if phase == Phase::List {
+            self.page_limit = (self.page_limit / 2).max(1);
         }
         let pause = match error.retry() {
             Retry::After(pause) => Retry::After(pause),
@@ -296,6 +442,23 @@ impl<T: DeserializeOwned> Watcher<T> {
         if self.failing.take_if(|failing| *failing == phase).is_some() {
             out.push(WatchEvent::Recovered);
         }
+    }
+}
+
+impl Listing {
+    /// Takes what has come of a page: an item, or all that stands around them.
+    fn take<T: Read>(&mut self, kept: &Kept<'_>, limit_bytes: usize) -> Result<Option<WatchEvent<T>>, Error> {
+        if !kept.is_item {
+            let page = Page::read(kept)?;
+            self.page.get_or_insert(page);
+            return Ok(None);
+        }
+        (self.items, self.page_items) = (self.items + 1, self.page_items.saturating_add(1));
+        if self.items > ITEMS_MAX {
+            let cause = format!("it has more than {ITEMS_MAX} objects");
+            return Err(Error::Decode { what: "the list".to_owned(), cause });
+        }
+        Ok(Some(frames::item(kept, limit_bytes)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -87,11 +88,12 @@ impl Watching {
             let stop = stop.clone();
             thread::spawn(move || {
                 let name = |pod: Pod| pod.metadata.name;
-                Client::new(config).watch(&WatchSpec::new(PODS, None), &stop, &mut |event| {
+                let again = AtomicBool::new(false);
+                Client::new(config).watch(&WatchSpec::new(PODS, None), &again, &stop, &mut |event| {
                     let text = match event {
-                        WatchEvent::Snapshot { items: pods, .. } => {
-                            format!("={}", pods.into_iter().map(name).collect::<Vec<_>>().join(","))
-                        }
+                        WatchEvent::Listing => "[".to_owned(),
+                        WatchEvent::Listed { .. } => "]".to_owned(),
+                        WatchEvent::Partial { object: pod, .. } => format!("~{}", name(pod)),
                         WatchEvent::Applied(pod) => format!("+{}", name(pod)),
                         WatchEvent::Deleted(pod) => format!("-{}", name(pod)),
                         WatchEvent::Malformed { key, .. } => format!("?{key}"),
@@ -144,7 +146,7 @@ fn a_watch_cut_in_a_line_goes_on_where_it_was() {
         Act::End(vec![half]),
     ]);
     let watching = Watching::start(config(&server.url()));
-    watching.tells(&["=a", "+b", "-a"]);
+    watching.tells(&["[", "+a", "]", "+b", "-a"]);
     until("the last watch", || asked(&server) == ["list", "10", "11", "12"]);
 }
 
@@ -160,7 +162,7 @@ fn too_old_is_a_reason_to_list() {
         list(30, &["c"]),
     ]);
     let watching = Watching::start(config(&server.url()));
-    watching.tells(&["=a", "=b", "=c"]);
+    watching.tells(&["[", "+a", "]", "[", "+b", "]", "[", "+c", "]"]);
     until("the last watch", || asked(&server) == ["list", "10", "list", "20", "list", "30"]);
 }
 
@@ -173,7 +175,7 @@ fn failures_are_told_and_overcome() {
         Act::End(vec![event("ADDED", "a", 11)]),
     ]);
     let watching = Watching::start(config(&server.url()));
-    watching.tells(&["!403", "*", "=", "!500", "*", "+a"]);
+    watching.tells(&["!403", "[", "*", "]", "!500", "*", "+a"]);
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn a_silent_watch_is_opened_again_without_a_word() {
     let mut config = config(&server.url());
     config.limits.silence = Duration::from_millis(50);
     let watching = Watching::start(config);
-    watching.tells(&["=a"]);
+    watching.tells(&["[", "+a", "]"]);
     until("two silences", || asked(&server).len() >= 5);
     assert_eq!(asked(&server)[..5], ["list", "10", "14", "14", "14"]);
     assert!(watching.told.try_recv().is_err());
@@ -192,7 +194,7 @@ fn a_silent_watch_is_opened_again_without_a_word() {
 fn a_stop_ends_a_blocked_read_at_once() {
     let check = |server: &Server, config: Config| {
         let watching = Watching::start(config);
-        watching.tells(&["=a"]);
+        watching.tells(&["[", "+a", "]"]);
         until("the watch", || asked(server).len() == 2);
         let took = watching.stop();
         assert!(took < Duration::from_millis(100), "{took:?}");
@@ -219,11 +221,16 @@ fn a_stop_ends_a_pause_at_once() {
 #[test]
 fn a_sink_may_end_the_watch() {
     let server = script(vec![list(10, &["a"])]);
-    let mut seen = 0;
-    Client::new(config(&server.url())).watch::<Pod>(&WatchSpec::new(PODS, None), &Stop::new(), &mut |_| {
-        seen += 1;
-        ControlFlow::Break(())
-    });
+    let (mut seen, again) = (0, AtomicBool::new(false));
+    Client::new(config(&server.url())).watch::<Pod>(
+        &WatchSpec::new(PODS, None),
+        &again,
+        &Stop::new(),
+        &mut |_| {
+            seen += 1;
+            ControlFlow::Break(())
+        },
+    );
     assert_eq!((seen, asked(&server).len()), (1, 1));
 }
 
@@ -232,8 +239,12 @@ fn a_stopped_handle_starts_nothing() {
     let server = script(Vec::new());
     let stop = Stop::new();
     stop.stop();
-    Client::new(config(&server.url()))
-        .watch::<Pod>(&WatchSpec::new(PODS, None), &stop, &mut |_| ControlFlow::Continue(()));
+    Client::new(config(&server.url())).watch::<Pod>(
+        &WatchSpec::new(PODS, None),
+        &AtomicBool::new(false),
+        &stop,
+        &mut |_| ControlFlow::Continue(()),
+    );
     assert!(server.seen().is_empty());
     let client = Client::new(config(&server.url()));
     client.shutdown();

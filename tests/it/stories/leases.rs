@@ -331,7 +331,8 @@ fn an_agent_that_cannot_work_does_not_take_the_lead() {
     assert_eq!(lease(&story)["holderIdentity"], "");
     assert_eq!(requests(&story)["get leases"], 1);
     story.drive.world.api.rules = Some(rules);
-    takes_over(&mut story, 0, s(2));
+    // The longest pause of a watch that is refused.
+    takes_over(&mut story, 0, s(31));
 }
 
 #[test]

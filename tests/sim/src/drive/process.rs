@@ -10,7 +10,7 @@ use plz_agent::core::reach::Target;
 use plz_agent::core::{Core, Settings};
 use plz_agent::event::{Call, Class, Event, Now, Reply, Report, Task};
 
-use super::follow::{Follow, follow_all};
+use super::follow::{Follow, Pulse, follow_all};
 use super::wire;
 use crate::http::{Answer, Response};
 use crate::world::World;
@@ -46,6 +46,7 @@ pub struct Process {
     pub turns: u64,
     pub(super) settings: Settings,
     watches: Vec<Box<dyn Follow>>,
+    pulse: Pulse,
     under_way: Vec<UnderWay>,
     life: Life,
 }
@@ -128,6 +129,7 @@ impl Process {
             turns: 0,
             settings,
             watches: follow_all(),
+            pulse: Pulse::default(),
             under_way: Vec::new(),
             life: Life::Runs,
         }
@@ -180,7 +182,7 @@ impl Process {
         let mut seen = Vec::new();
         if now >= self.silent_until() {
             for watch in &mut self.watches {
-                watch.poll(now, world, self.echo, &mut seen);
+                watch.poll(now, world, self.echo, &mut self.pulse, &mut seen);
             }
         }
         let mut is_busy = !seen.is_empty();
@@ -213,13 +215,16 @@ impl Process {
             let wait = if is_for_lease(&task) { Duration::ZERO } else { self.hold + self.drag };
             self.under_way.push(UnderWay { due: now + wait + LATENCY / 2, leg: Leg::There(Box::new(task)) });
         }
+        for (plural, _) in self.core.take_wants_list() {
+            self.watches.iter_mut().for_each(|watch| watch.list_anew(plural));
+        }
         (is_busy, acts)
     }
 
     pub(super) fn next_event(&self) -> Option<Duration> {
         let calls = self.under_way.iter().map(|call| call.due);
         let silent = self.silent_until();
-        let watches = self.watches.iter().map(|watch| watch.next_wakeup().max(silent));
+        let watches = self.watches.iter().map(|watch| watch.next_wakeup(self.pulse).max(silent));
         let own = match self.life {
             Life::Runs => self.core.next_deadline().map(|mono| self.pace.when(mono)),
             Life::Leaves(end) => Some(end),
@@ -271,7 +276,11 @@ impl Process {
         if self.is_cut(now) && matches!(call, Call::Kubernetes(_)) {
             late += CUT_TIMEOUT;
         }
-        let report = Box::new(Report { id: id.clone(), reply: convert(answer.response()) });
+        let reply = convert(answer.response());
+        if let Reply::Kubernetes(reply) = &reply {
+            self.pulse.heed(reply);
+        }
+        let report = Box::new(Report { id: id.clone(), reply });
         self.under_way.push(UnderWay { due: now + late + LATENCY / 2, leg: Leg::Back(report) });
     }
 

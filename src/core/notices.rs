@@ -1,0 +1,147 @@
+//! What is said of objects that are not taken in: one line for each kind and cause, and no more than one a minute, with a count.
+//!
+//! Owns the words, the count and the pace. Leaves alone why an object is not taken in. Invariant: however many objects there
+//! are, nothing in here grows.
+
+use std::time::Duration;
+
+use crate::event::ObjectKey;
+
+/// How far apart the lines about one cause are.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Why an object is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It is not as it should be.
+    Unreadable,
+    /// Something of it is too large.
+    TooLarge,
+    /// Its namespace has its share of the store, or all of it is taken.
+    NoRoom,
+}
+
+impl Cause {
+    /// All of them, with their label.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Unreadable, "unreadable"), (Self::TooLarge, "too_large"), (Self::NoRoom, "no_room")];
+
+    /// Why a watch could not hand an object on.
+    #[must_use]
+    pub fn of(error: &k8s::Error) -> Self {
+        if matches!(error, k8s::Error::TooLarge { .. }) { Self::TooLarge } else { Self::Unreadable }
+    }
+
+    /// What is said of it.
+    fn line(self, plural: &str, key: &ObjectKey, detail: &str) -> String {
+        match self {
+            Self::Unreadable => format!("{plural} {key} cannot be read and is ignored: {detail}"),
+            Self::TooLarge => {
+                format!("{plural} {key} is too large and is ignored as it is now: {detail}; make it smaller")
+            }
+            Self::NoRoom => format!(
+                "{plural} {key} is ignored: there are too many or too large objects in namespace {:?}, or in all; \
+                 delete those that are not needed, and it is looked for again within five minutes",
+                key.namespace
+            ),
+        }
+    }
+}
+
+/// What was said about one kind and cause.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    at: Option<Duration>,
+    unsaid: u64,
+    /// What would be said, of the last one.
+    line: String,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Notices {
+    told: Vec<((&'static str, Cause), Told)>,
+}
+
+impl Notices {
+    /// Takes in that an object is not taken in. What is to be said, if it is time for it.
+    #[must_use]
+    pub fn heed(
+        &mut self,
+        now: Duration,
+        plural: &'static str,
+        cause: Cause,
+        key: &ObjectKey,
+        detail: &str,
+    ) -> Option<String> {
+        let at = self.told.iter().position(|(known, _)| *known == (plural, cause)).unwrap_or_else(|| {
+            self.told.push(((plural, cause), Told::default()));
+            self.told.len() - 1
+        });
+        let told = &mut self.told[at].1;
+        told.unsaid += 1;
+        told.line = cause.line(plural, key, detail);
+        told.say(now)
+    }
+
+    /// What is to be said by now although nothing happens.
+    #[must_use]
+    pub fn due(&mut self, now: Duration) -> Vec<String> {
+        self.told.iter_mut().filter_map(|(_, told)| told.say(now)).collect()
+    }
+
+    /// When [`Self::due`] has something to say.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let unsaid = self.told.iter().filter(|(_, told)| told.unsaid > 0);
+        unsaid.map(|(_, told)| told.at.map_or(Duration::ZERO, |at| at + PAUSE)).min()
+    }
+}
+
+impl Told {
+    fn say(&mut self, now: Duration) -> Option<String> {
+        if self.unsaid == 0 || self.at.is_some_and(|at| now < at + PAUSE) {
+            return None;
+        }
+        self.at = Some(now);
+        let others = std::mem::take(&mut self.unsaid) - 1;
+        let line = std::mem::take(&mut self.line);
+        Some(if others == 0 { line } else { format!("{line} (the same of {others} others or before)") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_one_line_a_minute_with_a_count() {
+        let mut notices = Notices::default();
+        let key = ObjectKey::new("ns", "a");
+        let mut lines = Vec::new();
+        for ms in 0..100_000 {
+            let now = Duration::from_millis(ms);
+            lines.extend(notices.heed(now, "pods", Cause::Unreadable, &key, "x"));
+        }
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines[0], "pods ns/a cannot be read and is ignored: x");
+        assert!(lines[1].ends_with("(the same of 59999 others or before)"), "{lines:?}");
+        let next = notices.next_deadline().unwrap();
+        assert_eq!(next, Duration::from_secs(120));
+        assert!(notices.due(next - Duration::from_millis(1)).is_empty());
+        assert_eq!(notices.due(next).len(), 1);
+        assert_eq!((notices.next_deadline(), notices.due(next + PAUSE).len()), (None, 0));
+    }
+
+    #[test]
+    fn each_kind_and_cause_is_told_by_itself() {
+        let mut notices = Notices::default();
+        let key = ObjectKey::new("ns", "a");
+        for plural in ["pods", "testruns"] {
+            for (cause, _) in Cause::ALL {
+                assert!(notices.heed(Duration::ZERO, plural, cause, &key, "x").is_some());
+                assert!(notices.heed(Duration::ZERO, plural, cause, &key, "x").is_none());
+            }
+        }
+    }
+}
