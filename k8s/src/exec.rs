@@ -12,7 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use crate::config::{ExecPlugin, Secret};
+use crate::config::{ExecPlugin, Secret, yaml};
+use crate::fields;
 use crate::meta::parse_time;
 use crate::status::{Error, printable};
 
@@ -111,8 +112,12 @@ fn wait(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> 
 
 fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Error> {
     let failed = |what: &str| failed(plugin, what);
-    let wire: Wire =
-        serde_json::from_slice(printed).map_err(|_| failed("did not print an ExecCredential as JSON"))?;
+    let document =
+        serde_json::from_slice(printed).map_err(drop).or_else(|()| yaml::read(printed).map_err(drop));
+    let wire: Wire = document
+        .ok()
+        .and_then(|document| fields::read(&document).ok())
+        .ok_or_else(|| failed("did not print an ExecCredential as JSON or YAML"))?;
     if wire.kind != "ExecCredential" || wire.api_version != plugin.api_version {
         let (kind, version) = (printable(&wire.kind, 60), printable(&wire.api_version, 60));
         return Err(failed(&format!(
@@ -206,6 +211,8 @@ mod tests {
         let made = run(&prints(status), Duration::from_secs(20)).unwrap();
         assert_eq!(made.token, Some(Secret("t".to_owned())));
         assert_eq!(made.identity, Some((b"c".to_vec(), Secret("k".to_owned()))));
+        let yaml = format!("printf 'apiVersion: {V1}\\nkind: ExecCredential\\nstatus: {{token: t}}\\n'");
+        assert_eq!(run(&shell(&yaml), Duration::from_secs(20)).unwrap().token, Some(Secret("t".to_owned())));
         assert_eq!(made.expires, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(9)));
     }
 

@@ -35,6 +35,11 @@ pub(super) fn unreached(error: &Error, proxy: Option<&str>) -> Finding {
     };
     match error {
         // The files of the kubeconfig and its plugins: these messages have their mend.
+        Error::Auth { .. } if text.contains("credential plugin") => {
+            let by_hand =
+                "run the plugin by hand, as the user that the agent runs as, and see to what it says";
+            Finding::told(Check::Configuration, &text, by_hand)
+        }
         Error::Auth { .. } => Finding::told(Check::Configuration, &text, "correct the kubeconfig"),
         _ => Finding::told(Check::Connection, &text, otherwise),
     }
@@ -275,6 +280,9 @@ mod tests {
         check("its certificate is bad; set the clock", "set the clock");
         let error = Error::Auth { message: "/token: cannot be read; see that it exists".to_owned() };
         is(&unreached(&error, None), Check::Configuration, Verdict::Failed, "/token");
+        let error =
+            Error::Auth { message: "the credential plugin p of user \"u\" took longer than 30 s".to_owned() };
+        assert!(unreached(&error, None).mend.starts_with("run the plugin by hand"));
     }
 
     #[test]

@@ -110,6 +110,9 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     let stop = k8s::Stop::new();
     let signals = signals(&stop)?;
     log::info!("plz-agent {} for the API server at {}", env!("CARGO_PKG_VERSION"), kube.server);
+    for warning in &kube.warnings {
+        log::warn!("{warning}");
+    }
     let client = k8s::Client::new(kube);
     let Some(fetch_image) = image::fetch_image(config, &client, &stop)? else { return Ok(()) };
     log::info!("runners download their archive with the image {fetch_image}");

@@ -25,7 +25,8 @@ pub(super) fn config(env: &Environment) -> Result<Config, ConfigError> {
             problem,
         })?;
     let dir = dir(env);
-    let text = read(&dir.join("namespace")).unwrap_or_default();
+    let bytes = read(&dir.join("namespace")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
     let namespace = Some(text.trim().to_owned()).filter(|namespace| !namespace.is_empty());
     Ok(Config {
         origin: Origin::InCluster,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{ConfigError, read};
-use crate::fields;
+use super::{ConfigError, read, yaml};
+use crate::fields::{self, Faults, Read as _};
 
 /// Several files in one; each entry remembers its file's directory.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Merged {
     pub(super) contexts: Vec<Named<Context>>,
     pub(super) clusters: Vec<Named<Cluster>>,
     pub(super) users: Vec<Named<User>>,
+    /// Why files among several are not in it.
+    pub(super) unread: Vec<ConfigError>,
 }
 
 /// An entry, and where it was written.
@@ -57,7 +59,7 @@ pub(super) struct Cluster {
 crate::readable!(Cluster {
     server: "server",
     tls_server_name: "tls-server-name",
-    insecure_skip_tls_verify: "insecure-skip-tls-verify",
+    insecure_skip_tls_verify: "insecure-skip-tls-verify" by truth,
     certificate_authority: "certificate-authority",
     certificate_authority_data: "certificate-authority-data",
     proxy_url: "proxy-url",
@@ -122,7 +124,7 @@ crate::readable!(Exec {
     args: "args",
     env: "env",
     install_hint: "installHint",
-    provide_cluster_info: "provideClusterInfo",
+    provide_cluster_info: "provideClusterInfo" by truth,
     interactive_mode: "interactiveMode",
 });
 
@@ -183,21 +185,32 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Merged, ConfigError> {
     Ok(merged)
 }
 
-/// Reads those files that are there; at least one has to be.
+/// Reads those files that are there; at least one has to be. One of several that cannot be read is left out.
 pub(super) fn load_present(files: &[PathBuf]) -> Result<Merged, ConfigError> {
-    let present: Vec<PathBuf> = files.iter().filter(|file| file.exists()).cloned().collect();
+    let present: Vec<&PathBuf> = files.iter().filter(|file| file.exists()).collect();
     // With none there, reading the first tells the user what is missing.
-    if present.is_empty() { load(&files[..1]) } else { load(&present) }
+    let Some(last) = present.len().checked_sub(1) else { return load(&files[..1]) };
+    let mut merged = Merged::default();
+    for (at, file) in present.into_iter().enumerate() {
+        match read(file) {
+            Ok(text) => merged.add(file, &text)?,
+            Err(error) if at == last && merged.unread.len() == last => return Err(error),
+            Err(error) => merged.unread.push(error),
+        }
+    }
+    Ok(merged)
+}
+
+/// YAML 1.1 has more words for yes and no than the parser knows.
+fn truth(value: &Value, faults: &mut Faults) -> bool {
+    value.as_str().and_then(yaml::truth).unwrap_or_else(|| bool::read(value, faults))
 }
 
 impl Merged {
     /// Merges the text of one more file in: what is there already stays.
-    pub(super) fn add(&mut self, file: &Path, text: &str) -> Result<(), ConfigError> {
+    pub(super) fn add(&mut self, file: &Path, text: &[u8]) -> Result<(), ConfigError> {
         let malformed = |place| ConfigError::Malformed { file: file.display().to_string(), place };
-        let document: Value = serde_yaml::from_str(text).map_err(|error| {
-            let at = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
-            malformed(at.unwrap_or_default())
-        })?;
+        let document = yaml::read(text).map_err(malformed)?;
         let wire: WireFile = fields::read(&document).map_err(|fault| malformed(format!(" ({fault})")))?;
         if !self.files.is_empty() {
             self.files.push(':');

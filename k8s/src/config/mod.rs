@@ -7,6 +7,7 @@
 mod incluster;
 mod kubeconfig;
 mod resolve;
+pub(crate) mod yaml;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -45,6 +46,8 @@ pub struct Config {
     pub user_agent: String,
     /// How long to wait.
     pub limits: Limits,
+    /// What works and yet deserves a look; each names the cause and, after a semicolon, the fix.
+    pub warnings: Vec<String>,
 }
 
 /// Where a configuration comes from.
@@ -256,7 +259,12 @@ impl Config {
         }
         let named = env.kubeconfig.as_ref().map(split_paths).unwrap_or_default();
         if !named.is_empty() {
-            return resolve::resolve(&kubeconfig::load_present(&named)?, context, env);
+            let merged = kubeconfig::load_present(&named)?;
+            return match resolve::resolve(&merged, context, env) {
+                // What is missing may well be in the file that could not be read.
+                Err(error) => Err(merged.unread.into_iter().next().unwrap_or(error)),
+                found => found,
+            };
         }
         if context.is_none() && incluster::is_inside(env) {
             return incluster::config(env);
@@ -284,6 +292,7 @@ impl Config {
             proxy: None,
             user_agent: concat!("k8s/", env!("CARGO_PKG_VERSION")).to_owned(),
             limits: Limits::default(),
+            warnings: Vec::new(),
         })
     }
 
@@ -318,8 +327,8 @@ fn split_paths(list: &OsString) -> Vec<PathBuf> {
     std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
-fn read(file: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable {
+fn read(file: &Path) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(file).map_err(|error| ConfigError::Unreadable {
         file: file.display().to_string(),
         cause: error.to_string(),
     })

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -109,7 +110,8 @@ pub(super) fn resolve(
 
     let wrong = |problem: String| wrong(cluster, "cluster", problem);
     let entry = &cluster.entry;
-    let plain = Config::plain(&entry.server).map_err(&wrong)?;
+    let trust = trust(cluster, env)?;
+    let plain = Config::plain(&with_scheme(&entry.server, &trust, entry).map_err(&wrong)?).map_err(&wrong)?;
     let proxy = match entry.proxy_url.as_str() {
         "" => None,
         url if url.starts_with("http://") || url.starts_with("https://") => Some(Secret(url.to_owned())),
@@ -121,7 +123,6 @@ pub(super) fn resolve(
             return Err(wrong(problem));
         }
     };
-    let trust = trust(cluster, env)?;
     let namespace = Some(context.entry.namespace.clone()).filter(|namespace| !namespace.is_empty());
     let config = Config {
         origin: Origin::Kubeconfig { context: context.name.clone() },
@@ -130,16 +131,56 @@ pub(super) fn resolve(
         trust,
         tls_server_name: Some(entry.tls_server_name.clone()).filter(|name| !name.is_empty()),
         proxy,
+        warnings: merged.unread.iter().map(ToString::to_string).collect(),
         ..plain
     };
+    let mut config = config;
+    if config.server.tls && config.trust == Trust::Anyone {
+        config.warnings.push(format!(
+            "cluster {:?} of the kubeconfig has insecure-skip-tls-verify: whoever answers is believed, and given the credentials; \
+             put the server's authority into certificate-authority-data instead",
+            cluster.name
+        ));
+    }
     match user {
         None => Ok(config),
         Some(user) => {
             let identity = identity(user)?;
             let credentials = credentials(user, cluster)?;
+            let is_secret = matches!(credentials, Credentials::Token(_) | Credentials::Basic { .. })
+                || matches!(identity, Some((_, Pem::Inline(_))));
+            if is_secret && is_readable_by_others(&user.file) {
+                config.warnings.push(format!(
+                    "{}: holds the credentials of user {:?} and every user of this machine may read it; chmod o= takes that away",
+                    user.file.display(),
+                    user.name
+                ));
+            }
             Ok(Config { identity, credentials, ..config })
         }
     }
+}
+
+/// Whether the file's mode lets anyone read it.
+fn is_readable_by_others(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|about| about.permissions().mode() & 0o004 != 0)
+}
+
+/// The server with a scheme where it has none: as kubectl, `https` where the cluster says something about TLS. Where it does
+/// not, kubectl speaks plain HTTP and leaves the credentials out; here somebody has to say what is meant.
+fn with_scheme(server: &str, trust: &Trust, entry: &Cluster) -> Result<String, String> {
+    if server.contains("://") || server.is_empty() {
+        return Ok(server.to_owned());
+    }
+    let names_authority =
+        !entry.certificate_authority.is_empty() || !entry.certificate_authority_data.is_empty();
+    if !names_authority && *trust != Trust::Anyone {
+        return Err("the server has no scheme; begin it with https:// or http://".to_owned());
+    }
+    if server.trim_end_matches('/').contains('/') {
+        return Err("the server has a path and no scheme; begin it with https://".to_owned());
+    }
+    Ok(format!("https://{server}"))
 }
 
 fn trust(cluster: &Named<Cluster>, env: &Environment) -> Result<Trust, ConfigError> {
@@ -204,8 +245,16 @@ fn credentials(user: &Named<User>, cluster: &Named<Cluster>) -> Result<Credentia
         return plugin(user, exec, cluster).map(Credentials::Exec);
     }
     if let Some(provider) = &entry.auth_provider {
+        let instead = match provider.name.as_str() {
+            "oidc" => {
+                "kubelogin does the same: exec with command: kubectl-oidc_login and args: [get-token, …]"
+            }
+            "gcp" => "use the exec plugin gke-gcloud-auth-plugin",
+            "azure" => "use the exec plugin kubelogin of Azure (kubelogin convert-kubeconfig)",
+            _ => "use an exec credential plugin or a token",
+        };
         let problem = format!(
-            "uses the auth-provider {:?}, which Kubernetes has removed; use an exec credential plugin or a token",
+            "has the auth-provider {:?}, which is built into some kubectl and not into this client; {instead}",
             provider.name
         );
         return Err(wrong(user, "user", problem));
@@ -298,8 +347,9 @@ fn find<'a, T>(
 }
 
 fn names<T>(entries: &[Named<T>]) -> String {
-    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    let names: Vec<&str> =
+        entries.iter().map(|entry| entry.name.as_str()).filter(|name| !name.is_empty()).collect();
+    if names.is_empty() { "none that has a name".to_owned() } else { names.join(", ") }
 }
 
 fn wrong<T>(named: &Named<T>, kind: &str, problem: String) -> ConfigError {

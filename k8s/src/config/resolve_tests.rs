@@ -7,7 +7,7 @@ use super::*;
 fn merged(files: &[(&str, &str)]) -> Merged {
     let mut merged = Merged::default();
     for (file, text) in files {
-        merged.add(Path::new(file), text).unwrap();
+        merged.add(Path::new(file), text.as_bytes()).unwrap();
     }
     merged
 }
@@ -102,13 +102,13 @@ fn what_is_missing_is_named_with_what_there_is() {
 fn malformed_files_are_located_but_not_quoted() {
     let mut merged = Merged::default();
     let mut check = |text: &str, place: &str| {
-        let error = merged.add(Path::new("/x"), text).unwrap_err().to_string();
+        let error = merged.add(Path::new("/x"), text.as_bytes()).unwrap_err().to_string();
         assert!(error.contains("/x") && error.contains(place) && !error.contains("hunter2"), "{error}");
     };
     check("users:\n- name: u\n  user: {token: [hunter2", "line 4");
     check("users:\n- name: u\n  user: {token: [hunter2]}", "users.user.token");
     check("hunter2", "the whole is not an object");
-    assert!(merged.add(Path::new("/empty"), "").is_ok());
+    assert!(merged.add(Path::new("/empty"), b"").is_ok());
 }
 
 #[test]
@@ -123,6 +123,7 @@ fn users() {
     check(r#""username":"n","password":"p""#, basic("p"));
     fails(user(r#""as":"root""#), &["/kube/config", "user \"u\"", "impersonates"]);
     fails(user(r#""auth-provider":{"name":"gcp"}"#), &["auth-provider", "gcp", "exec"]);
+    fails(user(r#""auth-provider":{"name":"oidc"}"#), &["auth-provider", "kubelogin"]);
     fails(user(r#""client-certificate-data":"YQ==""#), &["no key"]);
     fails(user(r#""client-key":"k""#), &["no certificate"]);
     fails(user(r#""client-key-data":"%""#), &["client-key-data", "base64"]);
@@ -182,4 +183,15 @@ fn clusters() {
         &["cluster \"k\"", "socks5", "http://"],
     );
     fails(cluster(r#""server":"h:6443""#), &["/kube/config", "cluster \"k\"", "https://"]);
+    // As kubectl takes it, where the cluster says something about TLS.
+    let server = |text: &str| cluster(text).unwrap().server.to_string();
+    assert_eq!(server(r#""server":"h:6443","certificate-authority":"ca.crt""#), "https://h:6443");
+    assert_eq!(server(r#""server":"10.0.0.1","insecure-skip-tls-verify":"yes""#), "https://10.0.0.1:443");
+    fails(cluster(r#""server":"h/path","certificate-authority":"ca.crt""#), &["a path and no scheme", "; "]);
+    let warnings = |text: &str| cluster(text).unwrap().warnings;
+    assert!(
+        warnings(r#""server":"https://h","insecure-skip-tls-verify":true"#)[0]
+            .contains("insecure-skip-tls-verify")
+    );
+    assert!(warnings(r#""server":"https://h","insecure-skip-tls-verify":"off""#).is_empty());
 }

@@ -101,3 +101,38 @@ fn a_service_account_is_files_and_two_variables() {
     assert_eq!(config.credentials, Credentials::TokenFile(account.join("token")));
     assert_eq!(config.trust, Trust::Authorities(Pem::File(account.join("ca.crt"))));
 }
+
+#[test]
+fn one_of_several_files_that_cannot_be_read_is_named() {
+    let mut places = Places::new("unreadable");
+    let folder = places.dir.join("folder");
+    fs::create_dir(&folder).unwrap();
+    places.source.kubeconfig = None;
+    places.source.env.kubeconfig = Some(std::env::join_paths([&folder, &places.dir.join("one")]).unwrap());
+    let config = Config::infer(&places.source).unwrap();
+    assert_eq!(config.server.to_string(), "http://one:80");
+    assert!(config.warnings[0].contains("folder: cannot be read"), "{:?}", config.warnings);
+    // The others have to make a whole.
+    places.source.context = Some("two".to_owned());
+    assert!(Config::infer(&places.source).unwrap_err().to_string().contains("folder: cannot be read"));
+    places.source.env.kubeconfig = Some(folder.into());
+    assert!(Config::infer(&places.source).unwrap_err().to_string().contains("folder: cannot be read"));
+}
+
+#[test]
+fn a_file_with_secrets_that_others_may_read_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let places = Places::new("modes");
+    let check = |user: &str, mode: u32, wanted: usize| {
+        let text = kubeconfig("c", "http://h").replace("cluster: k}", "cluster: k, user: u}");
+        fs::write(places.dir.join("two"), format!("{text}\nusers: [{{name: u, user: {{{user}}}}}]")).unwrap();
+        fs::set_permissions(places.dir.join("two"), fs::Permissions::from_mode(mode)).unwrap();
+        let warnings = Config::infer(&places.source).unwrap().warnings;
+        assert_eq!(warnings.len(), wanted, "{warnings:?}");
+        assert!(warnings.iter().all(|text| text.contains("may read it; chmod") && !text.contains("hunter")));
+    };
+    check("token: hunter", 0o644, 1);
+    check("{token: !!binary aHVudGVy}".trim_matches(['{', '}']), 0o604, 1);
+    check("token: hunter", 0o640, 0);
+    check("tokenFile: t", 0o644, 0);
+}

@@ -30,6 +30,10 @@ pub(in crate::check) fn configuration(config: &RunConfig) -> (Vec<Finding>, Opti
     let through = if kube.proxy.is_some() { ", through its proxy-url" } else { "" };
     let message = format!("{origin}, API server {}{through}", kube.server);
     let mut findings = vec![Finding::ok(Check::Configuration, &message)];
+    findings.extend(kube.warnings.iter().map(|text| {
+        let (message, mend) = text.rsplit_once("; ").unwrap_or((text, ""));
+        Finding::warning(Check::Configuration, message, mend)
+    }));
     findings.extend(expiries(&kube));
     kube.limits.connect = CONNECT_TIMEOUT;
     kube.limits.response = TIMEOUT;

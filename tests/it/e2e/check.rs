@@ -200,6 +200,22 @@ fn an_api_server_that_is_not_reached() {
 }
 
 #[test]
+fn a_kubeconfig_that_others_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new(Scheme::Https, &[]);
+    let text = std::fs::read_to_string(place.scratch.file("kubeconfig")).unwrap();
+    let authority = text.lines().find(|line| line.contains("certificate-authority-data")).unwrap();
+    let open =
+        place.scratch.write("open", &text.replace(authority, "    insecure-skip-tls-verify: yes")).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let report = checked(&place, &["--kubeconfig", open.to_str().unwrap()], &[]);
+    let wanted = (Some(0), vec!["kubernetes.configuration"]);
+    assert_eq!((report.code, report.ids("warning")), wanted, "{}", report.printed);
+    assert!(report.printed.contains("every user of this machine may read it"), "{}", report.printed);
+    assert!(report.printed.contains("has insecure-skip-tls-verify"), "{}", report.printed);
+}
+
+#[test]
 fn a_cluster_without_the_custom_resources_or_with_others() {
     let place = Place::new(Scheme::Http, &[]);
     place.sim.with(|world, _| world.api.absent.extend(["testruns", "privateloadzones"]));

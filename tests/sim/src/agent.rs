@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -110,6 +111,10 @@ impl Launch {
     pub fn against(&self, sim: &Loopback, scratch: &Scratch) -> io::Result<Self> {
         let kubeconfig = scratch.file("kubeconfig");
         sim.write_kubeconfig(&kubeconfig)?;
+        if self.root.is_some() {
+            // It runs as another user there.
+            fs::set_permissions(&kubeconfig, fs::Permissions::from_mode(0o644))?;
+        }
         let (api, ingest) = (sim.cloud_api_url(), sim.cloud_ingest_url());
         let mut launch = self
             .clone()

@@ -41,6 +41,7 @@ pub mod tls;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -256,9 +257,10 @@ impl Loopback {
         )
     }
 
-    /// Writes that kubeconfig to a file.
+    /// Writes that kubeconfig to a file that nobody else may read, since a token is in it.
     pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
-        std::fs::write(path, self.kubeconfig())
+        std::fs::write(path, self.kubeconfig())?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
     }
 
     fn url(&self, server: &Server) -> String {
