@@ -182,6 +182,8 @@ pub enum Action {
     CreateJob(u32),
     /// Read a Job that was there already, to see whose it is.
     InspectJob(u32),
+    /// Read the Events of a runner's Job: why no pod of it is made.
+    ReadEvents(u32),
     /// Ask a runner for its status.
     AskRunner(u32),
     /// Ask a runner that setup does not run on whether it has been handed the data of an earlier one.
@@ -249,6 +251,7 @@ impl Action {
         match self {
             Self::CreateJob(n)
             | Self::InspectJob(n)
+            | Self::ReadEvents(n)
             | Self::AskRunner(n)
             | Self::ReadSetup(n)
             | Self::RunSetup(n)
@@ -272,6 +275,7 @@ impl Action {
             | Self::FetchCredentials
             | Self::InspectCredentials
             | Self::InspectJob(_)
+            | Self::ReadEvents(_)
             | Self::AskRunner(_)
             | Self::ReadSetup(_) => false,
             other => matches!(other.class(), Class::Kubernetes | Class::Cloud | Class::Runner),
@@ -292,6 +296,7 @@ impl Action {
             | Self::InspectCredentials
             | Self::CreateJob(_)
             | Self::InspectJob(_)
+            | Self::ReadEvents(_)
             | Self::DeleteJob(_)
             | Self::WriteRunStatus(_)
             | Self::DeleteTestRun

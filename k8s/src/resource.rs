@@ -48,6 +48,8 @@ const ACCESS_REVIEWS: Resource = Resource::new("authorization.k8s.io", "v1", "se
 pub struct ListOptions<'a> {
     /// Only objects whose labels match, `app=web,tier!=db`.
     pub label_selector: Option<&'a str>,
+    /// Only objects with these fields, `reason=FailedCreate`.
+    pub field_selector: Option<&'a str>,
     /// The most objects a page may hold.
     pub limit: Option<u32>,
     /// `metadata.continue` of the page before.
@@ -138,6 +140,7 @@ impl Resource {
         let mut request = self.request(Method::Get, "list", namespace, None, "");
         let target = &mut request.target;
         query(target, "labelSelector", options.label_selector);
+        query(target, "fieldSelector", options.field_selector);
         query(target, "limit", options.limit.map(|limit| limit.to_string()).as_deref());
         query(target, "continue", options.continue_token);
         query(target, "resourceVersion", options.resource_version);

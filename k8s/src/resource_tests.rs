@@ -8,7 +8,7 @@ const PLANETS: Resource = Resource::new("example.com", "v1beta1", "planets");
 #[test]
 fn targets() {
     let check = |request: Request, wanted: &str| assert_eq!(format!("{request:?}"), wanted);
-    let pages = ListOptions { label_selector: Some("a=b"), limit: Some(500), continue_token: Some("x/="), resource_version: None };
+    let pages = ListOptions { label_selector: Some("a=b"), limit: Some(500), continue_token: Some("x/="), ..ListOptions::default() };
     let since = WatchOptions { resource_version: Some("7"), timeout: Some(Duration::from_secs(290)), ..WatchOptions::default() };
     let tail = LogOptions { container: Some("web"), tail_lines: Some(5), limit_bytes: Some(9), previous: true };
     let none = json!({});

@@ -80,7 +80,9 @@ pub struct Right {
 const ENFORCED: Without = Without::Lacks(
     "needed where the admission plugin OwnerReferencesPermissionEnforcement is on, as on OpenShift",
 );
-const SILENT: Without = Without::Lacks("there will be no Kubernetes Events about zones and runs");
+const SILENT: Without = Without::Lacks(
+    "there will be no Kubernetes Events about zones and runs, and no word of why a runner's pod is refused",
+);
 
 const ZONES: Resource = zone::api::RESOURCE;
 const RUNS: Resource = testrun::api::RESOURCE;
@@ -107,7 +109,7 @@ pub const RIGHTS: [Right; 16] = [
     right(PODS,    "",           &["list", "watch"],                                         Named::Any,      Place::Watched, When::Always,      Without::Fails),
     right(PODS,    "proxy",      &["get", "create", "update", "patch"],                      Named::Any,      Place::Watched, When::ProxyAccess, Without::Fails),
     right(SECRETS, "",           &["get", "create"],                                         Named::Any,      Place::Watched, When::Always,      Without::Fails),
-    right(EVENTS,  "",           &["create"],                                                Named::Any,      Place::Watched, When::Always,      SILENT),
+    right(EVENTS,  "",           &["list", "create"],                                        Named::Any,      Place::Watched, When::Always,      SILENT),
     right(LEASES,  "",           &["list"],                                                  Named::Operator, Place::Watched, When::Always,      BLIND),
     right(POLICIES, "",          &["get"],                                                   Named::Policy,   Place::Cluster, When::ClusterWide, UNSEEN),
     right(PODS,    "",           &["get"],                                                   Named::Any,      Place::Own,     When::OwnImage,    Without::Fails),

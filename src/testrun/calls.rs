@@ -3,15 +3,15 @@
 //! Owns the preconditions that keep writes on what is ours (uids) and the idempotency of calls to GCk6. Invariant: building
 //! a call twice gives the same call, so that a retry is a retry.
 
-use k8s::resource::{DeleteOptions, Propagation};
+use k8s::resource::{DeleteOptions, ListOptions, Propagation};
 
 use super::api::{self, Stage, TestRun};
 use super::conditions;
 use super::facts::{Facts, Runner};
 use super::jobs;
 use super::memory::{Job, Keeping, RunMemory, Setup};
-use super::script;
 use super::stage::Block;
+use super::{refusal, script};
 use crate::cloud::{self, ErrorCode, ResultStatus, RunId, RunStatus};
 use crate::event::{Action, Call, RunnerTarget};
 use crate::redact::Secret;
@@ -89,6 +89,13 @@ pub fn for_runner(run: &TestRun, memory: &RunMemory, runner: Runner<'_>, action:
             Some(Call::Kubernetes(k8s::JOBS.create(namespace, &job)))
         }
         Action::InspectJob(_) => Some(Call::Kubernetes(k8s::JOBS.get(namespace, &job()))),
+        Action::ReadEvents(_) => {
+            let uid = runner.memory.job.uid()?;
+            let selector = format!("involvedObject.uid={uid},reason=FailedCreate");
+            let limit = Some(refusal::EVENTS_MAX);
+            let options = ListOptions { field_selector: Some(&selector), limit, ..ListOptions::default() };
+            Some(Call::Kubernetes(k8s::EVENTS.list(namespace, &options)))
+        }
         Action::DeleteJob(_) => {
             let Job::Ours(uid) = &runner.memory.job else { return None };
             let options = DeleteOptions {

@@ -21,6 +21,11 @@ const START_SILENCE: Duration = Duration::from_secs(30);
 /// How long what was said stands before it is replaced by something else.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(30);
 
+/// How long a Job may be without a pod before its Events are read.
+const PODLESS_MAX: Duration = Duration::from_secs(3);
+/// How often they are read again as long as it is.
+const EVENTS_INTERVAL: Duration = Duration::from_secs(15);
+
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
@@ -86,6 +91,14 @@ impl Decision {
                     facts.runners().filter(|runner| !runner.is_ready() && runner.address().is_some())
                 {
                     self.ask(facts, runner, READY_POLL_INTERVAL);
+                }
+            }
+            // Pods that are refused are mostly refused for one cause: the first speaks for all.
+            Write::ReadEvents => {
+                if let Some(runner) = facts.runners().find(Runner::lacks_pod) {
+                    let first = memory.since + PODLESS_MAX;
+                    let due = runner.memory.events_read.map_or(first, |read| read + EVENTS_INTERVAL);
+                    self.at(facts.now, due, Action::ReadEvents(runner.number));
                 }
             }
             Write::WatchRunners => self.watch_runners(facts),

@@ -10,8 +10,8 @@ use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX, SILENCE_MAX};
 use super::jobs::runner as job;
 use super::memory::{Job, Keeping, Setup};
 use super::pod::{FailureKind, Life, PodFailure};
-use super::script;
 use super::stage::{Block, Fact};
+use super::{refusal, script};
 use crate::fetch;
 use crate::zone::network;
 
@@ -74,16 +74,24 @@ fn refused(facts: &Facts<'_>) -> Option<Ending> {
         let message = format!("Secret {} with the archive's URL cannot be made: {why}", name(facts.run));
         return Some(ending(Cause::CouldNotStart, message));
     }
-    facts.runners().find_map(|runner| match &runner.memory.job {
-        Job::Refused(message) => Some(ending(
-            Cause::CouldNotStart,
-            format!(
-                "Job {} was refused by the API server: {message}",
-                job::name(&facts.run.metadata.name, runner.number)
-            ),
-        )),
-        _ => None,
-    })
+    facts
+        .runners()
+        .find_map(|runner| match &runner.memory.job {
+            Job::Refused(message) => Some(ending(
+                Cause::CouldNotStart,
+                format!(
+                    "Job {} was refused by the API server: {message}",
+                    job::name(&facts.run.metadata.name, runner.number)
+                ),
+            )),
+            _ => None,
+        })
+        .or_else(|| {
+            facts.runners().filter(Runner::lacks_pod).find_map(|runner| {
+                let words = runner.memory.refusal.as_deref().filter(|words| refusal::is_final(words));
+                words.map(|_| ending(Cause::CouldNotStart, pod_refused(facts, runner)))
+            })
+        })
 }
 
 /// The script or a runner has failed.
@@ -266,6 +274,7 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
             (None, Job::Unknown | Job::Unclear) if facts.memory.block != Block::New => {
                 format!("Job {} is being looked up", job::name(&facts.run.metadata.name, runner.number))
             }
+            (None, _) if runner.memory.refusal.is_some() => pod_refused(facts, runner),
             (None, _) => format!(
                 "no pod has been made for Job {}; see its events for a quota or an admission webhook",
                 job::name(&facts.run.metadata.name, runner.number)
@@ -287,6 +296,13 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
         reasons.push(format!("and {more} more"));
     }
     (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// Why no pod is made of a Job, in the words of its Event.
+fn pod_refused(facts: &Facts<'_>, runner: Runner<'_>) -> String {
+    let words = runner.memory.refusal.as_deref().unwrap_or_default();
+    let job = job::name(&facts.run.metadata.name, runner.number);
+    format!("the pod of Job {job} is refused: {words}{}", refusal::advice(words))
 }
 
 /// What a pod's status does not say: a volume that cannot be mounted is told in an event only.

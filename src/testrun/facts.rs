@@ -312,6 +312,12 @@ impl<'a> Runner<'a> {
         self.address().is_some() && !self.has_ended() && !self.memory.stopped
     }
 
+    /// Whether its Job exists, and no pod of it was ever seen.
+    #[must_use]
+    pub fn lacks_pod(&self) -> bool {
+        matches!(self.memory.job, Job::Ours(_)) && self.pod.is_none() && !self.memory.pod_seen
+    }
+
     /// Whether nothing is known of its Job.
     #[must_use]
     pub fn job_is_unseen(&self) -> bool {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::api::Stage;
 use super::credentials::Credentials;
 use super::memory::{Job, Keeping, RunMemory, Setup, Teardown};
+use super::refusal;
 use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud;
@@ -77,6 +78,14 @@ fn from_kubernetes(
             Err(error) if error.is_not_found() => learnt(job, Job::Gone(String::new())),
             Err(error) => again(&error),
         }),
+        (Action::ReadEvents(n), Ok(body)) => {
+            if let (Some(words), Some(runner)) = (refusal::words(&body), memory.runner(n)) {
+                runner.refusal = Some(words);
+            }
+            Lesson::Done
+        }
+        // It is asked again in its own time; without the right to, never with success.
+        (Action::ReadEvents(_), Err(_)) => Lesson::Done,
         (Action::DeleteJob(n), reply) => job(memory, n, |job| match reply {
             Err(error) if !error.is_not_found() && !error.is_conflict() => again(&error),
             // A conflict is the uid precondition: what has that name now is not ours.

@@ -101,6 +101,10 @@ pub struct RunnerMemory {
     pub job: Job,
     /// Whether its pod has been seen.
     pub pod_seen: bool,
+    /// When the Events of its Job were last read.
+    pub events_read: Option<Duration>,
+    /// Why its pod was refused, in the words of an Event. Whoever may create Events in the namespace may have written them.
+    pub refusal: Option<String>,
     /// When it was last asked for its status.
     pub asked: Option<Duration>,
     /// What it last answered.
@@ -277,6 +281,11 @@ impl RunMemory {
             Action::AskRunner(n) => {
                 if let Some(runner) = self.runner(n) {
                     runner.asked = Some(now);
+                }
+            }
+            Action::ReadEvents(n) => {
+                if let Some(runner) = self.runner(n) {
+                    runner.events_read = Some(now);
                 }
             }
             Action::CheckState => self.state_asked = now,

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`api`] (the object), [`stage`] (the table), [`facts`] and [`detect`] (what is true), [`decide`] (what
 //! to do), [`calls`] and [`conditions`] (how it is said), [`learn`] (what the answers mean), [`memory`] and [`pod`] (what
-//! is remembered), [`ending`] (why a run ends early), [`jobs`] and [`argv`] (the runners' Jobs).
+//! is remembered), [`ending`] (why a run ends early), [`refusal`] (why a pod is not made), [`jobs`] and [`argv`] (the runners' Jobs).
 
 pub mod api;
 pub mod argv;
@@ -18,5 +18,6 @@ pub mod learn;
 pub mod memory;
 pub mod pod;
 pub mod pod_settings;
+pub mod refusal;
 pub mod script;
 pub mod stage;

@@ -262,7 +262,7 @@ impl<T: Read> Watcher<T> {
             State::List(Listing { continue_token, .. }) => {
                 let continue_token = (!continue_token.is_empty()).then_some(continue_token.as_str());
                 let limit = Some(self.page_limit);
-                let options = ListOptions { label_selector, limit, continue_token, resource_version: None };
+                let options = ListOptions { label_selector, limit, continue_token, ..ListOptions::default() };
                 resource.list(namespace, &options)
             }
             State::Watch { version } => {

@@ -289,3 +289,35 @@ fn lists_merge_as_their_readers_expect() {
         assert_eq!(strings(&conditions["x-kubernetes-list-map-keys"]), ["type"]);
     }
 }
+
+/// What pod security `restricted` asks of a pod, as `k8s.io/pod-security-admission` checks it in version 1.36.
+#[test]
+fn the_restricted_sample_makes_pods_that_fit() {
+    let zone = document("manifests/samples/zone-restricted.yaml");
+    let mut zone: plz_agent::zone::api::PrivateLoadZone = serde_json::from_value(zone).unwrap();
+    zone.metadata.uid = "u".to_owned();
+    let data = br#"{"id":1,"k8s_load_zones_config":{"load_runner_image":"grafana/k6","instance_count":1,
+        "k6_archive_temp_public_url":"https://a/b"},"load_zone_distribution":{"l":{"loadZone":"my-zone"}}}"#;
+    let data = plz_agent::cloud::reply::test_run_data(data).unwrap();
+    let settings = sim::drive::settings(1).template;
+    let run = plz_agent::zone::template::test_run(&zone, "1".parse().unwrap(), &data, &settings).unwrap();
+    let pod = plz_agent::testrun::jobs::runner::job(&run, 1).unwrap()["spec"]["template"]["spec"].clone();
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{pod:#}");
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{pod:#}");
+    assert_ne!(pod["securityContext"]["runAsUser"], 0);
+    for list in ["initContainers", "containers"] {
+        for container in pod[list].as_array().unwrap() {
+            let security = &container["securityContext"];
+            assert_eq!(security["allowPrivilegeEscalation"], false, "{container:#}");
+            assert_eq!(security["capabilities"], serde_json::json!({"drop": ["ALL"]}), "{container:#}");
+            assert!(security["privileged"].is_null() && container["ports"][0]["hostPort"].is_null());
+        }
+    }
+    let allowed = ["emptyDir", "secret", "configMap", "projected"];
+    for volume in pod["volumes"].as_array().unwrap() {
+        assert!(allowed.iter().any(|kind| !volume[*kind].is_null()), "{volume:#}");
+    }
+    for host in ["hostNetwork", "hostPID", "hostIPC"] {
+        assert!(pod[host].is_null());
+    }
+}

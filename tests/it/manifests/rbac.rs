@@ -47,7 +47,7 @@ fn the_agent_may_do_what_it_does_and_no_more() {
             "batch/jobs get create delete",
             "/pods list watch",
             "/secrets get create",
-            "/events create",
+            "/events list create",
             "coordination.k8s.io/leases list",
             "admissionregistration.k8s.io/validatingadmissionpolicybindings get",
         ],

@@ -305,8 +305,27 @@ fn no_pod_for_a_quota() {
         s(400),
         6,
         8050,
-        "no pod has been made",
+        "exceeded quota: pods=2",
     );
+}
+
+/// What cannot pass by waiting ends the run within seconds, in the words of the refusal, and says what to set.
+pub(super) fn a_pod_violates_pod_security() -> Story {
+    let words = "violates PodSecurity \"restricted:latest\": runAsNonRoot != true (pod or container \"k6\" must set \
+                 securityContext.runAsNonRoot=true)";
+    let story = check(PodPlan::mishap(Mishap::Quota(words.into())), s(40), 6, 8050, words);
+    assert!(story.announced().contains("seccompProfile: {type: RuntimeDefault}"), "{}", story.announced());
+    let finish = story.drive.world.cloud.runs[&101].finishes[0].0;
+    assert!(finish - story.drive.world.cloud.runs[&101].listed.unwrap() < s(10), "{finish:?}");
+    let read = |what: &&sim::api::Counted| (what.verb, what.resource) == ("list", "events");
+    let counts = story.drive.world.api.counts.iter();
+    assert_eq!(counts.filter(|(what, _)| read(what)).map(|(_, count)| count).sum::<u64>(), 1);
+    story
+}
+
+#[test]
+fn no_pod_for_pod_security() {
+    a_pod_violates_pod_security();
 }
 
 #[test]
