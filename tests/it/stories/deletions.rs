@@ -215,7 +215,7 @@ fn a_kept_run_is_free() {
 fn a_forged_finalizer_holds_nothing() {
     let mut story = Story::new();
     let run = json!({"metadata": {"name": "hers", "finalizers": [FINALIZER]},
-        "spec": {"parallelism": 1, "script": {"localFile": "/x.js"}}});
+        "spec": {"testRunId": "x", "parallelism": 1, "script": {"localFile": "/x.js"}}});
     story.drive.world.api.create(story.drive.now, Kind::TestRun, NAMESPACE, run).unwrap();
     story.drive.run_for(s(5));
     let mut left = 2;
