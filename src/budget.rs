@@ -28,7 +28,7 @@ pub const LARGE_OBJECT_LIMITS: Limits = Limits { text_bytes: 576 * KIB, value_by
 /// How many objects may be on their way from the watches to the loop.
 pub const SEEN_MAX: usize = 2;
 /// The longest answer of the API server to a call on a single object.
-pub const KUBERNETES_REPLY_BYTES_MAX: usize = 1536 * KIB;
+pub const KUBERNETES_REPLY_BYTES_MAX: usize = k8s::client::OBJECT_BYTES_MAX;
 
 /// Something that the agent holds.
 #[derive(Clone, Copy, Debug)]

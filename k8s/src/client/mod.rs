@@ -38,7 +38,9 @@ pub use failure::proxy_status;
 use wire::url;
 pub(crate) use wire::{Purpose, Wire};
 
-/// The longest body of an answer, in bytes. A page of 500 objects may be large; a log is cut by its own limit.
+/// The longest answer about a single object, in bytes: an etcd holds objects of up to 1.5 MiB.
+pub const OBJECT_BYTES_MAX: usize = 1536 * 1024;
+/// The longest body of any other answer, in bytes. A list that is not watched may be large; a log is cut by its own limit.
 pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The most that is read of a refusal to watch, in bytes.
 const REFUSAL_BYTES_MAX: u64 = 16 * 1024;
@@ -162,15 +164,16 @@ impl Client {
         let retry_after = retry_after(&answer);
         let date = header(&answer, "date").map(str::to_owned);
         let mut body = Vec::new();
-        let limit = BODY_BYTES_MAX as u64 + 1;
+        let limit_bytes = body_bytes_max(request);
+        let limit = limit_bytes as u64 + 1;
         answer
             .into_body()
             .into_reader()
             .take(limit)
             .read_to_end(&mut body)
             .map_err(|error| self.failure(wire, &ureq::Error::from(error)))?;
-        if body.len() > BODY_BYTES_MAX {
-            return Err(Error::TooLarge { what: "the answer".to_owned(), limit_bytes: BODY_BYTES_MAX });
+        if body.len() > limit_bytes {
+            return Err(Error::TooLarge { what: "the answer".to_owned(), limit_bytes });
         }
         Ok(Response { code, retry_after, date, body })
     }
@@ -284,6 +287,14 @@ fn run(
             agent.run(request)
         }
     }
+}
+
+/// Logs and what pods answer have their own limits; a list of one name has one object.
+fn body_bytes_max(request: &Request) -> usize {
+    let Attributes { verb, subresource, name, resource, .. } = &request.attributes;
+    let is_many = *verb == "list" && name.is_empty();
+    let is_object = !resource.is_empty() && !is_many && matches!(*subresource, "" | "status");
+    if is_object { OBJECT_BYTES_MAX } else { BODY_BYTES_MAX }
 }
 
 /// Whether other credentials, or other authorities, might have brought another answer.

@@ -334,3 +334,34 @@ fn a_lease_that_may_not_be_used_is_told_once_after_an_outage_too() {
     story.until(s(3), "it is active", |drive| drive.active() == Some(0));
     assert_eq!(story.drive.agents[0].core.lease_problem(), None);
 }
+
+/// The API server restarts: everything is cut, nothing answers for a while, and what the watches had seen is too old.
+#[test]
+fn watches_see_again_soon_after_the_first_answer() {
+    for away in [5, 40, 300] {
+        let mut story = story(s(5));
+        let back = story.drive.now + s(away);
+        let hook = move |now: Duration, _: &sim::api::Call, _: &Value| {
+            if now < back { Fault::DropBefore } else { Fault::None }
+        };
+        story.drive.world.api.faults = Some(Box::new(hook));
+        story.drive.cut_watches();
+        story.drive.run_for(s(away));
+        story.drive.world.api.compact();
+        let asked = |drive: &Drive, verb: &str| -> u64 {
+            let counts = drive.world.api.counts.iter();
+            let of_watches = counts.filter(|(what, _)| what.verb == verb && what.resource != "leases");
+            of_watches.map(|(_, count)| *count).sum()
+        };
+        let (lists, all) = (asked(&story.drive, "list"), story.drive.world.api.requests());
+        story.until(s(65), "anybody is answered", |drive| drive.world.api.requests() > all);
+        let first = story.drive.now;
+        story.until(s(3), "every watch has listed", |drive| asked(drive, "list") >= lists + 3);
+        let watches = asked(&story.drive, "watch");
+        story.drive.run_for(s(3));
+        assert!(
+            story.drive.now <= first + s(6) && asked(&story.drive, "watch") <= watches + 6,
+            "away for {away} s"
+        );
+    }
+}
