@@ -1,6 +1,6 @@
 //! Is it a tar? And if not, what is it?
 //!
-//! Pure: looks at the first block of a body. k6 writes and reads plain tar (its archive reader takes no gzip), so
+//! Pure: looks at the first block of a body, and leaves the rest to `tar`. k6 writes and reads plain tar (its archive reader takes no gzip), so
 //! nothing else is an archive.
 
 /// Bytes of a tar block; the header of the first entry is one.
@@ -18,14 +18,19 @@ pub fn check_head(head: &[u8]) -> Result<(), &'static str> {
 }
 
 /// The oldest tars have no magic, only the sum of the header's bytes with its own field taken as blanks.
-fn has_valid_checksum(block: &[u8; BLOCK_BYTES]) -> bool {
+pub(super) fn has_valid_checksum(block: &[u8; BLOCK_BYTES]) -> bool {
     let field = String::from_utf8_lossy(&block[CHECKSUM]);
     let digits = field.trim_matches(|c: char| c == ' ' || c == '\0');
     let Ok(stored) = u32::from_str_radix(digits, 8) else { return false };
     let blanks = u32::from(b' ') * CHECKSUM.len() as u32;
     let others = block.iter().enumerate().filter(|(at, _)| !CHECKSUM.contains(at));
-    let sum: u32 = others.map(|(_, byte)| u32::from(*byte)).sum();
-    sum + blanks == stored
+    let (mut sum, mut signed) = (blanks, i64::from(blanks));
+    for (_, byte) in others {
+        sum += u32::from(*byte);
+        signed += i64::from(i8::from_ne_bytes([*byte]));
+    }
+    // Some of the oldest took the bytes for signed.
+    sum == stored || signed == i64::from(stored)
 }
 
 fn describe(head: &[u8]) -> &'static str {
@@ -68,11 +73,12 @@ pub fn s3_error(body: &[u8]) -> (String, String) {
 pub(super) mod tests {
     use super::*;
 
-    /// A header as the oldest tars have it: name, size, checksum, no magic.
-    pub(in crate::fetch) fn v7_header(name: &str) -> [u8; BLOCK_BYTES] {
+    /// A header as the oldest tars have it: name, type, size, checksum, no magic.
+    pub(in crate::fetch) fn header(name: &str, kind: u8, size: usize) -> [u8; BLOCK_BYTES] {
         let mut block = [0; BLOCK_BYTES];
         block[..name.len()].copy_from_slice(name.as_bytes());
-        block[124..135].copy_from_slice(b"00000000000");
+        block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+        block[156] = kind;
         block[CHECKSUM].fill(b' ');
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
         block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
@@ -81,7 +87,7 @@ pub(super) mod tests {
 
     #[test]
     fn tars_pass() {
-        assert_eq!(check_head(&v7_header("metadata.json")), Ok(()));
+        assert_eq!(check_head(&header("metadata.json", b'0', 0)), Ok(()));
         let mut ustar = [1; BLOCK_BYTES];
         ustar[MAGIC].copy_from_slice(b"ustar");
         assert_eq!(check_head(&ustar), Ok(()));
@@ -103,10 +109,10 @@ pub(super) mod tests {
         check(&[0; BLOCK_BYTES], "empty archive");
         check(b"short", "too short");
         check(&long(b"export default"), "something else");
-        let mut damaged = v7_header("metadata.json");
+        let mut damaged = header("metadata.json", b'0', 0);
         damaged[0] = b'M';
         check(&damaged, "something else");
-        check(&v7_header("a")[..BLOCK_BYTES - 1], "too short");
+        check(&header("a", b'0', 0)[..BLOCK_BYTES - 1], "too short");
     }
 
     #[test]

@@ -47,6 +47,14 @@ pub(super) enum FetchError {
     /// 200, but no tar.
     #[error("{place} sent no tar archive but {what}; look for a proxy or login portal on the way")]
     NotArchive { place: String, what: &'static str },
+    /// A whole tar, but not as k6 writes it.
+    #[error(
+        "the tar archive at {place} is not one of k6: {what}; start the test again from a script or from what `k6 archive` wrote"
+    )]
+    NotOfK6 { place: String, what: &'static str },
+    /// A tar that k6 could not read to its end.
+    #[error("the tar archive at {place} {what}; start the test again, so that the archive is stored anew")]
+    Broken { place: String, what: &'static str },
     /// The disk does not take it.
     #[error("{0}")]
     CannotWrite(String),
@@ -106,6 +114,8 @@ impl FetchError {
                 ExitCode::Network
             }
             FetchError::NotArchive { .. } => ExitCode::NotArchive,
+            FetchError::NotOfK6 { .. } => ExitCode::NotOfK6,
+            FetchError::Broken { .. } => ExitCode::Broken,
             FetchError::CannotWrite(_) => ExitCode::CannotWrite,
             FetchError::Tls(_) => ExitCode::Tls,
             FetchError::TooLarge { .. } => ExitCode::TooLarge,

@@ -25,6 +25,10 @@ pub enum ExitCode {
     Network,
     /// What came is no tar.
     NotArchive,
+    /// A tar that is no archive of k6.
+    NotOfK6,
+    /// A tar that ends too early, or has something else in its middle.
+    Broken,
     /// The archive cannot be written.
     CannotWrite,
     /// No trusted connection.
@@ -36,9 +40,10 @@ pub enum ExitCode {
 impl ExitCode {
     /// All of them, in order of their numbers.
     #[rustfmt::skip]
-    pub const ALL: [ExitCode; 10] = [
+    pub const ALL: [ExitCode; 12] = [
         ExitCode::Ok, ExitCode::Usage, ExitCode::Expired, ExitCode::Denied, ExitCode::NotFound, ExitCode::Network,
-        ExitCode::NotArchive, ExitCode::CannotWrite, ExitCode::Tls, ExitCode::TooLarge,
+        ExitCode::NotArchive, ExitCode::CannotWrite, ExitCode::Tls, ExitCode::TooLarge, ExitCode::NotOfK6,
+        ExitCode::Broken,
     ];
 
     /// Number, word and meaning.
@@ -56,6 +61,8 @@ impl ExitCode {
             ExitCode::CannotWrite => (15, "cannot-write",   "no space, read-only, or no permission"),
             ExitCode::Tls         => (16, "tls",            "the server's certificate is not trusted, or no TLS"),
             ExitCode::TooLarge    => (17, "too-large",      "the archive is larger than --max-bytes"),
+            ExitCode::NotOfK6     => (18, "not-of-k6",      "what came is a tar archive, but not one that k6 wrote"),
+            ExitCode::Broken      => (19, "broken",         "the tar archive ends too early or is damaged"),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::archive::BLOCK_BYTES;
-use super::archive::tests::v7_header;
+use super::tar::tests::tar as tar_of;
 use super::*;
 use crate::config::FetchConfig;
 use crate::logging::LogConfig;
@@ -93,9 +93,7 @@ fn answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn tar() -> Vec<u8> {
-    let mut bytes = v7_header("metadata.json").to_vec();
-    bytes.resize(200 * BLOCK_BYTES, 7);
-    bytes
+    tar_of(&[("metadata.json", b'0', b"{\"type\":\"js\"}"), ("data", b'0', &[b'x'; 200 * BLOCK_BYTES])])
 }
 
 fn config(dir: &Dir, url: &str) -> FetchConfig {
@@ -174,6 +172,24 @@ fn an_error_page_is_no_archive() {
     );
     check(vec![answer(200, "", &[b'x'; 2000])], ExitCode::NotArchive, "something else", 1);
     check(vec![answer(200, "", b"")], ExitCode::NotArchive, "empty answer", 1);
+}
+
+#[test]
+fn what_k6_could_not_read_is_told() {
+    let other = tar_of(&[("readme.txt", b'0', b"no test")]);
+    check(vec![answer(200, "", &other)], ExitCode::NotOfK6, "no metadata.json", 1);
+    let html = tar_of(&[("metadata.json", b'0', b"<html>")]);
+    check(vec![answer(200, "", &html)], ExitCode::NotOfK6, "no JSON object", 1);
+    let half = &tar()[..50 * BLOCK_BYTES];
+    check(vec![answer(200, "", half)], ExitCode::Broken, "ends too early", 1);
+    let mut damaged = tar();
+    damaged[2 * BLOCK_BYTES] ^= 1;
+    check(vec![answer(200, "", &damaged)], ExitCode::Broken, "is damaged", 1);
+    let gzip = [&[0x1f, 0x8b, 8][..], &tar()].concat();
+    check(vec![answer(200, "", &gzip)], ExitCode::NotArchive, "gzip", 1);
+    // Without a length the connection may have ended it.
+    let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
+    check(vec![[&head, half].concat(), answer(200, "", &tar())], ExitCode::Ok, "", 2);
 }
 
 #[test]

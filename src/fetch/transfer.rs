@@ -13,6 +13,7 @@ use super::error::{Failure, FetchError, Retry, from_status};
 use super::progress::Progress;
 use super::retry::{REDIRECTS_MAX, redirect};
 use super::save::PartFile;
+use super::tar::{Problem, Reader};
 use crate::config::FetchConfig;
 use crate::net::{Download, HttpClient};
 use crate::redact::without_query;
@@ -102,6 +103,8 @@ fn save(mut body: Body, config: &FetchConfig, place: &str) -> Result<u64, Failur
     let mut length = body.fill(&mut chunk[..BLOCK_BYTES])?;
     check_head(&chunk[..length]).map_err(|what| FetchError::NotArchive { place: place.to_owned(), what })?;
 
+    let broken = |problem, bytes| broken(place, problem, bytes, length_bytes);
+    let mut tar = Reader::new();
     let mut file = PartFile::create(&config.to)?;
     let mut progress = Progress::new(place, length_bytes, (body.clock)());
     let mut total_bytes = 0_u64;
@@ -110,11 +113,13 @@ fn save(mut body: Body, config: &FetchConfig, place: &str) -> Result<u64, Failur
         if total_bytes > config.bytes_max {
             return Err(too_large().into());
         }
+        tar.feed(&chunk[..length]).map_err(|problem| broken(problem, total_bytes))?;
         file.write(&chunk[..length])?;
         progress.advance(total_bytes, (body.clock)());
         length = body.read(&mut chunk)?;
     }
     check_end(place, total_bytes, length_bytes)?;
+    tar.finish().map_err(|problem| broken(problem, total_bytes))?;
     file.finish()?;
     Ok(total_bytes)
 }
@@ -131,4 +136,19 @@ fn check_end(place: &str, total_bytes: u64, length_bytes: Option<u64>) -> Result
     let error =
         FetchError::Network(format!("the archive from {place} ended after {total_bytes} bytes, too early"));
     Err(Failure { error, retry: Retry::Later })
+}
+
+/// What is wrong with a tar is so at the next try, too, unless the connection ended it.
+fn broken(place: &str, problem: Problem, total_bytes: u64, length_bytes: Option<u64>) -> Failure {
+    let place = place.to_owned();
+    let error = match problem {
+        Problem::Truncated if length_bytes.is_none() => {
+            let what = format!("the archive from {place} ended after {total_bytes} bytes, too early");
+            return Failure { error: FetchError::Network(what), retry: Retry::Later };
+        }
+        Problem::Truncated => FetchError::Broken { place, what: "ends too early" },
+        Problem::Damaged => FetchError::Broken { place, what: "is damaged" },
+        Problem::NotOfK6(what) => FetchError::NotOfK6 { place, what },
+    };
+    error.into()
 }
