@@ -9,6 +9,7 @@ pub mod calls;
 pub mod conditions;
 pub mod decide;
 pub mod facts;
+mod k6;
 pub mod learn;
 pub mod memory;
 pub mod network;

@@ -10,6 +10,7 @@ use std::iter::once;
 use serde_json::{Value, json};
 
 use super::api::PrivateLoadZone;
+use super::k6::Version;
 use super::network::RunnerNetwork;
 pub use super::refusal::Refusal;
 use crate::cloud::data::{AGGREGATION_API_VERSION, AGGREGATION_VARS};
@@ -125,6 +126,7 @@ fn arguments(
     place: &Place<'_>,
 ) -> Result<Vec<String>, Refusal> {
     let flags = &data.config.flags;
+    let k6 = Version::of_image(image(zone, data)?);
     let mut args = vec!["--out".to_owned(), "cloud".to_owned()];
 
     // k6 takes either all tags from the command line or none, hence the user's beside ours.
@@ -132,7 +134,7 @@ fn arguments(
     tags.insert(LOAD_ZONE_TAG, place.load_zone);
     for (key, value) in tags {
         if !key.is_empty() && !value.is_empty() {
-            args.extend(["--tag".to_owned(), pair("tag", key, value)?]);
+            args.extend(["--tag".to_owned(), k6.tag(pair("tag", key, value)?)]);
         }
     }
 
@@ -159,9 +161,15 @@ fn arguments(
     let sees_system = flags.include_system_env_vars();
     args.push(format!("--include-system-env-vars={sees_system}"));
     if !sees_system {
-        args.extend(["--verbose".to_owned(), "--summary-mode=disabled".to_owned()]);
+        args.extend(["--verbose".to_owned(), k6.no_summary().to_owned()]);
     }
     Ok(args)
+}
+
+/// GCk6's image of k6, or the zone's where it names none.
+fn image<'a>(zone: &'a PrivateLoadZone, data: &'a TestRunData) -> Result<&'a str, Refusal> {
+    let images = [&data.config.image, &zone.spec.image];
+    images.into_iter().map(String::as_str).find(|image| !image.is_empty()).ok_or(Refusal::NoImage)
 }
 
 fn pair(kind: &str, key: &str, value: &str) -> Result<String, Refusal> {
@@ -187,9 +195,8 @@ fn pod_settings(
 ) -> Result<PodSettings, Refusal> {
     let spec = &zone.spec;
     let template = &spec.pod_template;
-    let image = [&data.config.image, &spec.image].into_iter().find(|image| !image.is_empty());
     Ok(PodSettings {
-        image: image.ok_or(Refusal::NoImage)?.clone(),
+        image: image(zone, data)?.to_owned(),
         env: environment(id, data, settings),
         env_from: spec.config.secrets.clone(),
         init_containers: vec![archive_download(zone, id, data, settings)?],

@@ -291,3 +291,22 @@ fn no_debug_form_shows_a_credential() {
     assert!(serde_json::to_string(&run).unwrap().contains("pa55"), "it is there");
     assert!(!shown.contains("pa55"), "{shown}");
 }
+
+#[test]
+fn an_older_k6_is_told_what_it_knows() {
+    let args = |image: &str| {
+        let flags = json!({ "include_system_env_vars": false, "tags": { "team": "a,b" } });
+        let data = data(&json!({ "load_runner_image": image, "cli_flags": flags }));
+        test_run(&plain_zone(), ID, &data, &settings()).unwrap().spec.args
+    };
+    let check = |image: &str, tag: &str, summary: &str| {
+        let args = args(image);
+        assert!(
+            args.iter().any(|arg| arg == tag) && args.iter().any(|arg| arg == summary),
+            "{image}: {args:?}"
+        );
+    };
+    check("grafana/k6:0.57.0", "\"team=a,b\"", "--no-summary");
+    check("grafana/k6:1.2.0", "team=a,b", "--no-summary");
+    check("grafana/k6:latest", "team=a,b", "--summary-mode=disabled");
+}
