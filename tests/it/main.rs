@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod e2e;
+mod fuzz;
 mod hostile;
 mod image;
 mod manifests;
