@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use self::argv::Argv;
-pub use self::rest::{Exit, Manners, Runner, Script};
+pub use self::rest::{Exit, Fails, Manners, Runner, Script, Version};
 use crate::http::{Answer, Request};
 
 /// Stopped over REST.
@@ -23,6 +23,8 @@ pub const ABORTED: i32 = 105;
 pub const KILLED: i32 = 137;
 /// An exception in the script.
 pub const SCRIPT_EXCEPTION: i32 = 107;
+/// The script called `test.fail()`.
+pub const MARKED_AS_FAILED: i32 = 110;
 
 /// All processes, by namespace and name of their pods.
 #[derive(Debug, Default)]

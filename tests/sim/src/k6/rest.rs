@@ -2,20 +2,22 @@
 //!
 //! ```text
 //! started → (boot) initializing → paused ─resume→ running ─duration→ ended ─┬→ exits
-//!                                   │                 └─stopped→ interrupted ┴→ lingers until SIGTERM
+//!                                   │                 ├─stopped, test.abort()→ interrupted ┤
+//!                                   │                 └─test.fail(), duration→ marked as failed ┴→ lingers until SIGTERM
 //!                                   └─setup (REST), setup data
 //! ```
 //! Resumed before the script is compiled, it starts as soon as it is. Resumed a second time, it answers 500 and runs on.
 //! Setup over REST leaves the status at paused; its data is there when it has ended. k6 interrupts a setup whose caller is
 //! gone; the model learns of that only when the next one is asked for, and takes the former as never run.
-//! Invariant: after `stopped` the process answers status 10 with `running: true` for as long as it lingers.
+//! Invariant: once interrupted or marked as failed, the process says `running: true` for as long as it lingers, and its exit
+//! code is that of what ended its test first, whatever signal it then gets.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::argv::{Argv, DoneBy, End};
-use super::{ABORTED, STOPPED_BY_REST};
+use super::{ABORTED, MARKED_AS_FAILED, STOPPED_BY_REST};
 use crate::http::{Answer, Method, Request, Response};
 use crate::json;
 
@@ -52,6 +54,26 @@ pub enum Manners {
     Slow(Duration),
 }
 
+/// Whether a script calls `test.fail()`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fails {
+    /// It does not.
+    #[default]
+    Never,
+    /// It does, and runs on.
+    Once,
+}
+
+/// What sets one k6 apart from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// Says nothing of its exit code before it exits.
+    #[default]
+    V2_2_0,
+    /// Says in its status which exit code it will have.
+    TellsExitCode,
+}
+
 /// What script the process runs and how it behaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
@@ -73,6 +95,13 @@ pub struct Script {
     pub teardown_error: Option<String>,
     /// An end of the process before its time: after this much of the run, with this exit.
     pub dies: Option<(Duration, Exit)>,
+    /// An interruption of the test from within: after this much of the run, with the exit that the process will have.
+    /// `test.abort()` is 108, a threshold with `abortOnFail` 99, an output that stops the test 105.
+    pub aborts: Option<(Duration, Exit)>,
+    /// Whether the script calls `test.fail()` in its run.
+    pub fails: Fails,
+    /// Which k6 it is.
+    pub version: Version,
     /// How long the last metrics take after SIGTERM.
     pub flush: Duration,
     /// Exit code when the test ends by itself.
@@ -94,6 +123,9 @@ impl Default for Script {
             setup_error: None,
             teardown_error: None,
             dies: None,
+            aborts: None,
+            fails: Fails::Never,
+            version: Version::V2_2_0,
             flush: Duration::from_millis(100),
             exit: Exit::default(),
             manners: Manners::Good,
@@ -173,9 +205,31 @@ impl Runner {
                 if self.argv.setup == DoneBy::Itself { self.script.setup } else { Duration::ZERO };
             at.max(self.ready_at()) + own_setup + self.script.duration
         });
-        match (by_itself, self.stopped) {
-            (Some(end), Some(stop)) => Some(end.min(stop)),
-            (end, stop) => end.or(stop),
+        [by_itself, self.interruption().map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    /// When the test is or was interrupted, from within or over REST, and the exit that this makes.
+    fn interruption(&self) -> Option<(Duration, Exit)> {
+        let over_rest =
+            self.stopped.map(|at| (at, Exit::new(STOPPED_BY_REST, "test run stopped from REST API")));
+        let from_within = self.script.aborts.as_ref().zip(self.resumed);
+        let from_within =
+            from_within.map(|((after, exit), at)| (at.max(self.ready_at()) + *after, exit.clone()));
+        [over_rest, from_within].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// The interruption, if it came before the test's own end.
+    fn cut_short(&self, now: Duration) -> Option<Exit> {
+        let (at, exit) = self.interruption()?;
+        (at <= now && self.ends_at() == Some(at)).then_some(exit)
+    }
+
+    /// How the process will exit because of its test, which has ended.
+    fn outcome(&self, now: Duration) -> Exit {
+        match (self.cut_short(now), self.script.fails) {
+            (Some(exit), _) => exit,
+            (None, Fails::Once) => Exit::new(MARKED_AS_FAILED, "test run was marked as failed"),
+            (None, Fails::Never) => self.script.exit.clone(),
         }
     }
 
@@ -190,17 +244,12 @@ impl Runner {
             exits.push((at + self.script.setup, Exit::new(super::SCRIPT_EXCEPTION, error)));
         }
         if let (Some(end), End::Exits) = (self.ends_at(), self.argv.end) {
-            let exit = if self.is_stopped_by(end) {
-                Exit::new(STOPPED_BY_REST, "test run stopped from the REST API")
-            } else {
-                self.script.exit.clone()
-            };
-            exits.push((end + self.script.flush, exit));
+            exits.push((end + self.script.flush, self.outcome(end)));
         }
         if let Some(at) = self.terminated {
             let has_ended = self.ends_at().is_some_and(|end| end <= at);
             let exit = if has_ended {
-                self.script.exit.clone()
+                self.outcome(at)
             } else {
                 Exit::new(ABORTED, "test run was aborted by a signal")
             };
@@ -210,16 +259,13 @@ impl Runner {
         exits.into_iter().min_by_key(|(at, _)| *at)
     }
 
-    fn is_stopped_by(&self, end: Duration) -> bool {
-        self.stopped.is_some_and(|stop| stop <= end)
-    }
-
     /// `status` of the REST API at a moment.
     pub fn status(&self, now: Duration) -> u64 {
-        if self.stopped.is_some_and(|stop| stop <= now && self.ends_at() == Some(stop)) {
+        if self.cut_short(now).is_some() {
             return 10;
         }
         match (self.resumed, self.ends_at()) {
+            (_, Some(end)) if now >= end && self.script.fails == Fails::Once => 11,
             (_, Some(end)) if now >= end => 9,
             _ if now < self.ready_at() => 1,
             (Some(_), _) => 7,
@@ -326,14 +372,17 @@ impl Runner {
 
     fn show_status(&self, now: Duration) -> Response {
         let status = self.status(now);
-        let is_stopped = self.stopped.is_some();
-        let running = status == 7 || (is_stopped && self.argv.end == End::Lingers && self.resumed.is_some());
+        let is_stopped = self.stopped.is_some() || self.cut_short(now).is_some();
+        let running = matches!(status, 7 | 10 | 11) && self.resumed.is_some();
         let vus = if status == 7 { 1 } else { 0 };
-        Response::json(
-            200,
-            &json!({"data": {"type": "status", "id": "default", "attributes": {"status": status, "paused": self.resumed.is_none(),
-                "vus": vus, "vus-max": 1, "stopped": is_stopped, "running": running, "tainted": false}}}),
-        )
+        let mut attributes = json!({"status": status, "paused": self.resumed.is_none(), "vus": vus, "vus-max": 1,
+            "stopped": is_stopped, "running": running, "tainted": false});
+        if self.script.version == Version::TellsExitCode {
+            let is_over = self.ends_at().is_some_and(|end| end <= now);
+            attributes["execution_result"] =
+                if is_over { json!({"exit_code": self.outcome(now).code}) } else { Value::Null };
+        }
+        Response::json(200, &json!({"data": {"type": "status", "id": "default", "attributes": attributes}}))
     }
 }
 

@@ -81,6 +81,33 @@ fn stopped_it_lingers_as_running() {
 }
 
 #[test]
+fn a_test_that_aborts_itself_lingers_as_running_and_keeps_its_exit() {
+    let aborts = Some((Duration::from_secs(1), Exit::new(108, "test aborted")));
+    let mut k6s = paused(Script { aborts, ..Script::default() });
+    change(&mut k6s, READY, json!({"paused": false}));
+    assert_eq!(attributes(&mut k6s, READY)["status"], 7);
+    let aborted = attributes(&mut k6s, Duration::from_secs(60));
+    assert_eq!(
+        (&aborted["status"], &aborted["running"], &aborted["stopped"], &aborted["execution_result"]),
+        (&json!(10), &json!(true), &json!(true), &Value::Null)
+    );
+    let runner = k6s.runner_mut("ns", "r-1").unwrap();
+    assert_eq!(runner.exits(), None, "it lingers");
+    runner.terminated = Some(Duration::from_secs(60));
+    assert_eq!(runner.exits().unwrap().1.code, 108);
+}
+
+#[test]
+fn a_test_that_is_marked_as_failed_runs_to_its_end() {
+    let mut k6s = paused(Script { fails: Fails::Once, version: Version::TellsExitCode, ..Script::default() });
+    change(&mut k6s, READY, json!({"paused": false}));
+    let running = attributes(&mut k6s, READY + Duration::from_secs(4));
+    assert_eq!((&running["status"], &running["execution_result"]), (&json!(7), &Value::Null));
+    let ended = attributes(&mut k6s, READY + Duration::from_secs(5));
+    assert_eq!((&ended["status"], &ended["execution_result"]["exit_code"]), (&json!(11), &json!(110)));
+}
+
+#[test]
 fn setup_data_is_passed_on() {
     let mut k6s = paused(Script { setup_data: json!({"a": [1]}), ..Script::default() });
     let data = call(&mut k6s, READY, Method::Post, "/v1/setup", &Value::Null).unwrap().value();
