@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use k8s::fields;
+use k8s::fields::{self, Faults};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -115,6 +115,8 @@ pub struct RunnerStatus {
     pub vus: u64,
     /// Virtual users that are initialized.
     pub vus_max: u64,
+    /// The exit code that the process will end with, once the test is over. k6 tells it from the release after 2.2.0 on.
+    exit_code: Option<i32>,
 }
 k8s::readable!(RunnerStatus {
     status: "status",
@@ -124,12 +126,20 @@ k8s::readable!(RunnerStatus {
     tainted: "tainted",
     vus: "vus",
     vus_max: "vus-max",
+    exit_code: "execution_result" by read_exit_code,
 });
+
+/// The exit code of an `execution_result`. That of a later k6 may look otherwise; then it is as if there were none.
+fn read_exit_code(result: &Value, _: &mut Faults) -> Option<i32> {
+    result.get("exit_code")?.as_i64()?.try_into().ok()
+}
 
 impl RunnerStatus {
     const PAUSED_BEFORE_START: u32 = 4;
     const STARTED: u32 = 5;
     const ENDED: u32 = 9;
+    const INTERRUPTED: u32 = 10;
+    const MARKED_AS_FAILED: u32 = 11;
 
     /// Whether the runner is ready and waits for the others. Only then may the run be started.
     pub fn is_paused_before_start(&self) -> bool {
@@ -144,6 +154,26 @@ impl RunnerStatus {
     /// Whether the test is over, in whatever way.
     pub fn has_ended(&self) -> bool {
         self.status >= Self::ENDED
+    }
+
+    /// Whether the test was cut short, be it by us.
+    pub fn is_interrupted(&self) -> bool {
+        self.status == Self::INTERRUPTED
+    }
+
+    /// Whether the script has marked its test as failed, which has run to its end.
+    pub fn is_marked_as_failed(&self) -> bool {
+        self.status == Self::MARKED_AS_FAILED
+    }
+
+    /// The exit code that the process will end with, if the test is over and k6 is one that tells.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.exit_code.filter(|_| self.has_ended())
+    }
+
+    /// Whether it was stopped before its test began. Who is stopped later says that he runs for as long as he lingers.
+    pub fn was_stopped_before_start(&self) -> bool {
+        self.stopped && !self.running
     }
 }
 
@@ -289,12 +319,31 @@ mod tests {
     }
 
     #[test]
+    fn the_exit_code_is_read_where_it_is_told() {
+        let check = |more: &str, wanted: Option<i32>| {
+            let body = format!(r#"{{"data":{{"attributes":{{"status":10{more}}}}}}}"#);
+            assert_eq!(status_reply(body.as_bytes()).unwrap().exit_code(), wanted, "{more}");
+        };
+        check("", None);
+        check(r#","execution_result":null"#, None);
+        check(r#","execution_result":{"exit_code":108}"#, Some(108));
+        check(r#","execution_result":{"exit_code":null}"#, None);
+        check(r#","execution_result":{"exit_code":"108"}"#, None);
+        check(r#","execution_result":{"exit_code":1e300}"#, None);
+        check(r#","execution_result":[108]"#, None);
+        let running = br#"{"data":{"attributes":{"status":7,"execution_result":{"exit_code":0}}}}"#;
+        assert_eq!(status_reply(running).unwrap().exit_code(), None, "it is not over");
+    }
+
+    #[test]
     fn what_a_status_says() {
         for number in 0..=12 {
             let status = RunnerStatus { status: number, ..RunnerStatus::default() };
             assert_eq!(status.is_paused_before_start(), number == 4, "{number}");
             assert_eq!(status.has_started(), number >= 5, "{number}");
             assert_eq!(status.has_ended(), number >= 9, "{number}");
+            assert_eq!(status.is_interrupted(), number == 10, "{number}");
+            assert_eq!(status.is_marked_as_failed(), number == 11, "{number}");
         }
         // A lingering runner that was told to stop still calls itself running, and one that only says so has not ended.
         assert!(!RunnerStatus { status: 7, stopped: true, ..RunnerStatus::default() }.has_ended());

@@ -21,8 +21,20 @@ crate::readable!(Pod { metadata: "metadata", spec: "spec", status: "status" });
 pub struct PodSpec {
     /// The node; empty until the pod is scheduled.
     pub node_name: String,
+    /// The containers that are started before the ordinary ones, in their order.
+    pub init_containers: Vec<InitContainer>,
 }
-crate::readable!(PodSpec { node_name: "nodeName" });
+crate::readable!(PodSpec { node_name: "nodeName", init_containers: "initContainers" });
+
+/// `v1.Container` among the init containers, as far as it matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InitContainer {
+    /// The container's name.
+    pub name: String,
+    /// `Always` for a sidecar, which runs beside the ordinary containers and ends after them; empty otherwise.
+    pub restart_policy: String,
+}
+crate::readable!(InitContainer { name: "name", restart_policy: "restartPolicy" });
 
 /// `v1.PodStatus`, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

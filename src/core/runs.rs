@@ -6,11 +6,12 @@ use super::{Core, Row};
 use crate::announce::Announcement;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
 use crate::store::{Object as _, Store};
-use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TestRun};
+use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TEST_RUN_RUNNING, TestRun};
 use crate::testrun::credentials::Credentials;
 use crate::testrun::ending::{Cause, Ending};
 use crate::testrun::facts::{Facts, Runner};
 use crate::testrun::learn;
+use crate::testrun::life::Step;
 use crate::testrun::memory::{Keeping, RunMemory, Teardown, Writing};
 use crate::testrun::stage::Block;
 use crate::testrun::{calls, conditions, decide, detect};
@@ -60,9 +61,13 @@ impl Core {
         let (ending, pods) = (detect::detect(&facts), facts.pods_left);
         memory.count_pods(now.mono, pods);
         if let Some(ending) = ending.filter(|_| memory.ending.is_none()) {
-            log::warn!("TestRun {key} ends early ({:?}): {}", ending.cause, ending.message);
-            let announcement = if ending.cause.is_failure() {
+            let cause = ending.cause;
+            let how = if cause.is_verdict() { "has not passed" } else { "ends early" };
+            log::warn!("TestRun {key} {how} ({}): {}", cause.reason(), ending.message);
+            let announcement = if cause.is_failure() {
                 Announcement::warning("Failed", ending.message.clone())
+            } else if cause.is_verdict() {
+                Announcement::warning("NotPassed", ending.message.clone())
             } else {
                 Announcement::normal("Aborted", ending.message.clone())
             };
@@ -164,7 +169,7 @@ impl Core {
             }
             memory.ending = recorded_ending(run, block);
             if teardown_had_begun(run, block) {
-                let early = memory.ending.is_some();
+                let early = memory.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict());
                 memory.teardown = if early { Teardown::Unclear } else { Teardown::Lost };
             }
             self.runs.insert(key.clone(), Box::new(memory));
@@ -183,10 +188,12 @@ impl Core {
             memory.deleting_since.get_or_insert(now.mono);
         }
         memory.settle_teardown(run);
-        for runner in memory.runners.values_mut().filter(|runner| !runner.pod_seen) {
+        for runner in memory.runners.values_mut().filter(|runner| runner.step < Step::Started) {
             let uid = runner.job.uid();
-            runner.pod_seen =
-                uid.is_some_and(|uid| self.store.pods_of_job(&key.namespace, uid).next().is_some());
+            let pods = uid.into_iter().flat_map(|uid| self.store.pods_of_job(&key.namespace, uid));
+            if let Some(pod) = pods.max_by_key(|pod| pod.step) {
+                runner.saw(now.mono, pod);
+            }
         }
         true
     }
@@ -261,7 +268,13 @@ fn recorded_ending(run: &TestRun, block: Block) -> Option<Ending> {
     if block < Block::Stopped {
         return None;
     }
-    let condition = run.condition(CLOUD_TEST_RUN_ABORTED).filter(|condition| condition.is_true())?;
+    let Some(condition) = run.condition(CLOUD_TEST_RUN_ABORTED).filter(|condition| condition.is_true())
+    else {
+        // How a test came out is the reason for which it does not run any more.
+        let condition = run.condition(TEST_RUN_RUNNING)?;
+        let verdict = Cause::from_reason(&condition.reason).filter(|cause| cause.is_verdict())?;
+        return Some(Ending { cause: verdict, message: condition.message.clone() });
+    };
     // k6-operator writes its own reason; it aborts only what GCk6 says a user has aborted.
     let cause = Cause::from_reason(&condition.reason).unwrap_or(Cause::AbortedByUser);
     Some(Ending { cause, message: condition.message.clone() })

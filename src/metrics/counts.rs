@@ -41,7 +41,7 @@ pub struct Tally {
 impl Default for Tally {
     /// Every cause is there from the beginning: a counter that only appears with its first value hides that one.
     fn default() -> Self {
-        let causes = [None].into_iter().chain(Cause::all().map(Some));
+        let causes = [None].into_iter().chain(Cause::ALL.map(Some));
         Self {
             polls: [0; Poll::ALL.len()],
             ended: causes.map(|cause| (cause, 0)).collect(),
@@ -173,7 +173,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.ended(None);
         tally.ended(Some(Cause::SetupFailed));
-        assert_eq!(tally.ends().len(), Cause::all().count() + 1);
+        assert_eq!(tally.ends().len(), Cause::ALL.len() + 1);
         let counted: Vec<_> = tally.ends().iter().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counted, [&(None, 1), &(Some(Cause::SetupFailed), 1)]);
     }

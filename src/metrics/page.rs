@@ -168,11 +168,12 @@ fn runs(page: &mut Page, census: &Census<'_>) {
     let mut ended = page.family(Metric::TestRunsEnded);
     for (cause, count) in tally.ends() {
         let (outcome, cause) = match cause {
-            None => ("finished", String::new()),
+            None => ("finished", ""),
+            Some(cause) if cause.is_verdict() => ("finished", cause.reason()),
             Some(cause) if cause.is_failure() => ("failed", cause.reason()),
             Some(cause) => ("aborted", cause.reason()),
         };
-        ended.sample(&[outcome, &cause], Value::Whole(*count));
+        ended.sample(&[outcome, cause], Value::Whole(*count));
     }
     page.family(Metric::TestRunStartSkew).histogram(&[], tally.skew());
 }

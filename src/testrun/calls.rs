@@ -161,8 +161,7 @@ fn tell(facts: &Facts<'_>, id: RunId) -> cloud::Request {
 
 fn finish(facts: &Facts<'_>, id: RunId) -> cloud::Request {
     let (result, status) = match &facts.memory.ending {
-        Some(ending) if ending.cause.is_failure() => (ResultStatus::Failed, ending.cause.finish_status()),
-        Some(ending) => (ResultStatus::Passed, ending.cause.finish_status()),
+        Some(ending) => (ending.cause.result(), ending.cause.finish_status()),
         None => (ResultStatus::Passed, RunStatus::FINISHED),
     };
     cloud::request::finish(id, result, status, &facts.memory.uid)

@@ -106,10 +106,10 @@ fn stopped(facts: &Facts<'_>) -> Claim {
 
 fn aborted(facts: &Facts<'_>) -> Claim {
     match &facts.memory.ending {
-        Some(ending) => {
+        Some(ending) if !ending.cause.is_verdict() => {
             Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::True, ending.cause.reason(), &ending.message)
         }
-        None => Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::False, "NotAborted", "nothing has ended it early"),
+        _ => Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::False, "NotAborted", "nothing has ended it early"),
     }
 }
 

@@ -8,16 +8,13 @@ use std::time::Duration;
 use super::calls;
 use super::detect;
 use super::facts::{
-    Facts, HEARTBEAT_INTERVAL, READY_POLL_INTERVAL, RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL,
+    Facts, HEARTBEAT_INTERVAL_MAX, HEARTBEAT_INTERVAL_MIN, HEARTBEATS_PER_SECOND_MAX, READY_POLL_INTERVAL,
+    RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL,
 };
 use super::memory::{Job, Keeping, Setup, Teardown};
 use super::stage::{self, Block, Fact, Then, Write};
 use crate::event::{Action, RunStatusWrite};
 
-/// How long something may hold a start up before the conditions say so.
-const HOLD_UP_SILENCE: Duration = Duration::from_secs(5);
-/// How long a start may simply take before the conditions say what it waits for.
-const START_SILENCE: Duration = Duration::from_secs(30);
 /// How long what was said stands before it is replaced by something else.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -124,7 +121,9 @@ impl Decision {
                 self.each(facts, |runner| runner.is_to_stop().then_some(Action::StopRunner(runner.number)));
             }
             Write::CheckState => {
-                self.at(facts.now, memory.state_asked + STATE_CHECK_INTERVAL, Action::CheckState);
+                let is_due_now = facts.holds(Fact::EndUnclear) && Some(memory.state_asked) < memory.last_end;
+                let due = if is_due_now { facts.now } else { memory.state_asked + STATE_CHECK_INTERVAL };
+                self.at(facts.now, due, Action::CheckState);
             }
             Write::TellCloud => {
                 if facts.holds(Fact::CloudUntold) {
@@ -153,17 +152,18 @@ impl Decision {
 
     /// While all is quiet one runner speaks for all: as long as the first that has not ended runs, the run is not over.
     /// As soon as one has ended, and whenever nothing is known of one, the others are asked at once. So the end is seen
-    /// within one interval at the cost of one call per interval, with two runners or five hundred. Now and then each is
-    /// asked, so that one that has fallen silent is noticed.
+    /// within one interval. Each of the others is asked now and then, the less often the more there are, so that one that
+    /// has cut its test short or fallen silent is noticed.
     fn watch_runners(&mut self, facts: &Facts<'_>) {
         let mut speaker = true;
+        let heartbeat = heartbeat(facts.memory.parallelism);
         for runner in facts.runners().filter(|runner| !runner.has_ended()) {
             let memory = runner.memory;
             let unheard = memory.status.is_none() || memory.asked < facts.memory.last_end;
             let interval = match (unheard, speaker) {
                 (true, _) => Duration::ZERO,
                 (false, true) => RUNNER_POLL_INTERVAL,
-                (false, false) => HEARTBEAT_INTERVAL,
+                (false, false) => heartbeat,
             };
             if runner.address().is_some() {
                 self.ask(facts, runner, interval);
@@ -174,15 +174,14 @@ impl Decision {
 
     fn say_trouble(&mut self, facts: &Facts<'_>) {
         let memory = facts.memory;
-        let trouble = detect::trouble(facts);
-        let due = match memory.trouble_said_at {
-            Some(at) => at + TROUBLE_INTERVAL,
-            None if memory.block == Block::Started => facts.now,
-            None if detect::is_held_up(facts) => memory.since + HOLD_UP_SILENCE,
-            None => memory.since + START_SILENCE,
-        };
-        if trouble != memory.trouble_said {
+        if detect::trouble(facts) != memory.trouble_said {
+            let due = memory.trouble_said_at.map_or(facts.now, |at| at + TROUBLE_INTERVAL);
             self.at(facts.now, due, Action::WriteRunStatus(RunStatusWrite::Conditions));
+        }
+        if memory.block != Block::Started
+            && let Some(at) = detect::stalls_at(facts).filter(|at| *at > facts.now)
+        {
+            self.wake_at(at);
         }
     }
 
@@ -200,7 +199,29 @@ impl Decision {
         if due <= now {
             self.actions.push(action);
         } else {
-            self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
+            self.wake_at(due);
+        }
+    }
+
+    fn wake_at(&mut self, at: Duration) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+}
+
+/// How often each of so many runners is asked while one speaks for all.
+fn heartbeat(runners: u32) -> Duration {
+    let at_that_rate = Duration::from_secs(1) * runners / HEARTBEATS_PER_SECOND_MAX;
+    at_that_rate.clamp(HEARTBEAT_INTERVAL_MIN, HEARTBEAT_INTERVAL_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_runners_the_less_often_each_is_asked() {
+        for (runners, seconds) in [(1, 2), (2, 2), (20, 2), (100, 10), (300, 30), (u32::MAX, 30)] {
+            assert_eq!(heartbeat(runners).as_secs(), seconds, "{runners}");
         }
     }
 }

@@ -4,12 +4,15 @@
 //! Invariant: an answer that did not come is never taken for an end; only a pod's own status, GCk6's word, a person's
 //! deletion or a deadline is.
 
+use std::time::Duration;
+
 use super::api::TestRun;
 use super::ending::{Cause, Ending};
+use super::exits::{self, End};
 use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX, SILENCE_MAX};
 use super::jobs::runner as job;
+use super::life::{FailureKind, Life, PodFailure};
 use super::memory::{Job, Keeping, Setup};
-use super::pod::{FailureKind, Life, PodFailure};
 use super::stage::{Block, Fact};
 use super::{refusal, script};
 use crate::fetch;
@@ -17,6 +20,11 @@ use crate::zone::network;
 
 /// After how many answers of "not found" in a row, one each 10 s, a run counts as gone from GCk6.
 const STATE_MISSING_MAX: u32 = 3;
+
+/// How long something may hold a runner up before the conditions say so.
+const HOLD_UP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long one step of a start may simply take, pulling an image or loading the script, before the conditions say so.
+const STEP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many runners a message names one by one.
 const RUNNERS_NAMED_MAX: usize = 3;
@@ -27,7 +35,11 @@ pub fn detect(facts: &Facts<'_>) -> Option<Ending> {
     if !matches!(facts.memory.block, Block::New | Block::Created | Block::Started) {
         return None;
     }
-    asked_to_end(facts).or_else(|| refused(facts)).or_else(|| broken(facts)).or_else(|| too_late(facts))
+    asked_to_end(facts)
+        .or_else(|| refused(facts))
+        .or_else(|| broken(facts))
+        .or_else(|| ended_itself(facts))
+        .or_else(|| too_late(facts))
 }
 
 /// Somebody wants it to end.
@@ -102,8 +114,7 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
     if facts.memory.block == Block::Created
         && let Some(runner) = facts.runners().find(|runner| runner.was_stopped_early())
     {
-        let message =
-            format!("k6 was stopped on runner {} before its test could start", of(facts, runner.number));
+        let message = format!("k6 was stopped on {} before its test could start", who(facts, runner));
         return Some(ending(Cause::CouldNotStart, message));
     }
     facts.runners().filter(|runner| !runner.has_ended()).find_map(|runner| {
@@ -112,7 +123,7 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
         }
         match runner.pod {
             Some(pod) => match &pod.life {
-                Life::Failed(failure) => Some(runner_failed(facts, runner, pod.name(), failure)),
+                Life::Failed(failure) => Some(runner_failed(facts, runner, failure)),
                 _ => None,
             },
             // Of a Job that is not known no pod is known either.
@@ -143,6 +154,36 @@ fn job_lost(facts: &Facts<'_>, runner: Runner<'_>) -> Option<Ending> {
     Some(ending(Cause::RunnerFailed, message))
 }
 
+/// The test has come to an end that it has made itself, or that somebody has made on a runner.
+fn ended_itself(facts: &Facts<'_>) -> Option<Ending> {
+    let has_started = facts.memory.block == Block::Started || facts.any_started();
+    let (runner, end) = if has_started { end_that_counts(facts)? } else { facts.ends().next()? };
+    let who = who(facts, runner);
+    let said = runner.exit().map(|exit| after_colon(&exit.message)).unwrap_or_default();
+    if let Some(cause) = end.cause.filter(|cause| has_started || !cause.is_verdict()) {
+        return Some(ending(cause, format!("{} on {who}{said}", end.words)));
+    }
+    // The end of a test that has not begun is no end.
+    let code = runner.exit().map_or(0, |exit| exit.code);
+    let message =
+        format!("k6 exited with code {code} ({}) on {who} before its test could start{said}", end.words);
+    Some(ending(Cause::CouldNotStart, message))
+}
+
+/// One runner that has cut its test short ends the whole, unless it may have been GCk6 that did it. How the test came out
+/// counts once all runners are over.
+fn end_that_counts<'a>(facts: &Facts<'a>) -> Option<(Runner<'a>, End)> {
+    if facts.holds(Fact::EndUnclear) {
+        return None;
+    }
+    let is_cut = |end: &End| end.cause.is_some_and(|cause| !cause.is_verdict());
+    let cut = facts.ends().find(|(_, end)| is_cut(end));
+    cut.or_else(|| {
+        let is_over = facts.runners().all(|runner| runner.has_ended());
+        facts.ends().find(|(_, end)| is_over && end.cause.is_some())
+    })
+}
+
 /// A deadline has passed.
 fn too_late(facts: &Facts<'_>) -> Option<Ending> {
     let since =
@@ -171,43 +212,55 @@ fn too_late(facts: &Facts<'_>) -> Option<Ending> {
     }
 }
 
-fn runner_failed(facts: &Facts<'_>, runner: Runner<'_>, pod: &str, failure: &PodFailure) -> Ending {
-    let who = format!("runner {} (pod {pod})", of(facts, runner.number));
-    let said = if failure.message.is_empty() { String::new() } else { format!(": {}", failure.message) };
+fn runner_failed(facts: &Facts<'_>, runner: Runner<'_>, failure: &PodFailure) -> Ending {
+    let who = who(facts, runner);
+    let said = after_colon(&failure.message);
     let before_start = facts.memory.block != Block::Started;
     let other = if before_start { Cause::CouldNotStart } else { Cause::RunnerFailed };
+    let container = failure.container.as_str();
     match failure.kind {
-        FailureKind::OutOfMemory => ending(
+        FailureKind::OutOfMemory if container.is_empty() => ending(
             Cause::OutOfMemory,
             format!(
                 "{who} ran out of memory{said}; raise spec.resources.limits.memory of the PrivateLoadZone, or use more runners"
             ),
         ),
+        FailureKind::OutOfMemory => ending(
+            other,
+            format!(
+                "init container {container} of {who} ran out of memory{said}; raise the memory limit of that container"
+            ),
+        ),
+        FailureKind::NotStarted if container.is_empty() => ending(
+            other,
+            format!(
+                "k6 never ran on {who}: image {} cannot start it{said}; set spec.image of the PrivateLoadZone to one with k6 in its PATH",
+                facts.run.spec.runner.image
+            ),
+        ),
+        FailureKind::NotStarted => {
+            ending(other, format!("init container {container} of {who} could not be started{said}"))
+        }
         FailureKind::Evicted => ending(other, format!("{who} was evicted{said}")),
         FailureKind::Deleted => ending(other, format!("{who} was deleted by somebody else{said}")),
-        FailureKind::Init(code) => {
+        FailureKind::Download(code) => {
             ending(other, format!("{who}: {}", fetch::outcome(code, &failure.message).message))
         }
-        FailureKind::K6(107) => ending(Cause::ScriptException, format!("the script failed on {who}{said}")),
-        FailureKind::K6(109) => ending(Cause::Panicked, format!("k6 panicked on {who}{said}")),
+        FailureKind::Init(code) => {
+            ending(other, format!("init container {container} of {who} exited with code {code}{said}"))
+        }
         FailureKind::K6(code) => {
-            ending(other, format!("k6 exited with code {code} ({}) on {who}{said}", k6_exit(code)))
+            let end = exits::of_code(code);
+            let cause = end.cause.filter(|cause| *cause != Cause::RunnerFailed).unwrap_or(other);
+            ending(
+                cause,
+                match cause {
+                    Cause::ScriptException | Cause::Panicked => format!("{} on {who}{said}", end.words),
+                    _ => format!("k6 exited with code {code} ({}) on {who}{said}", end.words),
+                },
+            )
         }
         FailureKind::Unknown => ending(other, format!("{who} failed{said}")),
-    }
-}
-
-/// What k6's exit codes mean, by its `errext/exitcodes`.
-fn k6_exit(code: i32) -> &'static str {
-    match code {
-        97 => "the cloud run failed",
-        100..=102 => "setup, teardown or another step timed out",
-        104 => "invalid configuration or command line",
-        105 => "aborted by a signal: a liveness probe, a node shutdown, or a person",
-        106 => "its REST API could not listen",
-        137 => "killed",
-        143 => "terminated",
-        _ => "failed",
     }
 }
 
@@ -219,10 +272,29 @@ fn waited_for<'a>(facts: &Facts<'a>) -> impl Iterator<Item = Runner<'a>> {
     })
 }
 
-/// What is wrong with the runners, if anything is: what the start waits for, or who has fallen silent.
+/// What is wrong with the runners, if anything is: why the start does not move on, or who has fallen silent.
 #[must_use]
 pub fn trouble(facts: &Facts<'_>) -> Option<String> {
-    if facts.memory.block == Block::Started { silence(facts) } else { hold_up(facts) }
+    if facts.memory.block == Block::Started {
+        return silence(facts);
+    }
+    stalls_at(facts).filter(|at| facts.now >= *at).and_then(|_| hold_up(facts))
+}
+
+/// When the start counts as stalled unless a runner that it waits for takes a step forward.
+#[must_use]
+pub fn stalls_at(facts: &Facts<'_>) -> Option<Duration> {
+    if facts.memory.keeping == Keeping::Foreign {
+        return Some(facts.memory.since + HOLD_UP_PATIENCE);
+    }
+    waited_for(facts).map(|runner| runner_stalls_at(facts, runner)).min()
+}
+
+/// The patience counts from a runner's last step forward.
+fn runner_stalls_at(facts: &Facts<'_>, runner: Runner<'_>) -> Duration {
+    let is_held_up = matches!(runner.pod.map(|pod| &pod.life), None | Some(Life::Waiting(Some(_))));
+    let patience = if is_held_up { HOLD_UP_PATIENCE } else { STEP_PATIENCE };
+    runner.memory.moved_at.max(facts.memory.since) + patience
 }
 
 /// Which running runners have not answered for long. That is no end: k6 may be busy, and its pod says if it is gone.
@@ -237,19 +309,6 @@ fn silence(facts: &Facts<'_>) -> Option<String> {
     let others = if more == 0 { String::new() } else { format!(", and {more} more") };
     let who = of(facts, first.number);
     Some(format!("runner {who} has not answered for {} s{others}: {why}", SILENCE_MAX.as_secs()))
-}
-
-/// Whether something other than the usual way keeps a runner from being ready.
-#[must_use]
-pub fn is_held_up(facts: &Facts<'_>) -> bool {
-    if facts.memory.keeping == Keeping::Foreign {
-        return true;
-    }
-    waited_for(facts).any(|runner| match runner.pod.map(|pod| &pod.life) {
-        None | Some(Life::Waiting(Some(_))) => true,
-        Some(Life::Running) => runner.memory.trouble.is_some(),
-        Some(_) => false,
-    })
 }
 
 /// What keeps the runners from being ready, runner by runner, if anything but time does.
@@ -282,7 +341,8 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
             (Some(pod), _) => match (&pod.life, &runner.memory.trouble) {
                 (Life::Waiting(Some(reason)), _) => reason.clone(),
                 (Life::Waiting(None), _) => being_made(facts),
-                (_, Some(trouble)) => trouble.clone(),
+                // Nobody listens until k6 has read the script.
+                (_, Some(trouble)) if facts.now >= runner_stalls_at(facts, runner) => trouble.clone(),
                 _ => "k6 is loading the script".to_owned(),
             },
         };
@@ -317,6 +377,17 @@ fn being_made(facts: &Facts<'_>) -> String {
         }
         None => text.to_owned(),
     }
+}
+
+/// A runner with its pod: its log is found by that.
+fn who(facts: &Facts<'_>, runner: Runner<'_>) -> String {
+    let pod = runner.pod.map(|pod| format!(" (pod {})", pod.name())).unwrap_or_default();
+    format!("runner {}{pod}", of(facts, runner.number))
+}
+
+/// What was said of it, to go after the sentence that it belongs to.
+fn after_colon(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
 }
 
 fn of(facts: &Facts<'_>, number: u32) -> String {

@@ -1,12 +1,13 @@
-//! Why a test run ends before its test is over, and what follows from the cause.
+//! Why a test run ends as it does, when it is not simply that its test is over and has passed.
 //!
-//! Owns the table of causes: the condition reason that makes a cause durable, the code and the events that GCk6 is told,
-//! the status that the run is finished with. Leaves alone when a cause applies (see `detect`).
+//! Owns the table of causes: the condition reason that makes a cause durable, the code and the events that GCk6 is told, the
+//! status and the result that the run is finished with. Leaves alone when a cause applies (see `detect`) and which exit of
+//! k6 stands for which cause (see `exits`).
 //!
 //! Invariant: `Cause::from_reason(cause.reason()) == Some(cause)`, so that a new process finds in the conditions what the
 //! old one had decided.
 
-use crate::cloud::{self, ErrorCode, Origin, RunStatus};
+use crate::cloud::{self, ErrorCode, Origin, ResultStatus, RunStatus};
 
 /// A cause, and the sentence that says it to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Ending {
     pub message: String,
 }
 
-/// Why a test run ends before its test is over.
+/// Why a test run ends as it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table below says what each one is")]
 pub enum Cause {
@@ -31,6 +32,10 @@ pub enum Cause {
     UnknownToCloud,
     ZoneDeleted,
     TestRunDeleted,
+    ScriptAborted,
+    StoppedOnRunner,
+    Interrupted,
+    ThresholdsAborted,
     CouldNotStart,
     StartDeadlineExceeded,
     RunTimeExceeded,
@@ -39,6 +44,8 @@ pub enum Cause {
     ScriptException,
     RunnerFailed,
     SetupFailed,
+    MarkedAsFailed,
+    ThresholdsCrossed,
 }
 
 /// What GCk6 is told when a run ends.
@@ -46,90 +53,131 @@ pub enum Cause {
 enum Tell {
     /// Nothing: the news came from there.
     Nothing,
-    /// To abort the run.
-    Abort,
+    /// To abort the run, and who wants that.
+    Abort(Origin),
     /// What went wrong, and to abort the run.
     Error(ErrorCode),
+    /// What went wrong with a test that is over.
+    Word(ErrorCode),
+}
+
+struct Row {
+    reason: &'static str,
+    tell: Tell,
+    status: RunStatus,
+    result: ResultStatus,
 }
 
 use Cause as C;
+use ErrorCode as E;
+use ResultStatus::{Failed, Passed};
 use RunStatus as S;
-use Tell::{Abort, Error, Nothing};
+use Tell::{Abort, Error, Nothing, Word};
 
-/// Cause, what GCk6 is told, and the status that the run is finished with.
-#[rustfmt::skip]
-const CAUSES: &[(Cause, Tell, RunStatus)] = &[
-    // GCk6 has ended it
-    (C::TimedOut,              Nothing,                          S::TIMED_OUT),
-    (C::AbortedByUser,         Nothing,                          S::ABORTED_BY_USER),
-    (C::AbortedBySystem,       Nothing,                          S::ABORTED_BY_SYSTEM),
-    (C::AbortedByScriptError,  Nothing,                          S::ABORTED_BY_SCRIPT_ERROR),
-    (C::AbortedByThreshold,    Nothing,                          S::ABORTED_BY_THRESHOLD),
-    (C::AbortedByLimit,        Nothing,                          S::ABORTED_BY_LIMIT),
-    (C::Archived,              Nothing,                          S::ARCHIVED),
-    (C::UnknownToCloud,        Nothing,                          S::ABORTED_BY_SYSTEM),
-    // somebody in the cluster has ended it
-    (C::ZoneDeleted,           Abort,                            S::ABORTED_BY_USER),
-    (C::TestRunDeleted,        Abort,                            S::ABORTED_BY_USER),
-    // it has failed
-    (C::CouldNotStart,         Error(ErrorCode::CouldNotStart),   S::ABORTED_BY_SYSTEM),
-    (C::StartDeadlineExceeded, Error(ErrorCode::CouldNotStart),   S::ABORTED_BY_SYSTEM),
-    (C::RunTimeExceeded,       Error(ErrorCode::Unknown),         S::TIMED_OUT),
-    (C::OutOfMemory,           Error(ErrorCode::OutOfMemory),     S::ABORTED_BY_SYSTEM),
-    (C::Panicked,              Error(ErrorCode::Panic),           S::ABORTED_BY_SYSTEM),
-    (C::ScriptException,       Error(ErrorCode::ScriptException), S::ABORTED_BY_SCRIPT_ERROR),
-    (C::RunnerFailed,          Error(ErrorCode::RunnerFailed),    S::ABORTED_BY_SYSTEM),
-    (C::SetupFailed,           Error(ErrorCode::Setup),           S::ABORTED_BY_SCRIPT_ERROR),
-];
+const fn row(reason: &'static str, tell: Tell, status: RunStatus, result: ResultStatus) -> Row {
+    Row { reason, tell, status, result }
+}
 
 impl Cause {
-    /// All causes.
-    pub fn all() -> impl Iterator<Item = Self> {
-        CAUSES.iter().map(|row| row.0)
+    /// All causes, in the order of the table.
+    #[rustfmt::skip]
+    pub const ALL: [Self; 24] = [
+        C::TimedOut, C::AbortedByUser, C::AbortedBySystem, C::AbortedByScriptError, C::AbortedByThreshold,
+        C::AbortedByLimit, C::Archived, C::UnknownToCloud, C::ZoneDeleted, C::TestRunDeleted, C::ScriptAborted,
+        C::StoppedOnRunner, C::Interrupted, C::ThresholdsAborted, C::CouldNotStart, C::StartDeadlineExceeded,
+        C::RunTimeExceeded, C::OutOfMemory, C::Panicked, C::ScriptException, C::RunnerFailed, C::SetupFailed,
+        C::MarkedAsFailed, C::ThresholdsCrossed,
+    ];
+
+    /// Cause, its reason in conditions, what GCk6 is told, and the status and the result that the run is finished with.
+    #[rustfmt::skip]
+    const fn row(self) -> Row {
+        match self {
+            // GCk6 has ended it
+            C::TimedOut              => row("TimedOut",              Nothing,                   S::TIMED_OUT,               Passed),
+            C::AbortedByUser         => row("AbortedByUser",         Nothing,                   S::ABORTED_BY_USER,         Passed),
+            C::AbortedBySystem       => row("AbortedBySystem",       Nothing,                   S::ABORTED_BY_SYSTEM,       Passed),
+            C::AbortedByScriptError  => row("AbortedByScriptError",  Nothing,                   S::ABORTED_BY_SCRIPT_ERROR, Passed),
+            C::AbortedByThreshold    => row("AbortedByThreshold",    Nothing,                   S::ABORTED_BY_THRESHOLD,    Passed),
+            C::AbortedByLimit        => row("AbortedByLimit",        Nothing,                   S::ABORTED_BY_LIMIT,        Passed),
+            C::Archived              => row("Archived",              Nothing,                   S::ARCHIVED,                Passed),
+            C::UnknownToCloud        => row("UnknownToCloud",        Nothing,                   S::ABORTED_BY_SYSTEM,       Passed),
+            // somebody in the cluster has ended it
+            C::ZoneDeleted           => row("ZoneDeleted",           Abort(Origin::User),       S::ABORTED_BY_USER,         Passed),
+            C::TestRunDeleted        => row("TestRunDeleted",        Abort(Origin::User),       S::ABORTED_BY_USER,         Passed),
+            // the test has ended itself before its time, or was ended on a runner: the other runners are stopped
+            C::ScriptAborted         => row("ScriptAborted",         Abort(Origin::K6),         S::ABORTED_BY_USER,         Failed),
+            C::StoppedOnRunner       => row("StoppedOnRunner",       Abort(Origin::User),       S::ABORTED_BY_USER,         Failed),
+            C::Interrupted           => row("Interrupted",           Abort(Origin::K6),         S::ABORTED_BY_USER,         Failed),
+            C::ThresholdsAborted     => row("ThresholdsAborted",     Abort(Origin::K6),         S::ABORTED_BY_THRESHOLD,    Failed),
+            // it has failed
+            C::CouldNotStart         => row("CouldNotStart",         Error(E::CouldNotStart),   S::ABORTED_BY_SYSTEM,       Failed),
+            C::StartDeadlineExceeded => row("StartDeadlineExceeded", Error(E::CouldNotStart),   S::ABORTED_BY_SYSTEM,       Failed),
+            C::RunTimeExceeded       => row("RunTimeExceeded",       Error(E::Unknown),         S::TIMED_OUT,               Failed),
+            C::OutOfMemory           => row("OutOfMemory",           Error(E::OutOfMemory),     S::ABORTED_BY_SYSTEM,       Failed),
+            C::Panicked              => row("Panicked",              Error(E::Panic),           S::ABORTED_BY_SYSTEM,       Failed),
+            C::ScriptException       => row("ScriptException",       Error(E::ScriptException), S::ABORTED_BY_SCRIPT_ERROR, Failed),
+            C::RunnerFailed          => row("RunnerFailed",          Error(E::RunnerFailed),    S::ABORTED_BY_SYSTEM,       Failed),
+            C::SetupFailed           => row("SetupFailed",           Error(E::Setup),           S::ABORTED_BY_SCRIPT_ERROR, Failed),
+            // the test is over on all runners, and has not passed
+            C::MarkedAsFailed        => row("MarkedAsFailed",        Word(E::Unknown),          S::FINISHED,                Failed),
+            C::ThresholdsCrossed     => row("ThresholdsCrossed",     Word(E::Unknown),          S::FINISHED,                Failed),
+        }
     }
 
-    /// The reason written into the condition `CloudTestRunAborted`.
+    /// The reason written into the conditions.
     #[must_use]
-    pub fn reason(self) -> String {
-        format!("{self:?}")
+    pub fn reason(self) -> &'static str {
+        self.row().reason
     }
 
     /// The cause behind a condition's reason.
     #[must_use]
     pub fn from_reason(reason: &str) -> Option<Self> {
-        Self::all().find(|cause| cause.reason() == reason)
+        Self::ALL.into_iter().find(|cause| cause.reason() == reason)
     }
 
     /// The cause that a status reported by GCk6 stands for. `None` if that status does not end the run.
     #[must_use]
     pub fn from_cloud(status: RunStatus) -> Option<Self> {
-        if !status.stops_the_run() {
-            return None;
-        }
-        let told_by_cloud = CAUSES.iter().filter(|row| row.1 == Nothing && row.0 != C::UnknownToCloud);
-        Some(told_by_cloud.into_iter().find(|row| row.2 == status).map_or(C::AbortedBySystem, |row| row.0))
+        let told_by_cloud =
+            Self::ALL.into_iter().filter(|cause| !cause.is_news_to_cloud() && *cause != C::UnknownToCloud);
+        status.stops_the_run().then(|| {
+            told_by_cloud
+                .into_iter()
+                .find(|cause| cause.finish_status() == status)
+                .unwrap_or(C::AbortedBySystem)
+        })
     }
 
     /// The status that the run is finished with at GCk6.
     #[must_use]
     pub fn finish_status(self) -> RunStatus {
-        self.row().2
+        self.row().status
+    }
+
+    /// The result that the run is finished with at GCk6.
+    #[must_use]
+    pub fn result(self) -> ResultStatus {
+        self.row().result
     }
 
     /// Whether the run has failed, rather than been ended by somebody who meant it.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self.row().1, Error(_))
+        matches!(self.row().tell, Error(_))
+    }
+
+    /// Whether the test went on to its end, and this is only how it came out.
+    #[must_use]
+    pub fn is_verdict(self) -> bool {
+        self.row().status == S::FINISHED
     }
 
     /// Whether GCk6 has yet to be told.
     #[must_use]
     pub fn is_news_to_cloud(self) -> bool {
-        self.row().1 != Nothing
-    }
-
-    fn row(self) -> &'static (Self, Tell, RunStatus) {
-        CAUSES.iter().find(|row| row.0 == self).expect("every cause has a row, see the test")
+        self.row().tell != Nothing
     }
 }
 
@@ -137,10 +185,11 @@ impl Ending {
     /// The events for GCk6; empty when the news came from there.
     #[must_use]
     pub fn events(&self) -> Vec<cloud::Event> {
-        match self.cause.row().1 {
+        match self.cause.row().tell {
             Nothing => Vec::new(),
-            Abort => vec![cloud::Event::abort_because(Origin::User, &self.message)],
+            Abort(origin) => vec![cloud::Event::abort_because(origin, &self.message)],
             Error(code) => cloud::Event::error_and_abort(code, &self.message),
+            Word(code) => vec![cloud::Event::error(code, &self.message)],
         }
     }
 }
@@ -149,33 +198,14 @@ impl Ending {
 mod tests {
     use super::*;
 
-    const ALL: [Cause; 18] = [
-        C::TimedOut,
-        C::AbortedByUser,
-        C::AbortedBySystem,
-        C::AbortedByScriptError,
-        C::AbortedByThreshold,
-        C::AbortedByLimit,
-        C::Archived,
-        C::UnknownToCloud,
-        C::ZoneDeleted,
-        C::TestRunDeleted,
-        C::CouldNotStart,
-        C::StartDeadlineExceeded,
-        C::RunTimeExceeded,
-        C::OutOfMemory,
-        C::Panicked,
-        C::ScriptException,
-        C::RunnerFailed,
-        C::SetupFailed,
-    ];
-
     #[test]
-    fn every_cause_has_a_row_and_is_found_by_its_reason() {
-        assert_eq!(ALL.len(), CAUSES.len());
-        for cause in ALL {
-            assert_eq!(Cause::from_reason(&cause.reason()), Some(cause));
+    fn every_cause_is_in_the_list_and_is_found_by_its_reason() {
+        for (at, cause) in Cause::ALL.into_iter().enumerate() {
+            assert_eq!(cause as usize, at, "{cause:?}");
+            assert_eq!(Cause::from_reason(cause.reason()), Some(cause));
+            assert_eq!(cause.reason(), format!("{cause:?}"));
         }
+        assert_eq!(C::ThresholdsCrossed as usize + 1, Cause::ALL.len(), "the last one");
         assert_eq!(Cause::from_reason("CloudTestRunAbortedTrue"), None);
     }
 
@@ -190,9 +220,33 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_tells_gck6_the_code_and_aborts() {
-        let ending = Ending { cause: C::OutOfMemory, message: "runner 2 ran out of memory".into() };
-        assert_eq!(ending.events().len(), 2);
-        assert!(Ending { cause: C::AbortedByUser, message: String::new() }.events().is_empty());
+    fn what_gck6_is_told() {
+        let told = |cause| {
+            let events = Ending { cause, message: "why".into() }.events();
+            serde_json::to_value(events).unwrap().as_array().unwrap().iter().fold(
+                String::new(),
+                |text, event| {
+                    let word = match event["event_type"].as_str() {
+                        Some("TestRunErrorEvent") => event["event"]["error_code"].to_string(),
+                        _ => format!("abort by {}", event["event"]["origin"].as_str().unwrap()),
+                    };
+                    format!("{text}{word};")
+                },
+            )
+        };
+        assert_eq!(told(C::AbortedByUser), "");
+        assert_eq!(told(C::ZoneDeleted), "abort by user;");
+        assert_eq!(told(C::ScriptAborted), "abort by k6;");
+        assert_eq!(told(C::OutOfMemory), "8032;abort by user;");
+        assert_eq!(told(C::MarkedAsFailed), "8034;");
+    }
+
+    #[test]
+    fn only_an_end_that_was_asked_for_from_outside_the_test_passes() {
+        for cause in Cause::ALL {
+            let asked_for = !cause.is_news_to_cloud() || matches!(cause, C::ZoneDeleted | C::TestRunDeleted);
+            assert_eq!(cause.result() == Passed, asked_for, "{cause:?}");
+            assert!(!(cause.is_failure() && cause.is_verdict()), "{cause:?}");
+        }
     }
 }

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use super::api::TestRun;
 use super::credentials;
+use super::life::Life;
 use super::memory::{Job, Keeping, RunMemory, RunnerMemory, Setup, Teardown};
-use super::pod::{Life, RunnerPod};
+use super::pod::RunnerPod;
 use super::stage::{Block, Fact};
 use crate::store::Store;
 
@@ -17,12 +18,18 @@ use crate::store::Store;
 pub const STATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a running runner is asked for its status. The end of a run is seen within this time.
 pub const RUNNER_POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// How often every runner is asked while one speaks for all.
-pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// How many of a run's runners are asked in a second, on average, while one speaks for all.
+pub const HEARTBEATS_PER_SECOND_MAX: u32 = 10;
+/// How often every runner is asked at the most.
+pub const HEARTBEAT_INTERVAL_MIN: Duration = Duration::from_secs(2);
+/// How often every runner is asked at the least.
+pub const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// How long a runner may leave calls unanswered before the conditions say so.
 pub const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// How often a runner that answers, but is not ready, is asked again.
 pub const READY_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// How long GCk6 is given to say that it was the one who interrupted the test on a runner.
+pub const CLOUD_WORD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the cause of an early end is given to be recorded before the runners are stopped without that.
 pub const RECORD_PATIENCE: Duration = Duration::from_secs(3);
 /// How long runners are given to take "stop". Deleting their Jobs stops them anyway.
@@ -109,7 +116,7 @@ impl<'a> Facts<'a> {
                 self.now >= memory.ending_since + RECORD_PATIENCE && self.holds(Fact::RunnersToStop)
             }
             Fact::RunnersToStop => {
-                memory.ending.is_some()
+                memory.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict())
                     && self.now < memory.ending_since + STOP_PATIENCE
                     && self.runners().any(|runner| runner.is_to_stop())
             }
@@ -118,6 +125,7 @@ impl<'a> Facts<'a> {
                 self.within(CLOUD_PATIENCE) && (self.ending_untold() || self.teardown_failure_untold())
             }
             Fact::CredentialsMissing => memory.keeping != Keeping::Kept && credentials::are_awaited(self.run),
+            Fact::EndUnclear => memory.ending.is_none() && self.cloud_word_awaited_until() > Some(self.now),
             Fact::JobsMissing => self.runners().any(|runner| !matches!(runner.memory.job, Job::Ours(_))),
             Fact::RunnersSilent => self.runners().any(|runner| !runner.is_ready()),
             Fact::SetupDue => !self.any_started() && !matches!(memory.setup, Setup::Run(_)),
@@ -166,7 +174,11 @@ impl<'a> Facts<'a> {
                 let start = self.memory.known_since + self.start_deadline;
                 [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop, overdue, deletion]
             }
-            Block::Started => [Some(since + RUN_TIME_MAX), stop, overdue, deletion],
+            Block::Started => {
+                let word = self.cloud_word_awaited_until();
+                // When it is to stop, GCk6's word is not waited for any more.
+                [Some(since + RUN_TIME_MAX), stop.or(word), overdue, deletion]
+            }
             Block::Stopped | Block::Gone => {
                 let unclear = (self.memory.teardown == Teardown::Unclear).then_some(since + STOP_PATIENCE);
                 [Some(self.pods_end()), Some(since + CLOUD_PATIENCE), stop.or(unclear), deletion]
@@ -246,6 +258,16 @@ impl<'a> Facts<'a> {
         (moved + PODS_PATIENCE).min(most)
     }
 
+    /// Until when GCk6 is asked whether it has interrupted the test: k6 stops by itself when GCk6 takes no more metrics, for
+    /// instance of a test that a user has aborted there. None if there is nothing to ask, or if GCk6 has been asked since.
+    #[must_use]
+    pub fn cloud_word_awaited_until(&self) -> Option<Duration> {
+        let last_end = self.memory.last_end?;
+        let is_asked = self.memory.state_as_of >= Some(last_end);
+        let is_open = !is_asked && self.runners().any(|runner| runner.was_interrupted());
+        is_open.then_some(last_end + CLOUD_WORD_PATIENCE)
+    }
+
     fn within(&self, patience: Duration) -> bool {
         self.now < self.memory.since + patience
     }
@@ -282,20 +304,20 @@ impl<'a> Runner<'a> {
             .status
             .as_ref()
             .is_some_and(|status| status.is_paused_before_start() || status.has_started());
-        answered || self.pod.is_some_and(|pod| pod.life == Life::Ended)
+        answered || self.exit().is_some()
     }
 
     /// Whether its test is over. A call that fails never means that.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.memory.status.as_ref().is_some_and(|status| status.has_ended())
-            || self.pod.is_some_and(|pod| pod.life == Life::Ended)
+        self.exit().is_some() || self.memory.status.as_ref().is_some_and(|status| status.has_ended())
     }
 
     /// Whether somebody has stopped it, as far as this process knows without letting it go first.
     #[must_use]
     pub fn was_stopped_early(&self) -> bool {
-        !self.memory.resumed && self.memory.status.as_ref().is_some_and(|status| status.stopped)
+        !self.memory.resumed
+            && self.memory.status.as_ref().is_some_and(|status| status.was_stopped_before_start())
     }
 
     /// Whether it waits to be let go.

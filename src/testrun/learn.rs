@@ -128,6 +128,7 @@ fn from_cloud(memory: &mut RunMemory, action: Action, reply: Result<Vec<u8>, clo
         (Action::CheckState, Ok(body)) => match cloud::reply::test_run_state(&body) {
             Ok(status) => {
                 memory.state = Some(status);
+                memory.state_as_of = Some(memory.state_asked);
                 memory.state_missing = 0;
                 return Lesson::Done;
             }
@@ -159,6 +160,7 @@ fn from_cloud(memory: &mut RunMemory, action: Action, reply: Result<Vec<u8>, clo
             if error.is_not_found() {
                 memory.state_missing += 1;
             }
+            memory.state_as_of = Some(memory.state_asked);
             // The next check is due in its own time.
             Lesson::Done
         }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::api::TestRun;
 use super::credentials::Credentials;
 use super::ending::{Cause, Ending};
+use super::life::Step;
+use super::pod::RunnerPod;
 use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud::RunStatus;
@@ -49,9 +51,11 @@ pub struct RunMemory {
     pub setup: Setup,
     /// How far teardown is.
     pub teardown: Teardown,
-    /// When GCk6 was last asked about the run, and what it said.
+    /// When GCk6 was last asked about the run.
     pub state_asked: Duration,
-    /// See `state_asked`.
+    /// When GCk6 was asked the last time that it has answered, and what it said.
+    pub state_as_of: Option<Duration>,
+    /// See `state_as_of`.
     pub state: Option<RunStatus>,
     /// How often in a row GCk6 said that it does not know the run.
     pub state_missing: u32,
@@ -105,6 +109,10 @@ pub struct RunnerMemory {
     pub events_read: Option<Duration>,
     /// Why its pod was refused, in the words of an Event. Whoever may create Events in the namespace may have written them.
     pub refusal: Option<String>,
+    /// How far its pod has come on the way to k6.
+    pub step: Step,
+    /// When its pod was last seen to have taken a step.
+    pub moved_at: Duration,
     /// When it was last asked for its status.
     pub asked: Option<Duration>,
     /// What it last answered.
@@ -137,6 +145,17 @@ pub enum Keeping {
     Foreign,
     /// It cannot be made, for good.
     Refused(String),
+}
+
+impl RunnerMemory {
+    /// Its pod was seen. Only a step forward is one: a pod that was made again begins anew and counts from there.
+    pub fn saw(&mut self, now: Duration, pod: &RunnerPod) {
+        if !self.pod_seen || pod.step > self.step {
+            self.step = pod.step;
+            self.moved_at = now;
+        }
+        self.pod_seen = true;
+    }
 }
 
 /// What is known of a runner's Job.
@@ -252,6 +271,7 @@ impl RunMemory {
             setup: Setup::default(),
             teardown: Teardown::default(),
             state_asked: now,
+            state_as_of: None,
             state: None,
             state_missing: 0,
             ending: None,

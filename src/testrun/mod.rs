@@ -1,8 +1,9 @@
 //! A test run, from the `TestRun` to the calls that bring it to its end.
 //!
 //! Reading order: [`api`] (the object), [`stage`] (the table), [`facts`] and [`detect`] (what is true), [`decide`] (what
-//! to do), [`calls`] and [`conditions`] (how it is said), [`learn`] (what the answers mean), [`memory`] and [`pod`] (what
-//! is remembered), [`ending`] (why a run ends early), [`refusal`] (why a pod is not made), [`jobs`] and [`argv`] (the runners' Jobs).
+//! to do), [`calls`] and [`conditions`] (how it is said), [`learn`] (what the answers mean), [`memory`], [`pod`] and
+//! [`life`] (what is remembered), [`ending`] and [`exits`] (why a run ends as it does), [`refusal`] (why a pod is not made),
+//! [`jobs`] and [`argv`] (the runners' Jobs).
 
 pub mod api;
 pub mod argv;
@@ -12,9 +13,11 @@ pub mod credentials;
 pub mod decide;
 pub mod detect;
 pub mod ending;
+pub mod exits;
 pub mod facts;
 pub mod jobs;
 pub mod learn;
+pub mod life;
 pub mod memory;
 pub mod pod;
 pub mod pod_settings;

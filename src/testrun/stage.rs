@@ -43,6 +43,8 @@ pub enum Fact {
     RunnersToStop,
     /// Something ends the run.
     Ending,
+    /// A runner's test was interrupted, and it may have been GCk6 that did it, which has not been asked since.
+    EndUnclear,
     /// GCk6 has not heard why the run ends, or that its teardown failed.
     CloudUntold,
     /// The Secret that the run's pods refer to is not known to exist.
@@ -165,6 +167,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
             row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
+            row(F::EndUnclear,     &[W::CheckState, W::WatchRunners],               Stay),
             row(F::RunnersRunning, &[W::WatchRunners, W::CheckState, W::SayTrouble], Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Stopped)),
         ] },

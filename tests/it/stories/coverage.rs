@@ -19,6 +19,7 @@ fn every_row_is_chosen_in_some_story() {
         deletions::let_go_when_created,
         deletions::let_go_when_started,
         deletions::let_go_when_stopped,
+        failures::a_script_aborts_its_test,
         failures::gck6_is_gone_for_a_while,
         failures::the_api_server_stumbles_over_an_abort,
         failures::the_api_server_stumbles_over_an_abort_in_setup,

@@ -5,7 +5,7 @@ use sim::api::call::Fault;
 use sim::api::status::Status;
 use sim::cloud::Trouble;
 use sim::cloud::rest::Route;
-use sim::k6::{Exit, Script};
+use sim::k6::{Exit, Fails, Script, Version};
 use sim::kube::plan::{Mishap, Place};
 
 /// Runs three runners of which the second fares badly, and checks what GCk6 is told.
@@ -179,6 +179,190 @@ fn abort_while_the_api_server_stumbles() {
 #[test]
 fn abort_in_setup_while_the_api_server_stumbles() {
     the_api_server_stumbles_over_an_abort_in_setup();
+}
+
+/// Two runners that would run for an hour, of which the second cuts its test short after 20 s. Says when both had ended.
+fn cut_short(version: Version, exit: &Exit) -> (Story, Run) {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(3600), version, ..Script::default() }));
+    let aborts = Some((s(20), exit.clone()));
+    story.plan("*-2", PodPlan::script(Script { duration: s(3600), version, aborts, ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(5));
+    let interrupted = story.drive.now + s(20);
+    story.stage(id, "stopped", s(30));
+    assert!(story.drive.now < interrupted + s(4), "the whole test ends with the runner");
+    let run = story.over(id, s(60), run_status(exit.code));
+    for (_, runner) in story.drive.world.k6s.all("plz-test") {
+        assert!(runner.ends_at().is_some_and(|at| at < interrupted + s(4)), "{:?}", runner.ends_at());
+    }
+    assert_eq!(run.finishes[0].1["result_status"], 1, "it has not passed");
+    (story, run)
+}
+
+fn run_status(code: i32) -> i64 {
+    match code {
+        99 => 8,
+        105 => 6,
+        _ => 5,
+    }
+}
+
+#[track_caller]
+fn check_cut(version: Version, code: i32, reason: &str, words: &str) -> Story {
+    let (story, run) = cut_short(version, &Exit::new(code, "ended by itself"));
+    let aborts: Vec<_> = run.events_of("TestRunAbortEvent").collect();
+    assert_eq!(aborts.len(), 1, "{:?}", run.events);
+    let told = format!("{:?} {}", run.events, detail(&run));
+    for part in [words, "runner 2/2 (pod plz-test-"] {
+        assert!(told.contains(part), "{told}");
+        assert!(story.announced().contains(part), "{}", story.announced());
+    }
+    let ends = story.drive.core().census(Now { mono: s(0), wall: SystemTime::UNIX_EPOCH }).tally.ends();
+    let counted: Vec<_> =
+        ends.iter().filter(|(_, count)| *count > 0).map(|(cause, _)| cause.unwrap().reason()).collect();
+    assert_eq!(counted, [reason]);
+    story
+}
+
+pub(super) fn a_script_aborts_its_test() -> Story {
+    check_cut(
+        Version::V2_2_0,
+        108,
+        "Interrupted",
+        "the script called test.abort(), or somebody stopped it through k6's REST API",
+    )
+}
+
+#[test]
+fn test_abort() {
+    a_script_aborts_its_test();
+}
+
+#[test]
+fn ends_of_a_k6_that_tells_its_exit_code() {
+    for (code, reason, words) in [
+        (99, "ThresholdsAborted", "thresholds with abortOnFail were crossed on"),
+        (103, "StoppedOnRunner", "somebody stopped the test through k6's REST API on"),
+        (105, "RunnerFailed", "GCk6 takes no more metrics of it on"),
+        (108, "ScriptAborted", "the script called test.abort() on"),
+    ] {
+        check_cut(Version::TellsExitCode, code, reason, words);
+    }
+}
+
+#[test]
+fn test_abort_in_all_runners() {
+    let mut story = Story::new();
+    let aborts = Some((s(5), Exit::new(108, "test aborted")));
+    story.plan("*", PodPlan::script(Script { duration: s(3600), aborts, ..Script::default() }));
+    let id = story.run(3);
+    let run = story.over(id, s(60), 5);
+    assert_eq!((told(&run), &run.finishes[0].1["result_status"]), ((vec![], 1), &json!(1)));
+}
+
+/// k6 stops by itself when GCk6 takes no more metrics, and that may be seen before GCk6 is asked in its turn.
+#[test]
+fn an_interruption_by_gck6_is_put_down_to_gck6() {
+    for (status, version) in [(5, Version::V2_2_0), (8, Version::TellsExitCode)] {
+        let mut story = Story::new();
+        let aborts = Some((s(13), Exit::new(105, "error 403: test aborted")));
+        story.plan("*", PodPlan::script(Script { duration: s(3600), version, aborts, ..Script::default() }));
+        let id = story.run(2);
+        story.stage(id, "started", s(5));
+        story.drive.run_for(s(12));
+        story.drive.world.cloud.runs.get_mut(&id).unwrap().status = status;
+        let run = story.over(id, s(60), status);
+        assert_eq!(told(&run), (vec![], 0));
+    }
+}
+
+#[test]
+fn an_interruption_is_told_although_gck6_does_not_say_whose_it_is() {
+    let mut story = Story::new();
+    let aborts = Some((s(5), Exit::new(108, "test aborted")));
+    story.plan("*", PodPlan::script(Script { duration: s(3600), aborts, ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(5));
+    story.drive.world.cloud.trouble(Some(Route::State), Trouble::Down, 1000);
+    let run = story.over(id, s(60), 5);
+    assert_eq!(told(&run), (vec![], 1));
+}
+
+/// `test.fail()` marks the test and lets it run on: all runners go to their end, and the result is what was asked for.
+fn marked_as_failed(version: Version, kill: bool) -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { version, ..Script::default() }));
+    story.plan(
+        "*-2",
+        PodPlan::script(Script { duration: s(2), fails: Fails::Once, version, ..Script::default() }),
+    );
+    let id = story.run(3);
+    if kill {
+        story.stage(id, "stopped", s(20));
+        story.kill();
+    }
+    let run = story.over(id, s(60), 3);
+    assert_eq!(run.finishes[0].1["result_status"], 1);
+    assert!(detail(&run).contains("the script called test.fail() on runner 2/3"), "{}", detail(&run));
+    let (mut codes, aborts) = told(&run);
+    codes.retain(|code| !kill || *code != 8031);
+    codes.dedup();
+    assert_eq!(
+        (codes, aborts),
+        (vec![8034], 0),
+        "the teardown of an agent that was killed is another matter"
+    );
+    assert!(story.announced().contains("NotPassed: the script called test.fail()"), "{}", story.announced());
+    for (_, runner) in story.drive.world.k6s.all("plz-test") {
+        assert_eq!(runner.stopped, None);
+    }
+    story
+}
+
+#[test]
+fn test_fail() {
+    marked_as_failed(Version::V2_2_0, false);
+    marked_as_failed(Version::TellsExitCode, false);
+}
+
+#[test]
+fn how_a_test_came_out_outlives_the_agent() {
+    marked_as_failed(Version::V2_2_0, true);
+}
+
+#[test]
+fn thresholds_crossed_at_the_end() {
+    let mut story = Story::new();
+    let (version, exit) =
+        (Version::TellsExitCode, Exit::new(99, "thresholds on metrics 'x' have been crossed"));
+    story.plan("*", PodPlan::script(Script { version, exit, ..Script::default() }));
+    let id = story.run(2);
+    let run = story.over(id, s(60), 3);
+    assert_eq!((told(&run), &run.finishes[0].1["result_status"]), ((vec![8034], 0), &json!(1)));
+    assert!(detail(&run).contains("thresholds were crossed on runner 1/2"), "{}", detail(&run));
+}
+
+#[test]
+fn test_abort_in_the_init_context() {
+    let words = "level=error msg=\"test aborted: no token\"";
+    let plan = PodPlan::mishap(Mishap::Exit(s(0), Exit::new(108, words)));
+    let mut story = Story::new();
+    story.plan("*-2", plan);
+    let id = story.run(3);
+    let run = story.over(id, s(60), 5);
+    assert_eq!((told(&run), &run.finishes[0].1["result_status"]), ((vec![], 1), &json!(1)));
+    let events = format!("{:?}", run.events);
+    assert!(
+        events.contains("the script called test.abort() on runner 2/3") && events.contains("no token"),
+        "{events}"
+    );
+}
+
+#[test]
+fn k6_that_ends_well_before_its_test_could_start() {
+    let plan = PodPlan::mishap(Mishap::Exit(s(0), Exit::default()));
+    check(plan, s(60), 6, 8050, "k6 exited with code 0");
 }
 
 pub(super) fn answers_of_gck6_are_lost() -> Story {

@@ -166,7 +166,8 @@ impl Story {
         let ends = census.tally.ends();
         let counted: u64 = ends.iter().map(|(_, count)| count).sum();
         assert_eq!(counted, finished.len() as u64, "{ends:?}");
-        let well = finished.iter().filter(|(_, body)| body["run_status"] == FINISHED).count();
+        let is_well = |body: &Value| body["run_status"] == FINISHED && body["result_status"] == 0;
+        let well = finished.iter().filter(|(_, body)| is_well(body)).count();
         assert_eq!(ends.iter().find(|(cause, _)| cause.is_none()), Some(&(None, well as u64)), "{ends:?}");
         let under_way: usize = census.stages.iter().map(|stage| stage.count).sum();
         assert_eq!(under_way, self.drive.core().runs_under_way(), "{:?}", census.stages);
