@@ -326,10 +326,15 @@ impl Core {
 
     /// Takes a sign of life, or of its absence. Who answers again is asked soon for all that waits for it.
     fn heed(&mut self, now: Now, target: Target, sign: Sign) {
+        let is_silent = matches!(sign, Sign::Silence(_));
         let reach = self.reach.entry(target).or_default();
         let (is_back, line) = reach.heed(now.mono, target, sign);
         if let Some(line) = line {
             log::log!(line.level, "{}", line.text);
+        }
+        if target == Target::Kubernetes && (is_silent || is_back) {
+            // It may be what runners are reached through.
+            self.runs.values_mut().for_each(|run| run.forgive_silence());
         }
         if !is_back {
             return;

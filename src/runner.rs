@@ -191,6 +191,9 @@ pub enum Error {
     /// Occurs when no answer of k6 came: no connection, a timeout, a pod proxy without a backend.
     #[error("the runner did not answer: {0}")]
     Unreachable(String),
+    /// Occurs when the API server did not answer through which the runner is reached: nothing is known of the runner.
+    #[error("{0}")]
+    NoWay(String),
     /// Occurs when the runner, or what stands between, answered with anything else but 2xx.
     #[error("the runner answered {code}: {excerpt}")]
     Status {

@@ -25,6 +25,9 @@ const RUNNER_TIMEOUT: Duration = Duration::from_secs(5);
 /// `setup()` and `teardown()` are the user's code; k6 ends them after 60 s unless the script says otherwise.
 const USER_CODE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
+/// How the API server begins to say that it has no connection to a pod: nothing listens there, or its node is away.
+const UNREACHED: &str = "error trying to reach service: ";
+
 /// The clients, shared by the workers.
 #[derive(Debug)]
 pub(super) struct Caller {
@@ -117,7 +120,7 @@ impl Caller {
         let request =
             pod_proxy(method, &target.namespace, &target.pod, runner::PORT, request.path, content_type, body);
         let response = self.kubernetes.send_within(&request, timeout);
-        let response = response.map_err(|error| runner::Error::Unreachable(error.to_string()))?;
+        let response = response.map_err(|error| unproxied(&error, &target.pod, timeout))?;
         match refusal(response.code, &response.body, &target.pod) {
             Some(why) => Err(runner::Error::Unreachable(why)),
             None => Ok((response.code, response.body)),
@@ -142,12 +145,27 @@ pub(super) fn target_and_verb(call: &Call) -> (&'static str, &'static str) {
     }
 }
 
+/// Who it was that did not answer: of an API server that takes the call, it is the runner behind it.
+fn unproxied(error: &k8s::Error, pod: &str, timeout: Duration) -> runner::Error {
+    match error {
+        k8s::Error::Transport { .. } => runner::Error::NoWay(error.to_string()),
+        k8s::Error::Timeout { .. } => runner::Error::Unreachable(format!(
+            "pod {pod} sent no answer through the API server within {} s",
+            timeout.as_secs()
+        )),
+        _ => runner::Error::Unreachable(error.to_string()),
+    }
+}
+
 /// Why the API server does not pass a call on, if the answer is its own (a `metav1.Status` with a reason) and not the
 /// runner's.
 fn refusal(code: u16, body: &[u8], pod: &str) -> Option<String> {
     let Err(k8s::Error::Api { status }) = k8s::status::interpret(code, None, body.to_vec()) else {
         return None;
     };
+    if let Some(why) = status.message.strip_prefix(UNREACHED) {
+        return Some(format!("pod {pod} does not take the call that the API server passes on: {why}"));
+    }
     let mend = match status.reason.as_str() {
         "" => return None,
         "Forbidden" => {
@@ -203,6 +221,31 @@ mod tests {
         let of_k6 = br#"{"errors":[{"title":"Error executing setup","detail":"x"}]}"#;
         assert_eq!(refusal(500, of_k6, "p-1"), None);
         assert_eq!(refusal(200, b"{}", "p-1"), None);
+    }
+
+    #[test]
+    fn a_runner_that_does_not_listen_is_not_the_api_servers_refusal() {
+        let body = br#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","reason":"ServiceUnavailable","code":503,
+            "message":"error trying to reach service: dial tcp 10.42.0.7:6565: connect: connection refused"}"#;
+        let why = refusal(503, body, "p-1").unwrap();
+        assert!(
+            why.contains("pod p-1") && why.ends_with("dial tcp 10.42.0.7:6565: connect: connection refused"),
+            "{why}"
+        );
+        assert!(!why.contains("does not let") && !why.contains("error trying"), "{why}");
+    }
+
+    #[test]
+    fn who_did_not_answer_is_told_apart() {
+        let server = || "https://10.0.0.1:6443".to_owned();
+        let timeout = k8s::Error::Timeout { server: server(), cause: "receive response".to_owned() };
+        let text = unproxied(&timeout, "p-1", RUNNER_TIMEOUT).to_string();
+        assert!(
+            text.contains("pod p-1 sent no answer") && text.contains("5 s") && !text.contains("10.0.0.1"),
+            "{text}"
+        );
+        let refused = k8s::Error::Transport { server: server(), cause: "connection refused".to_owned() };
+        assert!(matches!(unproxied(&refused, "p-1", RUNNER_TIMEOUT), runner::Error::NoWay(_)));
     }
 
     #[test]

@@ -274,7 +274,9 @@ fn status(
         }
         Err(error) => {
             known.trouble = Some(text(&error));
-            known.silent_since.get_or_insert(now);
+            // The silence of the API server is not the runner's: that of the runner counts anew.
+            known.silent_since =
+                if let runner::Error::NoWay(_) = error { None } else { known.silent_since.or(Some(now)) };
             if let Action::ResumeRunner(_) = action {
                 // It may have been let go although its answer was lost, and k6 refuses a second time: ask first.
                 known.status = None;

@@ -348,6 +348,11 @@ impl RunMemory {
         self.pods = pods;
     }
 
+    /// The API server has not answered: runners that are reached through it could not either, and their silence counts anew.
+    pub fn forgive_silence(&mut self) {
+        self.runners.values_mut().for_each(|runner| runner.silent_since = None);
+    }
+
     /// That the test has started, in words.
     #[must_use]
     pub fn all_started(&self) -> String {

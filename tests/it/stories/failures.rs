@@ -396,6 +396,29 @@ pub(super) fn a_runner_does_not_answer_for_a_while() -> Story {
     story
 }
 
+/// Runners that are reached through the API server are silent when that is.
+#[test]
+fn the_silence_of_the_api_server_is_not_that_of_the_runners() {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(120), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(5));
+    let pods: Vec<String> = story.drive.world.k6s.all("plz-test").map(|((_, pod), _)| pod.clone()).collect();
+    let behave = |story: &mut Story, manners: sim::k6::Manners| {
+        for pod in &pods {
+            story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners = manners;
+        }
+    };
+    behave(&mut story, sim::k6::Manners::Unreachable);
+    let back = story.drive.now + s(40);
+    story.drive.world.api.faults =
+        Some(Box::new(move |now, _, _| if now < back { Fault::DropBefore } else { Fault::None }));
+    story.drive.run_for(s(40));
+    behave(&mut story, sim::k6::Manners::Good);
+    story.over(id, s(180), 3);
+    assert!(!story.announced().contains("RunnerSilent"), "{}", story.announced());
+}
+
 #[test]
 fn out_of_memory() {
     a_runner_runs_out_of_memory();
