@@ -90,8 +90,9 @@ impl RunnerPod {
         let ObjectMeta { name, namespace, uid, resource_version, .. } = &self.metadata;
         let said = match &self.life {
             Life::Waiting(text) => text.as_ref().map_or(0, String::len),
-            Life::Failed(failure) => failure.message.len(),
-            Life::Running | Life::Ended => 0,
+            Life::Failed(failure) => failure.message.len() + failure.container.len(),
+            Life::Ended(exit) => exit.message.len(),
+            Life::Running => 0,
         };
         let once = uid.len() + resource_version.len() + self.ip.as_ref().map_or(0, String::len) + said;
         let twice = name.len() + namespace.len() * 2 + self.run.name.len() + self.job_uid.len();
