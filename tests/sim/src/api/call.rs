@@ -59,7 +59,7 @@ pub struct Counted {
     pub subresource: String,
     /// Namespace; empty for all.
     pub namespace: String,
-    /// The name that authorization sees, of Leases alone: their rules are narrowed to names.
+    /// The name that authorization sees, of Leases and policy bindings alone: their rules are narrowed to names.
     pub name: String,
     /// The `User-Agent` header.
     pub user_agent: String,
@@ -121,7 +121,9 @@ impl Call {
             subresource: self.subresource.clone(),
             namespace: self.namespace.clone(),
             name: Some(self.authorized_name.clone())
-                .filter(|_| self.resource.kind == Kind::Lease)
+                .filter(|_| {
+                    matches!(self.resource.kind, Kind::Lease | Kind::ValidatingAdmissionPolicyBinding)
+                })
                 .unwrap_or_default(),
             user_agent: user_agent.to_owned(),
         }

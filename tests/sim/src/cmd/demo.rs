@@ -43,6 +43,8 @@ const CLOUD_TOKEN: &str = "glc_demo-3f1c07d2a9";
 const BEARER_TOKEN: &str = "sa_demo-b64f0e58c1";
 const TEST_RUN_TOKEN: &str = "trt_demo-90ad4c77e2";
 
+/// Until the first agent ever acts: a Lease that was not there may have been deleted under a leader.
+const FIRST_LEAD: Duration = Duration::from_secs(25);
 /// For what takes the agent no time to speak of.
 const SOON: Duration = Duration::from_secs(10);
 /// For a whole test run, or for an abort with its state check every 10 s.
@@ -161,7 +163,7 @@ impl Demo {
         let standby = self.second.spawn().map_err(failed)?;
         self.say(Actor::You, &format!("kubectl apply: a Secret and the PrivateLoadZone {NAMESPACE}/{ZONE}"));
         self.sim.with(|world, now| world.apply_zone(now, NAMESPACE, ZONE));
-        self.until(SOON, "the zone is registered and GCk6 is polled", |world| {
+        self.until(FIRST_LEAD, "the zone is registered and GCk6 is polled", |world| {
             let zone = world.object(Kind::PrivateLoadZone, NAMESPACE, ZONE);
             let is_registered = zone["status"]["conditions"][0]["status"] == "True";
             is_registered && world.cloud.zones.get(ZONE).is_some_and(|zone| zone.polls > 0)
