@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Core, Row};
+use super::{Core, Row, room};
 use crate::announce::Announcement;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
 use crate::store::{Object as _, Store};
@@ -37,6 +37,7 @@ impl Core {
         let message = format!("TestRun {key} was deleted in the cluster before its test was over");
         log::warn!("{message}");
         memory.end(now.mono, Ending { cause: Cause::TestRunDeleted, message });
+        self.leaving.take(&mut memory.setup);
         memory.block = Block::Gone;
         memory.since = now.mono;
         memory.announcements.clear();
@@ -56,6 +57,7 @@ impl Core {
         let token = self.token_of(&id).and_then(|secret| self.tokens.get(&secret)?.value.clone());
         let zone_deleting = self.zone_is_deleting(key);
         let Some(mut memory) = self.runs.remove(key) else { return };
+        memory.setup_waits_for = self.queue.setup_waits_for(&id, memory.runners.keys().next().copied());
         let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
         let (ending, pods) = (detect::detect(&facts), facts.pods_left);
         memory.count_pods(now.mono, pods);
@@ -68,6 +70,7 @@ impl Core {
             };
             memory.announcements.push(announcement);
             memory.end(now.mono, ending);
+            self.leaving.take(&mut memory.setup);
         }
         let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
         let decision = decide::decide(&facts);
@@ -79,12 +82,20 @@ impl Core {
         for action in decision.actions {
             let id = TaskId { key: id.clone(), action };
             if self.queue.is_free(now.mono, &id) && calls::is_ready(&facts, action, token.as_ref()) {
-                self.queue.push(id);
                 started.push(action);
             }
         }
         drop(facts);
+        started.retain(|action| {
+            let may = !matches!(action, Action::TakeSetupData(_))
+                || self.may_take_setup_data(now.mono, key, &mut memory);
+            if !may {
+                self.queue.wake(&id, now.mono + room::ASK_INTERVAL);
+            }
+            may
+        });
         for action in started {
+            self.queue.push(TaskId { key: id.clone(), action });
             memory.dispatched(now.mono, action);
         }
         if decision.forget {
@@ -224,6 +235,9 @@ impl Core {
             && let Some(first) = memory.first_resumed.take()
         {
             self.tally.started(now.mono.saturating_sub(first));
+        }
+        if let Action::RunSetup(_) | Action::ReadSetup(_) | Action::TakeSetupData(_) = id.action {
+            self.settle_setup_data(key);
         }
         self.apply(now, id, lesson);
     }

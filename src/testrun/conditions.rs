@@ -11,7 +11,7 @@ use super::api::{
 };
 use super::detect;
 use super::facts::Facts;
-use super::memory::{Setup, Teardown};
+use super::memory::Teardown;
 use super::stage::{Block, Fact};
 use crate::conditions::{self, Claim, Truth};
 use crate::event::RunStatusWrite;
@@ -41,7 +41,7 @@ pub fn patch(facts: &Facts<'_>, write: RunStatusWrite) -> Value {
 #[must_use]
 pub fn teardown_is_due(facts: &Facts<'_>) -> bool {
     let started = facts.memory.block == Block::Started || facts.any_started();
-    let set_up = matches!(facts.memory.setup, Setup::Run(_)) || started;
+    let set_up = facts.memory.setup.was_run() || started;
     set_up && facts.reachable().is_some()
 }
 

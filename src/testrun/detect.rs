@@ -242,7 +242,7 @@ fn silence(facts: &Facts<'_>) -> Option<String> {
 /// Whether something other than the usual way keeps a runner from being ready.
 #[must_use]
 pub fn is_held_up(facts: &Facts<'_>) -> bool {
-    if facts.memory.keeping == Keeping::Foreign {
+    if facts.memory.keeping == Keeping::Foreign || setup_waits(facts).is_some() {
         return true;
     }
     waited_for(facts).any(|runner| match runner.pod.map(|pod| &pod.life) {
@@ -295,7 +295,22 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
     if more > 0 {
         reasons.push(format!("and {more} more"));
     }
-    (!reasons.is_empty()).then(|| reasons.join("; "))
+    (!reasons.is_empty()).then(|| reasons.join("; ")).or_else(|| setup_waits(facts))
+}
+
+/// What setup waits for that others have: a place to run in, or room for what it has returned.
+fn setup_waits(facts: &Facts<'_>) -> Option<String> {
+    if let Some((all, own)) = facts.memory.setup_waits_for {
+        let namespace = &facts.run.metadata.namespace;
+        return Some(format!(
+            "setup() waits for its turn: {all} setup() and teardown() functions are running, {own} of them in namespace {namespace}"
+        ));
+    }
+    facts.memory.data_waits_since.map(|_| {
+        "what setup() has returned waits to be handed to the runners: others' data are being handed on, \
+         and the agent holds 8 MiB of them at a time"
+            .to_owned()
+    })
 }
 
 /// Why no pod is made of a Job, in the words of its Event.

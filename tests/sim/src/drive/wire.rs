@@ -53,10 +53,14 @@ pub(super) fn to_runner(request: &runner::Request) -> Request {
     sent
 }
 
-pub(super) fn from_runner(response: Option<Response>) -> Result<Vec<u8>, runner::Error> {
-    let response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
-    runner::interpret(response.status, &response.body)?;
-    Ok(response.body)
+/// As the shell does: read up to the bound and one read more, then judged by the request.
+pub(super) fn from_runner(
+    request: &runner::Request,
+    response: Option<Response>,
+) -> Result<Vec<u8>, runner::Error> {
+    let mut response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
+    response.body.truncate(request.answer_bytes_max(response.status) + 1);
+    request.accept(response.status, response.body)
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
