@@ -68,12 +68,15 @@ enum Known {
     },
 }
 
-/// A write of which we have not heard. It says the same when it is repeated, so that it is found in the Lease if it was taken.
+/// A write that is under way, or of which we have not heard. It says the same when it is repeated, so that it is found in the
+/// Lease if it was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Attempt {
     /// Uid and version of the record that it is based on; empty where there was none.
     base: (String, String),
     wall: SystemTime,
+    /// Whether there was a try without an answer.
+    is_in_doubt: bool,
 }
 
 /// See the module.
@@ -197,7 +200,7 @@ impl Election {
         match &self.attempt {
             Some(attempt) if attempt.base == base => attempt.wall,
             _ => {
-                self.attempt = Some(Attempt { base, wall: now.wall });
+                self.attempt = Some(Attempt { base, wall: now.wall, is_in_doubt: false });
                 now.wall
             }
         }
@@ -242,7 +245,12 @@ impl Election {
                 self.is_stale = true;
                 self.next_call = now + RETRY_INTERVAL;
             }
-            Err(error) => self.fail(now, &error),
+            Err(error) => {
+                if let Some(attempt) = self.attempt.as_mut().filter(|_| action != Action::ReadLease) {
+                    attempt.is_in_doubt = true;
+                }
+                self.fail(now, &error);
+            }
         }
     }
 
@@ -270,7 +278,8 @@ impl Election {
         self.known = Known::Record { record, is_ours: true, clear_at };
     }
 
-    /// Somebody else's record, or one of ours that we have not heard of.
+    /// Somebody else's record, or one of ours that we have not heard of: after a renewal, a link of the chain. A first write is
+    /// the beginning of one, since another agent may have made the same at the same time, and somebody put our name to it.
     fn learn_record(&mut self, now: Duration, action: Action, record: Record) {
         let is_taken_attempt = self.is_taken_attempt(&record);
         let (is_ours, clear_at) = match &self.known {
@@ -281,7 +290,7 @@ impl Election {
             known => {
                 self.attempt = None;
                 match known {
-                    Known::Record { clear_at, .. } if is_taken_attempt => (true, *clear_at),
+                    Known::Record { clear_at, is_ours: true, .. } if is_taken_attempt => (true, *clear_at),
                     _ if is_taken_attempt => (true, now + LEASE_DURATION),
                     _ if record.is_released() => (false, now),
                     _ => (false, now + record.duration.max(LEASE_DURATION)),
@@ -300,8 +309,9 @@ impl Election {
 
     /// Whether this is what a write of ours has made of which we have not heard.
     fn is_taken_attempt(&self, record: &Record) -> bool {
-        let Some(Attempt { base: (uid, _), wall }) = &self.attempt else { return false };
-        record.holder == self.candidacy.identity
+        let Some(Attempt { base: (uid, _), wall, is_in_doubt }) = &self.attempt else { return false };
+        *is_in_doubt
+            && record.holder == self.candidacy.identity
             && (uid.is_empty() || *uid == record.uid)
             && record.renew_time == renew_time(*wall)
     }

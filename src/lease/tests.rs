@@ -325,35 +325,43 @@ fn whatever_somebody_writes_into_the_lease_hands_the_lead_over_to_nobody() {
     }
 }
 
-/// A takeover that was taken without an answer, and read later, by its time of renewal.
+/// It is known by its time of renewal.
 #[test]
-fn a_first_write_that_nobody_heard_of_is_found_in_the_lease() {
-    let written = |version: &str, uid: &str| {
-        let body = json!({"metadata": {"name": "l", "namespace": "ns", "uid": uid, "resourceVersion": version},
+fn a_first_write_that_nobody_heard_of_is_found_in_the_lease_and_takes_its_time() {
+    let written = || {
+        let body = json!({"metadata": {"name": "l", "namespace": "ns", "uid": "u", "resourceVersion": "2"},
             "spec": {"holderIdentity": "me", "renewTime": "1970-01-01T00:00:00.000000Z"}});
         Ok(body.to_string().into_bytes())
     };
+    let gone = || error(404, "NotFound");
+    for (answer, write, refusal) in
+        [(released(1, 0), Action::WriteLease, "Conflict"), (gone(), Action::CreateLease, "AlreadyExists")]
+    {
+        let mut round = Round::new();
+        round.step(S, Action::ReadLease, answer);
+        round.step(S, write, unreachable());
+        round.step(6 * S, write, error(409, refusal));
+        round.step(6 * S + 500 * MS, Action::ReadLease, written());
+        for half in [13, 23, 33] {
+            round.step(half * S / 2, Action::WriteLease, lease("me", half.into(), 0));
+            assert!(!round.0.leads(half * S / 2));
+        }
+        round.step(21 * S + 500 * MS, Action::WriteLease, lease("me", 99, 0));
+        assert!(round.0.leads(21 * S + 500 * MS));
+    }
+}
+
+/// The other one has taken it in the same microsecond, and somebody has put our name into what he wrote.
+#[test]
+fn a_write_that_was_refused_is_not_found_in_the_lease() {
+    let theirs = json!({"metadata": {"name": "l", "namespace": "ns", "uid": "u", "resourceVersion": "3"},
+        "spec": {"holderIdentity": "me", "renewTime": "1970-01-01T00:00:00.000000Z"}});
     let mut round = Round::new();
     round.step(S, Action::ReadLease, released(1, 0));
-    round.step(S, Action::WriteLease, unreachable());
-    round.step(6 * S, Action::WriteLease, error(409, "Conflict"));
-    round.step(6 * S + 500 * MS, Action::ReadLease, written("2", "u"));
-    assert!(!round.0.leads(6 * S + 500 * MS), "a look is no renewal");
-    round.step(6 * S + 500 * MS, Action::WriteLease, lease("me", 3, 1));
-    assert!(round.0.leads(6 * S + 500 * MS));
-
-    // One that we have created: its time begins when we see it.
-    let mut round = Round::new();
-    round.step(S, Action::ReadLease, error(404, "NotFound"));
-    round.step(S, Action::CreateLease, unreachable());
-    round.step(6 * S, Action::CreateLease, error(409, "AlreadyExists"));
-    round.step(6 * S + 500 * MS, Action::ReadLease, written("2", "u"));
-    for half in [13, 23, 33] {
-        round.step(half * S / 2, Action::WriteLease, lease("me", half.into(), 0));
-        assert!(!round.0.leads(half * S / 2));
-    }
-    round.step(21 * S + 500 * MS, Action::WriteLease, lease("me", 99, 0));
-    assert!(round.0.leads(21 * S + 500 * MS));
+    round.step(S, Action::WriteLease, error(409, "Conflict"));
+    round.step(S + 500 * MS, Action::ReadLease, Ok(theirs.to_string().into_bytes()));
+    round.looks(16 * S + 500 * MS, || Ok(theirs.to_string().into_bytes()));
+    round.send(16 * S + 500 * MS, Action::WriteLease);
 }
 
 #[test]
