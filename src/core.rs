@@ -15,6 +15,7 @@ mod census;
 mod duty;
 pub mod notices;
 pub mod reach;
+mod refusals;
 mod runs;
 mod tokens;
 mod zones;
@@ -40,6 +41,7 @@ use crate::zone::template;
 use duty::Office;
 use notices::{Cause, Notices};
 use reach::{Reach, Sign, Target};
+use refusals::Refusals;
 
 /// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
 const PASSES_PER_TURN_MAX: usize = 4;
@@ -88,6 +90,7 @@ pub struct Core {
     runs: BTreeMap<ObjectKey, Box<RunMemory>>,
     tokens: BTreeMap<ObjectKey, Box<TokenMemory>>,
     reach: BTreeMap<Target, Reach>,
+    refusals: Refusals,
     rng: Rng,
     synced: bool,
     rows: BTreeMap<Row, u64>,
@@ -110,6 +113,7 @@ impl Core {
             zones: BTreeMap::new(),
             runs: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            refusals: Refusals::default(),
             reach: map_of(Target::ALL.map(|target| (target, Reach::default()))),
             rng,
             synced: false,
@@ -289,6 +293,12 @@ impl Core {
         self.queue.mark(key);
     }
 
+    /// Drops what is known of the calls for a key that is gone.
+    fn forget(&mut self, key: &Key) {
+        self.queue.forget(key);
+        self.refusals.forget(key);
+    }
+
     fn runs_in(&self, namespace: &str) -> Vec<ObjectKey> {
         self.runs.keys().filter(|run| run.namespace == namespace).cloned().collect()
     }
@@ -302,6 +312,7 @@ impl Core {
         if !is_awaited {
             return;
         }
+        let reply = self.settle(now, &id, reply);
         let accepted = matches!(&reply, Reply::Cloud(Ok(_)));
         match &id.key {
             Key::Token(secret) => self.token_report(now, secret, reply),
@@ -312,6 +323,27 @@ impl Core {
         if accepted {
             self.token_accepted(now, &id.key);
         }
+    }
+
+    /// Makes of a refusal that may pass one that is tried again, and lets the object's conditions say what is refused.
+    fn settle(&mut self, now: Now, id: &TaskId, reply: Reply) -> Reply {
+        let back = self.reach.get(&Target::Kubernetes).and_then(Reach::back_since);
+        let reply = self.refusals.judge(now.mono, back, id, reply);
+        let refusal = self.refusals.of(now.mono, &id.key);
+        match &id.key {
+            Key::Zone(zone) => {
+                if let Some(memory) = self.zones.get_mut(zone) {
+                    memory.refusal = refusal;
+                }
+            }
+            Key::Run(run) => {
+                if let Some(memory) = self.runs.get_mut(run) {
+                    memory.refuse(refusal);
+                }
+            }
+            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => {}
+        }
+        reply
     }
 
     /// A task of which nothing has left the process is decided on anew: nobody has failed.
@@ -394,6 +426,8 @@ impl Core {
         let pace = match id.action {
             _ if to_runner => Pace::RUNNER,
             Action::InspectTestRun(_) | Action::CreateJob(_) => Pace::LOOK,
+            // Whether it lasts is to be known when it counts.
+            _ if self.refusals.is_young(now.mono, id) => Pace::LOOK,
             _ => Pace::REMOTE,
         };
         let wait = self.queue.failed(now.mono, id, pace, after);

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use super::Core;
+use super::refusals::Refusals;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, Report, Task, TaskId};
 use crate::lease::election::{Election, Term};
 use crate::lease::operator::Operators;
@@ -199,6 +200,7 @@ impl Core {
         self.runs.clear();
         self.tokens.clear();
         self.queue.disown();
+        self.refusals = Refusals::default();
     }
 }
 

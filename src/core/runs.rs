@@ -32,7 +32,7 @@ impl Core {
                 self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
             }
             self.runs.remove(key);
-            self.queue.forget(&Key::Run(key.clone()));
+            self.forget(&Key::Run(key.clone()));
             return;
         }
         let message = format!("TestRun {key} was deleted in the cluster before its test was over");
@@ -49,7 +49,7 @@ impl Core {
         if !self.remember_run(now, key) {
             self.runs.remove(key);
             if !self.let_go(now, key) {
-                self.queue.forget(&id);
+                self.forget(&id);
             }
             return;
         }
@@ -95,7 +95,7 @@ impl Core {
         if decision.forget {
             log::info!("TestRun {key} is forgotten: it was deleted, and GCk6 knows");
             self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
-            self.queue.forget(&id);
+            self.forget(&id);
         } else {
             self.runs.insert(key.clone(), memory);
         }

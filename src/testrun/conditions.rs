@@ -83,7 +83,8 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
 fn running(facts: &Facts<'_>) -> Claim {
     let trouble = detect::trouble(facts).filter(|_| facts.memory.block == Block::Started);
     if let Some(trouble) = trouble {
-        return Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnerSilent", &trouble);
+        let reason = if facts.memory.refusal.is_some() { "Refused" } else { "RunnerSilent" };
+        return Claim::new(TEST_RUN_RUNNING, Truth::True, reason, &trouble);
     }
     Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnersResumed", &facts.memory.all_started())
 }

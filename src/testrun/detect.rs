@@ -276,7 +276,7 @@ fn waited_for<'a>(facts: &Facts<'a>) -> impl Iterator<Item = Runner<'a>> {
 #[must_use]
 pub fn trouble(facts: &Facts<'_>) -> Option<String> {
     if facts.memory.block == Block::Started {
-        return silence(facts);
+        return silence(facts).or_else(|| facts.memory.refusal.clone());
     }
     stalls_at(facts).filter(|at| facts.now >= *at).and_then(|_| hold_up(facts))
 }
@@ -284,7 +284,7 @@ pub fn trouble(facts: &Facts<'_>) -> Option<String> {
 /// When the start counts as stalled unless a runner that it waits for takes a step forward.
 #[must_use]
 pub fn stalls_at(facts: &Facts<'_>) -> Option<Duration> {
-    if facts.memory.keeping == Keeping::Foreign {
+    if facts.memory.keeping == Keeping::Foreign || facts.memory.refusal.is_some() {
         return Some(facts.memory.since + HOLD_UP_PATIENCE);
     }
     waited_for(facts).map(|runner| runner_stalls_at(facts, runner)).min()
@@ -314,6 +314,9 @@ fn silence(facts: &Facts<'_>) -> Option<String> {
 /// What keeps the runners from being ready, runner by runner, if anything but time does.
 #[must_use]
 pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
+    if facts.memory.refusal.is_some() {
+        return facts.memory.refusal.clone();
+    }
     if facts.memory.block == Block::New && facts.holds(Fact::CredentialsMissing) {
         return match facts.memory.keeping {
             Keeping::Foreign => {
