@@ -15,6 +15,7 @@ mod census;
 mod duty;
 pub mod notices;
 pub mod reach;
+mod refusals;
 mod runs;
 mod tokens;
 mod zones;
@@ -31,8 +32,8 @@ use crate::queue::{Pace, Queue};
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::testrun;
-use crate::testrun::api::Stage;
 use crate::testrun::memory::RunMemory;
+use crate::testrun::stage::Block;
 use crate::token::TokenMemory;
 use crate::zone;
 use crate::zone::memory::ZoneMemory;
@@ -40,6 +41,7 @@ use crate::zone::template;
 use duty::Office;
 use notices::{Cause, Notices};
 use reach::{Reach, Sign, Target};
+use refusals::Refusals;
 
 /// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
 const PASSES_PER_TURN_MAX: usize = 4;
@@ -71,7 +73,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Row {
     /// Of `testrun::stage`.
-    Run(testrun::stage::Block, testrun::stage::Fact),
+    Run(Block, testrun::stage::Fact),
     /// Of `zone::table`.
     Zone(zone::table::Block, zone::table::Fact),
 }
@@ -86,6 +88,9 @@ pub struct Core {
     // Boxed: a node of a map has room for eleven values, mostly unused, and maps of boxes share their code.
     zones: BTreeMap<ObjectKey, Box<ZoneMemory>>,
     runs: BTreeMap<ObjectKey, Box<RunMemory>>,
+    /// Test runs of a zone, by its uid, that wait until others of that zone are proven.
+    hopefuls: BTreeMap<String, BTreeSet<ObjectKey>>,
+    refusals: Refusals,
     tokens: BTreeMap<ObjectKey, Box<TokenMemory>>,
     reach: BTreeMap<Target, Reach>,
     rng: Rng,
@@ -109,6 +114,8 @@ impl Core {
             queue,
             zones: BTreeMap::new(),
             runs: BTreeMap::new(),
+            hopefuls: BTreeMap::new(),
+            refusals: Refusals::default(),
             tokens: BTreeMap::new(),
             reach: map_of(Target::ALL.map(|target| (target, Reach::default()))),
             rng,
@@ -252,7 +259,7 @@ impl Core {
     /// How many test runs there are that are not over.
     #[must_use]
     pub fn runs_under_way(&self) -> usize {
-        self.store.runs.iter().filter(|(_, run)| run.status.stage < Stage::Finished).count()
+        self.runs.values().filter(|memory| memory.block != Block::Done).count()
     }
 
     /// How often each row of the tables was chosen.

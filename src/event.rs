@@ -172,6 +172,8 @@ pub enum Action {
     /// Deregister the zone from GCk6.
     Deregister,
     // TestRun
+    /// Ask GCk6 whether the run is the zone's.
+    Confirm,
     /// Ask GCk6 anew for what belongs into the Secret of the run.
     FetchCredentials,
     /// Create the Secret of the run.
@@ -272,6 +274,7 @@ impl Action {
             Self::ReadToken
             | Self::FetchData(_)
             | Self::InspectTestRun(_)
+            | Self::Confirm
             | Self::FetchCredentials
             | Self::InspectCredentials
             | Self::InspectJob(_)
@@ -304,6 +307,7 @@ impl Action {
             Self::Poll | Self::CheckState => Class::CloudNews,
             Self::Register
             | Self::FetchData(_)
+            | Self::Confirm
             | Self::FetchCredentials
             | Self::Refuse(_)
             | Self::Deregister

@@ -48,9 +48,9 @@ impl Object for TestRun {
         self.is_of_zone()
     }
 
-    /// What only the Jobs are made from is the most of a run, and holds its credentials.
+    /// What only Jobs are made from is the most of a run. Those of a zone's runs are made from what GCk6 and the zone say.
     fn slim(&mut self) {
-        if self.status.stage >= Stage::Created {
+        if self.is_plz() || self.status.stage >= Stage::Created {
             self.spec.args = Vec::new();
             self.spec.runner.volumes.retain(network::is_awaited);
             let volumes = std::mem::take(&mut self.spec.runner.volumes);
@@ -110,13 +110,6 @@ impl Store {
     #[must_use]
     pub fn claims(&self, run: &ObjectKey) -> usize {
         self.claims.get(run).copied().unwrap_or_default()
-    }
-
-    /// The highest number of a runner that a pod claims to be. That is no proof.
-    #[must_use]
-    pub fn highest_claim(&self, run: &ObjectKey) -> Option<u32> {
-        let pods = self.pods.iter().map(|(_, pod)| pod).filter(|pod| pod.run == *run);
-        pods.map(|pod| pod.runner).max()
     }
 
     /// Takes what a watch has seen.

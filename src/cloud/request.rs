@@ -14,6 +14,9 @@ use super::{Event, Host, Request, ResultStatus, RunId, RunStatus};
 const DATA_FIELDS: &str = "id,run_status,k8s_load_zones_config,k6_runtime_config,test_run_token,secrets_config,\
                            load_zone_distribution";
 
+/// Fields that [`confirm`] asks for.
+const CONFIRM_FIELDS: &str = "id,run_status,load_zone_distribution";
+
 /// Fields that [`state`] asks for.
 const STATE_FIELDS: &str = "id,run_status";
 
@@ -76,6 +79,12 @@ pub fn poll(name: &str) -> Request {
 /// `GET {api}/loadtests/v4/test_runs(<id>)`: everything needed to run a test; see [`super::reply::test_run_data`].
 pub fn data(id: RunId) -> Request {
     read(format!("/loadtests/v4/test_runs({id})?$select={DATA_FIELDS}"))
+}
+
+/// `GET {api}/loadtests/v4/test_runs(<id>)`: what GCk6 thinks of a run, and of which zones it is; see
+/// [`super::reply::test_run_data`].
+pub fn confirm(id: RunId) -> Request {
+    read(format!("/loadtests/v4/test_runs({id})?$select={CONFIRM_FIELDS}"))
 }
 
 /// `GET {api}/loadtests/v4/test_runs(<id>)`: what GCk6 thinks of a run; see [`super::reply::test_run_state`].
@@ -196,6 +205,7 @@ mod tests {
         check(poll("a&b=ü"), Host::Api, "GET /v4/plz-test-runs?plz_name=a%26b%3D%C3%BC", "");
         check(data(ID), Host::Api, "GET /loadtests/v4/test_runs(101)?$select=id,run_status,k8s_load_zones_config,k6_runtime_config,test_run_token,secrets_config,load_zone_distribution", "");
         check(state(ID), Host::Api, "GET /loadtests/v4/test_runs(101)?$select=id,run_status", "");
+        check(confirm(ID), Host::Api, "GET /loadtests/v4/test_runs(101)?$select=id,run_status,load_zone_distribution", "");
         check(events(ID, &[Event::error(ErrorCode::Setup, "x")], ""), Host::Ingest, "POST /orchestrator/v1/testruns/101/events",
             r#"[{"event_type":"TestRunErrorEvent","event":{"error_code":8030,"error_detail":"x","error_detail_public":"x"}}]"#);
         check(finish(ID, ResultStatus::Passed, RunStatus::FINISHED, ""), Host::Ingest, "POST /v1/tests/101",

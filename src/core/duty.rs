@@ -197,6 +197,8 @@ impl Core {
         self.office.worked_in = None;
         self.zones.clear();
         self.runs.clear();
+        self.hopefuls.clear();
+        self.refusals.clear();
         self.tokens.clear();
         self.queue.disown();
     }

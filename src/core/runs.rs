@@ -7,16 +7,34 @@ use crate::announce::Announcement;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
 use crate::store::{Object as _, Store};
 use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TEST_RUN_RUNNING, TestRun};
-use crate::testrun::credentials::Credentials;
 use crate::testrun::ending::{Cause, Ending};
 use crate::testrun::facts::{Facts, Runner};
+use crate::testrun::identity::{self, Alien, Identity};
 use crate::testrun::learn;
 use crate::testrun::life::Step;
-use crate::testrun::memory::{Keeping, RunMemory, Teardown, Writing};
+use crate::testrun::memory::{RunMemory, Teardown, Writing};
+use crate::testrun::proof::{self, Proof};
 use crate::testrun::stage::Block;
 use crate::testrun::{calls, conditions, decide, detect};
-use crate::zone;
+use crate::zone::api::PrivateLoadZone;
 use crate::zone::memory::Listed;
+
+/// How many runs of a zone wait for GCk6's word at a time. Whoever may make `TestRun`s can make any number that could be runs of a
+/// zone.
+const UNPROVEN_PER_ZONE_MAX: usize = 16;
+
+/// What a `TestRun` is to the agent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A zone's, and remembered.
+    Known,
+    /// It may be a zone's, and is looked at when others of that zone are proven.
+    Waits,
+    /// Nothing that the agent has to do with.
+    Ignored,
+    /// It says that it is a zone's, and is not.
+    Refused(Alien),
+}
 
 impl Core {
     /// The run as the API server has it, or as it was when somebody deleted it.
@@ -31,8 +49,7 @@ impl Core {
             if memory.block != Block::Done {
                 self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
             }
-            self.runs.remove(key);
-            self.queue.forget(&Key::Run(key.clone()));
+            self.drop_run(key);
             return;
         }
         let message = format!("TestRun {key} was deleted in the cluster before its test was over");
@@ -46,17 +63,28 @@ impl Core {
 
     pub(super) fn run_turn(&mut self, now: Now, key: &ObjectKey) {
         let id = Key::Run(key.clone());
-        if !self.remember_run(now, key) {
-            self.runs.remove(key);
-            if !self.let_go(now, key) {
-                self.queue.forget(&id);
+        match self.remember_run(now, key) {
+            Standing::Known => self.accept_run(now, key),
+            Standing::Waits => return self.drop_run(key),
+            standing => {
+                self.forget_memory(key);
+                if self.let_go(now, key) {
+                    return;
+                }
+                if let Standing::Refused(alien) = standing {
+                    return self.refuse_run(now, key, &alien);
+                }
+                self.accept_run(now, key);
+                return self.queue.forget(&id);
             }
-            return;
         }
         self.want_token(&id);
         let token = self.token_of(&id).and_then(|secret| self.tokens.get(&secret)?.value.clone());
-        let zone_deleting = self.zone_is_deleting(key);
         let Some(mut memory) = self.runs.remove(key) else { return };
+        let zone_deleting = self.zone_is_deleting(&memory.identity);
+        if memory.proof != Proof::Unknown {
+            self.next_hopeful(&memory.identity.zone_uid);
+        }
         let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
         let (ending, pods) = (detect::detect(&facts), facts.pods_left);
         memory.count_pods(now.mono, pods);
@@ -120,7 +148,7 @@ impl Core {
         if action == Action::Release {
             return self.run_object(key).map(calls::release);
         }
-        let memory = self.runs.get(key)?;
+        let Some(memory) = self.runs.get(key) else { return self.refusal_call(now, key, action) };
         if let Some(n) = action.runner() {
             let run = self.run_object(key)?;
             let runner = Runner::new(run, n, memory.runners.get(&n)?, &self.store);
@@ -129,7 +157,7 @@ impl Core {
         self.run_object(key)?;
         let token = self.token_of(&Key::Run(key.clone())).and_then(|secret| self.tokens.get(&secret));
         let token = token.and_then(|token| token.value.as_ref());
-        let zone_deleting = self.zone_is_deleting(key);
+        let zone_deleting = self.zone_is_deleting(&memory.identity);
         let facts = run_facts(&self.store, now, key, memory, zone_deleting, self.settings.start_deadline);
         let call = calls::build(&facts, action, token)?;
         let writing = match action {
@@ -148,25 +176,33 @@ impl Core {
         Some(call)
     }
 
-    /// Brings the memory in step with the object. False if there is nothing to do for it.
-    pub(super) fn remember_run(&mut self, now: Now, key: &ObjectKey) -> bool {
+    /// Brings the memory in step with the object.
+    pub(super) fn remember_run(&mut self, now: Now, key: &ObjectKey) -> Standing {
         let Some(run) = self.store.runs.find(key) else {
-            return self.runs.get(key).is_some_and(|memory| memory.gone.is_some());
+            let is_gone = self.runs.get(key).is_some_and(|memory| memory.gone.is_some());
+            return if is_gone { Standing::Known } else { Standing::Ignored };
         };
-        let block = Block::of(run.status.stage);
-        let (Some(block), true, Some(_)) = (block, run.is_plz(), run.run_id()) else {
-            log::debug!(
-                "TestRun {key} is no test run of a PrivateLoadZone, or of a later version, and is left alone"
-            );
-            return false;
-        };
+        let Some(block) = Block::of(run.status.stage) else { return Standing::Ignored };
         let known = self.runs.get(key).filter(|memory| memory.uid == run.uid() && memory.gone.is_none());
         if known.is_none() {
-            let claimed = || self.store.highest_claim(key);
-            let mut memory = RunMemory::new(run, parallelism(run, block, claimed), block, now.mono);
-            if let Some(credentials) = self.credentials_of(key, run) {
-                memory.keeping = Keeping::InHand(credentials);
+            let zone = |name: &str| self.store.zones.find(&ObjectKey::new(key.namespace.clone(), name));
+            let identity = match identity::of(run, block, zone) {
+                Ok(Some(identity)) => identity,
+                Ok(None) => return Standing::Ignored,
+                Err(alien) => return Standing::Refused(alien),
+            };
+            if block != Block::Done && self.has_to_wait(&identity) {
+                self.hopefuls.entry(identity.zone_uid).or_default().insert(key.clone());
+                return Standing::Waits;
             }
+            let runners = match block {
+                // Known once GCk6 has said it, as it is where somebody has edited the spec.
+                Block::New | Block::Done => 0,
+                _ if run.is_edited() => 0,
+                _ => run.runners(),
+            };
+            let mut memory = RunMemory::new(run, runners, block, now.mono);
+            memory.identity = identity;
             memory.ending = recorded_ending(run, block);
             if teardown_had_begun(run, block) {
                 let early = memory.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict());
@@ -174,14 +210,21 @@ impl Core {
             }
             self.runs.insert(key.clone(), Box::new(memory));
         }
-        let Some(memory) = self.runs.get_mut(key) else { return false };
+        self.see_zone(now, key);
+        let Some(run) = self.store.runs.find(key) else { return Standing::Ignored };
+        let Some(memory) = self.runs.get_mut(key) else { return Standing::Ignored };
         if memory.block != block {
             log::info!("TestRun {key}: {} → {}", memory.block, run.status.stage);
             learn::recorded(memory, now.mono, RunStatusWrite::Stage(run.status.stage));
             memory.block = block;
             memory.since = now.mono;
+            if block != Block::New {
+                memory.plan = None;
+                memory.spare = None;
+            }
             if block == Block::Done {
                 self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
+                memory.runners.clear();
             }
         }
         if run.metadata.is_deleting() {
@@ -195,37 +238,79 @@ impl Core {
                 runner.saw(now.mono, pod);
             }
         }
-        true
+        Standing::Known
     }
 
-    /// What belongs into the run's Secret, where its zone has just had it made.
-    fn credentials_of(&self, key: &ObjectKey, run: &TestRun) -> Option<Credentials> {
-        let id = run.run_id()?;
-        let zones = self.zones.iter().filter(|(zone, _)| zone.namespace == key.namespace);
-        let mut owners = zones.filter(|(_, zone)| run.metadata.is_controlled_by(&zone.uid));
-        match owners.next()?.1.listed.get(&id)? {
-            Listed::Ready { data, .. } => Credentials::of(data),
-            _ => None,
+    /// Takes over what the run's zone knows: where its token is, and the data of the run while it has them at hand.
+    fn see_zone(&mut self, now: Now, key: &ObjectKey) {
+        let Self { store, runs, zones, settings, .. } = self;
+        let (Some(memory), Some(run)) = (runs.get_mut(key), store.runs.find(key)) else { return };
+        let Some(zone) = zone_of(store, &memory.identity) else { return };
+        memory.secret = zone.secret();
+        if memory.proof == Proof::Unknown
+            && memory.block == Block::New
+            && let Some(known) =
+                zones.get(&memory.identity.zone).filter(|zone| zone.uid == memory.identity.zone_uid)
+            && let Some(Listed::Ready { data, .. }) = known.listed.get(&memory.identity.id)
+        {
+            let context =
+                proof::Context { now: now.mono, run, zone: Some(zone), settings: &settings.template };
+            proof::given(memory, &context, data);
         }
     }
 
-    fn zone_is_deleting(&self, key: &ObjectKey) -> bool {
-        let Some(run) = self.run_object(key) else { return false };
-        let owner = run.metadata.owner_references.iter().find(|owner| owner.kind == zone::api::KIND);
-        let zone = owner.and_then(|owner| {
-            self.store.zones.find(&ObjectKey::new(key.namespace.clone(), owner.name.clone()))
-        });
-        zone.is_some_and(|zone| zone.metadata.is_deleting())
+    /// Whether as many runs of the zone as may wait for GCk6's word do so already.
+    fn has_to_wait(&self, identity: &Identity) -> bool {
+        let of_zone = self.runs.values().filter(|memory| memory.identity.zone_uid == identity.zone_uid);
+        let unproven = of_zone.filter(|memory| memory.proof == Proof::Unknown && memory.block != Block::Done);
+        unproven.count() >= UNPROVEN_PER_ZONE_MAX
+    }
+
+    fn next_hopeful(&mut self, zone_uid: &str) {
+        if let Some(waiting) = self.hopefuls.get_mut(zone_uid) {
+            waiting.pop_first().into_iter().for_each(|key| self.queue.mark(Key::Run(key)));
+            if waiting.is_empty() {
+                self.hopefuls.remove(zone_uid);
+            }
+        }
+    }
+
+    fn drop_run(&mut self, key: &ObjectKey) {
+        self.forget_memory(key);
+        self.queue.forget(&Key::Run(key.clone()));
+    }
+
+    fn forget_memory(&mut self, key: &ObjectKey) {
+        if let Some(memory) = self.runs.remove(key) {
+            self.next_hopeful(&memory.identity.zone_uid);
+        }
+    }
+
+    fn zone_is_deleting(&self, identity: &Identity) -> bool {
+        zone_of(&self.store, identity).is_none_or(|zone| zone.metadata.is_deleting())
     }
 
     pub(super) fn run_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
-        let Some(memory) = self.runs.get_mut(key) else {
-            if let (Action::Release, Reply::Kubernetes(reply)) = (id.action, reply) {
-                self.apply(now, id, learn::released(reply));
-            }
-            return;
+        let Self { store, runs, settings, .. } = self;
+        let Some(memory) = runs.get_mut(key) else {
+            let lesson = match (id.action, reply) {
+                (Action::Release, Reply::Kubernetes(reply)) => learn::released(reply),
+                (action, reply) => self.refusal_report(now, key, action, reply),
+            };
+            return self.apply(now, id, lesson);
         };
-        let lesson = learn::learn(memory, now.mono, id.action, reply);
+        let lesson = match (id.action, reply) {
+            (Action::Confirm, Reply::Cloud(reply)) => {
+                let zone = zone_of(store, &memory.identity);
+                let Some(run) = memory.gone.clone().or_else(|| store.runs.find(key).cloned().map(Box::new))
+                else {
+                    return;
+                };
+                let context = proof::Context { now: now.mono, run: &run, zone, settings: &settings.template };
+                proof::learn(memory, &context, reply)
+            }
+            (action, reply) => learn::learn(memory, now.mono, action, reply),
+        };
         if let Action::ResumeRunner(_) = id.action
             && memory.runners.values().all(|runner| runner.resumed)
             && let Some(first) = memory.first_resumed.take()
@@ -234,6 +319,11 @@ impl Core {
         }
         self.apply(now, id, lesson);
     }
+}
+
+/// The very zone that controls the run.
+fn zone_of<'a>(store: &'a Store, identity: &Identity) -> Option<&'a PrivateLoadZone> {
+    store.zones.find(&identity.zone).filter(|zone| zone.metadata.uid == identity.zone_uid)
 }
 
 fn run_facts<'a>(
@@ -247,13 +337,6 @@ fn run_facts<'a>(
     let run = memory.gone.as_deref().or_else(|| store.runs.find(key));
     let run = run.expect("a run that is remembered is in the store or kept beside it");
     Facts::new((now.mono, now.wall), run, store, memory, zone_deleting, start_deadline)
-}
-
-/// The number of runners that the run was started with. A spec that was edited since then says another number; its pods
-/// do not.
-fn parallelism(run: &TestRun, block: Block, claimed: impl Fn() -> Option<u32>) -> u32 {
-    let is_edited = run.metadata.generation > 1 && block > Block::New;
-    is_edited.then(claimed).flatten().unwrap_or_else(|| run.runners())
 }
 
 /// Whether an earlier process has recorded that it runs teardown now.

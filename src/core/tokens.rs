@@ -25,12 +25,12 @@ impl Core {
 
     /// The Secret that holds the token for a zone or a run.
     pub(super) fn token_of(&self, key: &Key) -> Option<ObjectKey> {
-        let (object, name) = match key {
-            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => return None,
-            Key::Zone(zone) => (zone, &self.store.zones.find(zone)?.spec.token),
-            Key::Run(run) => (run, &self.run_object(run)?.spec.token),
-        };
-        (!name.is_empty()).then(|| ObjectKey::new(object.namespace.clone(), name.clone()))
+        match key {
+            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => None,
+            Key::Zone(zone) => self.store.zones.find(zone)?.secret(),
+            // Its zone's, whatever the `TestRun` names.
+            Key::Run(run) => self.runs.get(run)?.secret.clone(),
+        }
     }
 
     /// Sees to it that the token of a zone or a run is read.

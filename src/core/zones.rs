@@ -150,23 +150,20 @@ impl Core {
             token,
             namesake,
             name_stays,
-            runs_left: self.runs_left(key, zone),
+            runs_left: self.runs_left(zone),
             settings: &self.settings.template,
         }
     }
 
     /// How many runs of the zone have not come to their end.
-    fn runs_left(&self, key: &ObjectKey, zone: &PrivateLoadZone) -> usize {
+    fn runs_left(&self, zone: &PrivateLoadZone) -> usize {
         if !zone.metadata.is_deleting() {
             return 0;
         }
         self.runs
-            .iter()
-            .filter(|(run, _)| run.namespace == key.namespace)
-            .filter(|(run, _)| {
-                self.run_object(run).is_some_and(|run| run.metadata.is_controlled_by(&zone.metadata.uid))
-            })
-            .filter(|(_, memory)| memory.block != testrun::stage::Block::Done)
+            .values()
+            .filter(|memory| memory.identity.zone_uid == zone.metadata.uid)
+            .filter(|memory| memory.block != testrun::stage::Block::Done)
             .count()
     }
 

@@ -92,6 +92,11 @@ impl TestRun {
         self.metadata.finalizers.iter().any(|finalizer| finalizer == FINALIZER)
     }
 
+    /// Whether somebody has changed the spec since the creation. Asking for the deletion counts as a generation too.
+    pub fn is_edited(&self) -> bool {
+        self.metadata.generation > 1 + i64::from(self.metadata.is_deleting())
+    }
+
     /// How many runners are wanted; none where it is not 1 to [`RUNNERS_MAX`].
     pub fn runners(&self) -> u32 {
         u32::try_from(self.spec.parallelism).ok().filter(|runners| *runners <= RUNNERS_MAX).unwrap_or(0)
@@ -412,6 +417,17 @@ mod tests {
         let run = read(json!({ "spec": { "runner": {
             "affinity": { "nodeAffinity": null, "podAffinity": { "a": [null, { "b": null, "c": {} }] } } } } }));
         assert_eq!(run.spec.runner.affinity, Some(json!({ "podAffinity": { "a": [{ "c": {} }] } })));
+    }
+
+    #[test]
+    fn an_edit_is_told_from_a_deletion() {
+        let is_edited = |generation: i64, deleted: Value| {
+            let metadata = json!({ "generation": generation, "deletionTimestamp": deleted });
+            read(json!({ "metadata": metadata })).is_edited()
+        };
+        let deleted = || json!("2026-01-01T00:00:00Z");
+        assert!(!is_edited(0, json!(null)) && !is_edited(1, json!(null)) && is_edited(2, json!(null)));
+        assert!(!is_edited(1, deleted()) && !is_edited(2, deleted()) && is_edited(3, deleted()));
     }
 
     #[test]

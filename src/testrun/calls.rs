@@ -21,7 +21,7 @@ use crate::runner::Request;
 #[must_use]
 pub fn is_ready(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> bool {
     match action {
-        Action::CreateJob(_) => may_create_job(facts.run, facts.memory),
+        Action::CreateJob(_) => plan(facts.memory).is_some(),
         action => match action.runner() {
             Some(n) => facts
                 .runner(n)
@@ -38,16 +38,22 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
     let run = facts.run;
     let namespace = Some(run.metadata.namespace.as_str());
     let name = run.metadata.name.as_str();
+    let id = facts.memory.identity.id;
     match action {
-        Action::FetchCredentials => to_cloud(cloud::request::data(run.run_id()?), token),
+        // What is to be known beside it: what Jobs are made of, or how many there are.
+        Action::Confirm if facts.memory.block == Block::New || facts.memory.parallelism == 0 => {
+            to_cloud(cloud::request::data(id), token)
+        }
+        Action::Confirm => to_cloud(cloud::request::confirm(id), token),
+        Action::FetchCredentials => to_cloud(cloud::request::data(id), token),
         Action::CreateCredentials => {
             let Keeping::InHand(credentials) = &facts.memory.keeping else { return None };
             Some(Call::Kubernetes(k8s::SECRETS.create(namespace, &credentials.object(run))))
         }
         Action::InspectCredentials => Some(Call::Kubernetes(k8s::SECRETS.get(namespace, name))),
-        Action::CheckState => to_cloud(cloud::request::state(run.run_id()?), token),
-        Action::TellCloud => to_cloud(tell(facts, run.run_id()?), token),
-        Action::Finish => to_cloud(finish(facts, run.run_id()?), token),
+        Action::CheckState => to_cloud(cloud::request::state(id), token),
+        Action::TellCloud => to_cloud(tell(facts, id), token),
+        Action::Finish => to_cloud(finish(facts, id), token),
         Action::WriteRunStatus(write) => {
             let patch = conditions::patch(facts, write);
             Some(Call::Kubernetes(api::RESOURCE.merge_patch_status(namespace, name, &patch)))
@@ -85,7 +91,7 @@ pub fn for_runner(run: &TestRun, memory: &RunMemory, runner: Runner<'_>, action:
     let job = || jobs::runner::name(&run.metadata.name, n);
     match action {
         Action::CreateJob(_) => {
-            let job = may_create_job(run, memory).then(|| jobs::runner::job(run, n).ok())??;
+            let job = jobs::runner::job(plan(memory)?, n).ok()?;
             Some(Call::Kubernetes(k8s::JOBS.create(namespace, &job)))
         }
         Action::InspectJob(_) => Some(Call::Kubernetes(k8s::JOBS.get(namespace, &job()))),
@@ -121,9 +127,10 @@ pub fn for_runner(run: &TestRun, memory: &RunMemory, runner: Runner<'_>, action:
     }
 }
 
-/// Jobs that have waited while the run came to its end are not made any more.
-fn may_create_job(run: &TestRun, memory: &RunMemory) -> bool {
-    memory.block == Block::New && memory.ending.is_none() && script::locate(&run.spec.script).is_some()
+/// What Jobs are made of. Those that have waited while the run came to its end are not made any more.
+fn plan(memory: &RunMemory) -> Option<&TestRun> {
+    let is_due = memory.block == Block::New && memory.ending.is_none();
+    memory.plan.as_deref().filter(|plan| is_due && script::locate(&plan.spec.script).is_some())
 }
 
 /// The stage that the run would end in.

@@ -3,15 +3,18 @@
 //! Owns the wording of the conditions that users and tools know from k6-operator. Leaves alone when they are written.
 //! Invariant: whatever must survive a restart is in here: the stage, why the run ends, and that teardown has begun.
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
 use super::api::{
     CLOUD_PLZ_TEST_RUN, CLOUD_TEST_RUN, CLOUD_TEST_RUN_ABORTED, CLOUD_TEST_RUN_CREATED,
-    CLOUD_TEST_RUN_FINALIZED, Stage, TEARDOWN_EXECUTED, TEST_RUN_RUNNING,
+    CLOUD_TEST_RUN_FINALIZED, Stage, TEARDOWN_EXECUTED, TEST_RUN_RUNNING, TestRun,
 };
 use super::detect;
 use super::facts::Facts;
 use super::memory::{Setup, Teardown};
+use super::proof::Proof;
 use super::stage::{Block, Fact};
 use crate::conditions::{self, Claim, Truth};
 use crate::event::RunStatusWrite;
@@ -31,9 +34,21 @@ pub fn patch(facts: &Facts<'_>, write: RunStatusWrite) -> Value {
     let mut status = json!({ "conditions": conditions::merge(known, &claims, None, facts.wall) });
     if let RunStatusWrite::Stage(stage) = write {
         status["stage"] = json!(stage);
-        status["testRunId"] = json!(facts.run.spec.test_run_id);
+        status["testRunId"] = json!(facts.memory.identity.id.to_string());
     }
     json!({ "metadata": { "uid": facts.run.metadata.uid }, "status": status })
+}
+
+/// The merge patch for a `TestRun` that is none of ours, or `None` where it stands already.
+#[must_use]
+pub fn refusal(run: &TestRun, message: &str, wall: SystemTime) -> Option<Value> {
+    let claim = Claim::new(CLOUD_PLZ_TEST_RUN, Truth::False, "NotMadeByAgent", message);
+    let known = &run.status.conditions;
+    if claim.stands_in(known, None) {
+        return None;
+    }
+    let status = json!({ "conditions": conditions::merge(known, &[claim], None, wall) });
+    Some(json!({ "metadata": { "uid": run.metadata.uid }, "status": status }))
 }
 
 /// Whether teardown is to be run by this process once the runners have ended: setup has been run, or the test has started
@@ -83,7 +98,8 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
 fn running(facts: &Facts<'_>) -> Claim {
     let trouble = detect::trouble(facts).filter(|_| facts.memory.block == Block::Started);
     if let Some(trouble) = trouble {
-        return Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnerSilent", &trouble);
+        let reason = if facts.holds(Fact::Unproven) { "Unconfirmed" } else { "RunnerSilent" };
+        return Claim::new(TEST_RUN_RUNNING, Truth::True, reason, &trouble);
     }
     Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnersResumed", &facts.memory.all_started())
 }
@@ -155,6 +171,10 @@ fn finalized(facts: &Facts<'_>) -> Claim {
         Some(Err(why)) => {
             let message = format!("GCk6 did not take the end of the test run: {why}");
             Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", &message)
+        }
+        None if facts.memory.proof == Proof::Denied => {
+            let message = "GCk6 is told nothing of a test run that is not of this zone";
+            Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", message)
         }
         None => {
             let message = "GCk6 could not be told in time that the test run is over; it will time out there";

@@ -67,6 +67,7 @@ impl Decision {
     fn spell_out(&mut self, write: Write, facts: &Facts<'_>) {
         let memory = facts.memory;
         match write {
+            Write::Confirm => self.actions.push(Action::Confirm),
             Write::KeepCredentials => match memory.keeping {
                 Keeping::Unknown | Keeping::Foreign => self.actions.push(Action::InspectCredentials),
                 Keeping::Lost => self.actions.push(Action::FetchCredentials),
@@ -120,13 +121,16 @@ impl Decision {
             Write::StopRunners => {
                 self.each(facts, |runner| runner.is_to_stop().then_some(Action::StopRunner(runner.number)));
             }
+            Write::CheckState if facts.holds(Fact::Unproven) => self.actions.push(Action::Confirm),
             Write::CheckState => {
                 let is_due_now = facts.holds(Fact::EndUnclear) && Some(memory.state_asked) < memory.last_end;
                 let due = if is_due_now { facts.now } else { memory.state_asked + STATE_CHECK_INTERVAL };
                 self.at(facts.now, due, Action::CheckState);
             }
             Write::TellCloud => {
-                if facts.holds(Fact::CloudUntold) {
+                if facts.holds(Fact::Unproven) {
+                    self.actions.push(Action::Confirm);
+                } else if facts.holds(Fact::CloudUntold) {
                     self.actions.push(Action::TellCloud);
                 }
             }

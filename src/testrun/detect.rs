@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
-use super::api::TestRun;
+use super::api::{RUNNERS_MAX, TestRun};
 use super::ending::{Cause, Ending};
 use super::exits::{self, End};
 use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX, SILENCE_MAX};
+use super::identity::Identity;
 use super::jobs::runner as job;
 use super::life::{FailureKind, Life, PodFailure};
 use super::memory::{Job, Keeping, Setup};
@@ -54,7 +55,7 @@ fn asked_to_end(facts: &Facts<'_>) -> Option<Ending> {
     if facts.zone_deleting {
         return Some(ending(
             Cause::ZoneDeleted,
-            format!("the PrivateLoadZone of TestRun {} is being deleted in the cluster", name(facts.run)),
+            format!("the PrivateLoadZone of TestRun {} is deleted in the cluster", name(facts.run)),
         ));
     }
     if memory.state_missing >= STATE_MISSING_MAX {
@@ -66,17 +67,22 @@ fn asked_to_end(facts: &Facts<'_>) -> Option<Ending> {
 
 /// It cannot even begin.
 fn refused(facts: &Facts<'_>) -> Option<Ending> {
-    if facts.memory.parallelism == 0 {
+    let memory = facts.memory;
+    if memory.verdict.is_some() {
+        return memory.verdict.clone();
+    }
+    // How many there are to be is known only once the Jobs are to be made.
+    if memory.parallelism == 0 && !facts.holds(Fact::Unproven) {
         return Some(ending(
             Cause::CouldNotStart,
             format!(
-                "TestRun {} asks for no runner: spec.parallelism is {}",
+                "TestRun {} asks for {} runners, the agent runs 1 to {RUNNERS_MAX}",
                 name(facts.run),
                 facts.run.spec.parallelism
             ),
         ));
     }
-    if script::locate(&facts.run.spec.script).is_none() {
+    if memory.plan.as_ref().is_some_and(|plan| script::locate(&plan.spec.script).is_none()) {
         return Some(ending(
             Cause::CouldNotStart,
             format!("TestRun {}: {}", name(facts.run), job::Error::NoScript),
@@ -190,7 +196,10 @@ fn too_late(facts: &Facts<'_>) -> Option<Ending> {
         if facts.memory.block == Block::Started { facts.memory.since } else { facts.memory.known_since };
     let waited = facts.now.saturating_sub(since);
     match facts.memory.block {
-        Block::New | Block::Created if waited >= facts.start_deadline && facts.holds(Fact::RunnersSilent) => {
+        Block::New | Block::Created
+            if waited >= facts.start_deadline
+                && (facts.holds(Fact::RunnersSilent) || facts.holds(Fact::Unproven)) =>
+        {
             let why = hold_up(facts).unwrap_or_else(|| "no reason is known".to_owned());
             Some(ending(
                 Cause::StartDeadlineExceeded,
@@ -275,10 +284,24 @@ fn waited_for<'a>(facts: &Facts<'a>) -> impl Iterator<Item = Runner<'a>> {
 /// What is wrong with the runners, if anything is: why the start does not move on, or who has fallen silent.
 #[must_use]
 pub fn trouble(facts: &Facts<'_>) -> Option<String> {
-    if facts.memory.block == Block::Started {
-        return silence(facts);
+    match facts.memory.block {
+        // It mostly takes no longer than the question.
+        _ if facts.holds(Fact::Unproven) => {
+            let is_late = facts.now >= facts.memory.known_since + HOLD_UP_PATIENCE;
+            facts.memory.proof_error.as_ref().filter(|_| is_late).map(|_| unproven(facts))
+        }
+        Block::Started => silence(facts),
+        _ => stalls_at(facts).filter(|at| facts.now >= *at).and_then(|_| hold_up(facts)),
     }
-    stalls_at(facts).filter(|at| facts.now >= *at).and_then(|_| hold_up(facts))
+}
+
+/// Why nothing is done for the run yet.
+fn unproven(facts: &Facts<'_>) -> String {
+    let Identity { id, zone, .. } = &facts.memory.identity;
+    let error = facts.memory.proof_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!(
+        "GCk6 has not confirmed since the agent's start that test run {id} is of PrivateLoadZone {zone}{error}"
+    )
 }
 
 /// When the start counts as stalled unless a runner that it waits for takes a step forward.
@@ -314,6 +337,9 @@ fn silence(facts: &Facts<'_>) -> Option<String> {
 /// What keeps the runners from being ready, runner by runner, if anything but time does.
 #[must_use]
 pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
+    if facts.holds(Fact::Unproven) {
+        return Some(unproven(facts));
+    }
     if facts.memory.block == Block::New && facts.holds(Fact::CredentialsMissing) {
         return match facts.memory.keeping {
             Keeping::Foreign => {

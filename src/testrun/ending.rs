@@ -30,6 +30,7 @@ pub enum Cause {
     AbortedByLimit,
     Archived,
     UnknownToCloud,
+    NotOfZone,
     ZoneDeleted,
     TestRunDeleted,
     ScriptAborted,
@@ -81,9 +82,9 @@ const fn row(reason: &'static str, tell: Tell, status: RunStatus, result: Result
 impl Cause {
     /// All causes, in the order of the table.
     #[rustfmt::skip]
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         C::TimedOut, C::AbortedByUser, C::AbortedBySystem, C::AbortedByScriptError, C::AbortedByThreshold,
-        C::AbortedByLimit, C::Archived, C::UnknownToCloud, C::ZoneDeleted, C::TestRunDeleted, C::ScriptAborted,
+        C::AbortedByLimit, C::Archived, C::UnknownToCloud, C::NotOfZone, C::ZoneDeleted, C::TestRunDeleted, C::ScriptAborted,
         C::StoppedOnRunner, C::Interrupted, C::ThresholdsAborted, C::CouldNotStart, C::StartDeadlineExceeded,
         C::RunTimeExceeded, C::OutOfMemory, C::Panicked, C::ScriptException, C::RunnerFailed, C::SetupFailed,
         C::MarkedAsFailed, C::ThresholdsCrossed,
@@ -102,6 +103,8 @@ impl Cause {
             C::AbortedByLimit        => row("AbortedByLimit",        Nothing,                   S::ABORTED_BY_LIMIT,        Passed),
             C::Archived              => row("Archived",              Nothing,                   S::ARCHIVED,                Passed),
             C::UnknownToCloud        => row("UnknownToCloud",        Nothing,                   S::ABORTED_BY_SYSTEM,       Passed),
+            // GCk6 does not have it for this zone, and does not hear of it
+            C::NotOfZone             => row("NotOfZone",             Nothing,                   S::ABORTED_BY_SYSTEM,       Passed),
             // somebody in the cluster has ended it
             C::ZoneDeleted           => row("ZoneDeleted",           Abort(Origin::User),       S::ABORTED_BY_USER,         Passed),
             C::TestRunDeleted        => row("TestRunDeleted",        Abort(Origin::User),       S::ABORTED_BY_USER,         Passed),
@@ -140,8 +143,9 @@ impl Cause {
     /// The cause that a status reported by GCk6 stands for. `None` if that status does not end the run.
     #[must_use]
     pub fn from_cloud(status: RunStatus) -> Option<Self> {
-        let told_by_cloud =
-            Self::ALL.into_iter().filter(|cause| !cause.is_news_to_cloud() && *cause != C::UnknownToCloud);
+        let told_by_cloud = Self::ALL
+            .into_iter()
+            .filter(|cause| !cause.is_news_to_cloud() && !matches!(cause, C::UnknownToCloud | C::NotOfZone));
         status.stops_the_run().then(|| {
             told_by_cloud
                 .into_iter()
@@ -165,7 +169,7 @@ impl Cause {
     /// Whether the run has failed, rather than been ended by somebody who meant it.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self.row().tell, Error(_))
+        self == C::NotOfZone || matches!(self.row().tell, Error(_))
     }
 
     /// Whether the test went on to its end, and this is only how it came out.

@@ -11,6 +11,7 @@ use super::credentials;
 use super::life::Life;
 use super::memory::{Job, Keeping, RunMemory, RunnerMemory, Setup, Teardown};
 use super::pod::RunnerPod;
+use super::proof::Proof;
 use super::stage::{Block, Fact};
 use crate::store::Store;
 
@@ -60,7 +61,7 @@ pub struct Facts<'a> {
     pub run: &'a TestRun,
     /// What is remembered of it.
     pub memory: &'a RunMemory,
-    /// Whether its zone is being deleted.
+    /// Whether its zone is being deleted, or is gone.
     pub zone_deleting: bool,
     /// How long runners may take to answer.
     pub start_deadline: Duration,
@@ -122,9 +123,19 @@ impl<'a> Facts<'a> {
             }
             Fact::Ending => memory.ending.is_some(),
             Fact::CloudUntold => {
-                self.within(CLOUD_PATIENCE) && (self.ending_untold() || self.teardown_failure_untold())
+                let is_known = memory.proof == Proof::Proven && self.within(CLOUD_PATIENCE);
+                is_known && (self.ending_untold() || self.teardown_failure_untold())
             }
-            Fact::CredentialsMissing => memory.keeping != Keeping::Kept && credentials::are_awaited(self.run),
+            Fact::Unproven => match memory.proof {
+                // How it ended can be told for so long, and hence whose it is.
+                Proof::Unknown => memory.block < Block::Stopped || self.within(CLOUD_PATIENCE),
+                Proof::Proven => memory.block == Block::New && memory.plan.is_none(),
+                Proof::Denied => false,
+            },
+            Fact::CredentialsMissing => {
+                let is_awaited = memory.plan.as_deref().is_some_and(credentials::are_awaited);
+                memory.keeping != Keeping::Kept && is_awaited
+            }
             Fact::EndUnclear => memory.ending.is_none() && self.cloud_word_awaited_until() > Some(self.now),
             Fact::JobsMissing => self.runners().any(|runner| !matches!(runner.memory.job, Job::Ours(_))),
             Fact::RunnersSilent => self.runners().any(|runner| !runner.is_ready()),
@@ -154,7 +165,9 @@ impl<'a> Facts<'a> {
             },
             Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
             Fact::PodsLeft => self.pods_left > 0 && self.now < self.pods_end(),
-            Fact::FinishDue => self.within(CLOUD_PATIENCE) && memory.finish.is_none(),
+            Fact::FinishDue => {
+                memory.proof == Proof::Proven && self.within(CLOUD_PATIENCE) && memory.finish.is_none()
+            }
             Fact::Held => self.run.has_finalizer(),
             Fact::CleanupDue => self.run.spec.cleans_up(),
             Fact::Otherwise => true,

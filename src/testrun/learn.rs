@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::api::Stage;
 use super::credentials::Credentials;
 use super::memory::{Job, Keeping, RunMemory, Setup, Teardown};
+use super::proof::Proof;
 use super::refusal;
 use super::stage::Block;
 use crate::announce::Announcement;
@@ -53,7 +54,10 @@ fn from_kubernetes(
             let why = "a Secret of that name belongs to something else".to_owned();
             Lesson::Again { after: None, why }
         }
-        (Action::InspectCredentials, Err(error)) if error.is_not_found() => keep(memory, Keeping::Lost),
+        (Action::InspectCredentials, Err(error)) if error.is_not_found() => {
+            let spare = memory.spare.take();
+            keep(memory, spare.map_or(Keeping::Lost, Keeping::InHand))
+        }
         (Action::CreateJob(n), reply) => job(memory, n, |job| match reply {
             Ok(body) => learnt(job, controlled_by(&body, &owner).map_or(Job::Unclear, Job::Ours)),
             Err(error) if error.is_already_exists() && *job == Job::Foreign => again(&error),
@@ -294,6 +298,9 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
         RunStatusWrite::Conditions => {
             if let Some(reason) = &writing.trouble {
                 memory.announcements.push(match memory.block {
+                    _ if memory.proof == Proof::Unknown => {
+                        Announcement::warning("Unconfirmed", reason.clone())
+                    }
                     Block::Started => Announcement::warning("RunnerSilent", reason.clone()),
                     _ => Announcement::warning("Waiting", format!("the start waits: {reason}")),
                 });

@@ -8,15 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::TestRun;
+use super::api::{RUNNERS_MAX, TestRun};
 use super::credentials::Credentials;
 use super::ending::{Cause, Ending};
+use super::identity::Identity;
 use super::life::Step;
 use super::pod::RunnerPod;
+use super::proof::Proof;
 use super::stage::Block;
 use crate::announce::Announcement;
 use crate::cloud::RunStatus;
-use crate::event::{Action, RunStatusWrite};
+use crate::event::{Action, ObjectKey, RunStatusWrite};
 use crate::maps::map_of;
 use crate::runner::RunnerStatus;
 
@@ -31,7 +33,21 @@ pub struct RunMemory {
     pub since: Duration,
     /// Since when this process knows the run; the start deadline counts from here.
     pub known_since: Duration,
-    /// The number of runners, fixed when the run is first seen: a spec that is edited mid-run changes nothing.
+    /// Which test run at GCk6 it is, and of which zone; fixed when the run is first seen.
+    pub identity: Identity,
+    /// The Secret with the token of its zone, as last known. What the `TestRun` names is never read.
+    pub secret: Option<ObjectKey>,
+    /// Whether GCk6 has confirmed that.
+    pub proof: Proof,
+    /// Why it has not yet.
+    pub proof_error: Option<String>,
+    /// What the Jobs are made of, until they are: the `TestRun` as it would be made now. What stands in its spec is never used.
+    pub plan: Option<Box<TestRun>>,
+    /// What belongs into the run's Secret, should there be none.
+    pub spare: Option<Credentials>,
+    /// Why it has to end, by what GCk6 has said of it.
+    pub verdict: Option<Ending>,
+    /// The number of runners, fixed when it is known: a spec that is edited mid-run changes nothing.
     pub parallelism: u32,
     /// How far the Secret with the run's credentials is.
     pub keeping: Keeping,
@@ -255,14 +271,21 @@ impl RunMemory {
     /// Nothing remembered yet of `run`, which has `parallelism` runners.
     #[must_use]
     pub fn new(run: &TestRun, parallelism: u32, block: Block, now: Duration) -> Self {
-        Self {
+        let mut memory = Self {
             uid: run.metadata.uid.clone(),
             block,
             since: now,
             known_since: now,
-            parallelism,
+            identity: Identity { id: run.run_id().unwrap_or_default(), ..Identity::default() },
+            secret: None,
+            proof: Proof::default(),
+            proof_error: None,
+            plan: None,
+            spare: None,
+            verdict: None,
+            parallelism: 0,
             keeping: Keeping::default(),
-            runners: map_of((1..=parallelism).map(|n| (n, RunnerMemory::default()))),
+            runners: BTreeMap::new(),
             first_resumed: None,
             last_end: None,
             jobs_deleted: None,
@@ -287,7 +310,15 @@ impl RunMemory {
             trouble_said: None,
             trouble_said_at: None,
             announcements: Vec::new(),
-        }
+        };
+        memory.set_parallelism(parallelism);
+        memory
+    }
+
+    /// The run has so many runners, of which nothing is known. No more than [`RUNNERS_MAX`] are ever remembered.
+    pub fn set_parallelism(&mut self, parallelism: u32) {
+        self.parallelism = parallelism.min(RUNNERS_MAX);
+        self.runners = map_of((1..=self.parallelism).map(|n| (n, RunnerMemory::default())));
     }
 
     /// The memory of one runner. Numbers beyond the run's own get none.

@@ -47,6 +47,8 @@ pub enum Fact {
     EndUnclear,
     /// GCk6 has not heard why the run ends, or that its teardown failed.
     CloudUntold,
+    /// GCk6 has not confirmed that the run is of this zone. Until then nothing is made for it and nothing told of it.
+    Unproven,
     /// The Secret that the run's pods refer to is not known to exist.
     CredentialsMissing,
     /// Not every runner's Job is known to exist.
@@ -85,6 +87,7 @@ pub enum Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is named after the action that it starts")]
 pub enum Write {
+    Confirm,
     KeepCredentials,
     CreateJobs,
     InspectJobs,
@@ -146,6 +149,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
         Block::New => const { &[
             row(F::DeletionOverdue, &[W::Release, W::TellCloud],                    Stay),
             row(F::Ending,         &[],                                             Record(Stage::Stopped)),
+            row(F::Unproven,       &[W::Confirm, W::SayTrouble],                    Stay),
             row(F::CredentialsMissing, &[W::KeepCredentials, W::CheckState, W::SayTrouble], Stay),
             row(F::JobsMissing,    &[W::CreateJobs, W::CheckState, W::SayTrouble],   Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Created)),
@@ -155,6 +159,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
+            row(F::Unproven,       &[W::Confirm, W::SayTrouble],                    Stay),
             row(F::RunnersSilent,  &[W::AskRunners, W::ReadEvents, W::CheckState, W::SayTrouble], Stay),
             row(F::SetupDue,       &[W::RunSetup, W::CheckState],                   Stay),
             row(F::SetupDataDue,   &[W::SendSetupData, W::CheckState],              Stay),
@@ -166,6 +171,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::JobsUnseen,     &[W::InspectJobs, W::CheckState, W::SayTrouble],  Stay),
             row(F::StopOverdue,    &[W::StopRunners, W::TellCloud],                 Record(Stage::Stopped)),
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
+            row(F::Unproven,       &[W::Confirm, W::SayTrouble],                    Stay),
             row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
             row(F::EndUnclear,     &[W::CheckState, W::WatchRunners],               Stay),
             row(F::RunnersRunning, &[W::WatchRunners, W::CheckState, W::SayTrouble], Stay),
@@ -179,6 +185,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::TeardownDue,    &[W::RunTeardown, W::TellCloud],                 Stay),
             row(F::JobsLeft,       &[W::DeleteJobs, W::TellCloud],                  Stay),
             row(F::PodsLeft,       &[W::TellCloud],                                 Stay),
+            row(F::Unproven,       &[W::Confirm],                                   Stay),
             row(F::CloudUntold,    &[W::TellCloud],                                 Stay),
             row(F::FinishDue,      &[W::Finish],                                    Stay),
             row(F::Otherwise,      &[],                                             RecordEnd),
@@ -189,6 +196,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Otherwise,      &[],                                             Stay),
         ] },
         Block::Gone => const { &[
+            row(F::Unproven,       &[W::Confirm],                                   Stay),
             row(F::CloudUntold,    &[W::TellCloud],                                 Stay),
             row(F::PodsLeft,       &[],                                             Stay),
             row(F::FinishDue,      &[W::Finish],                                    Stay),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use k8s::fields::{Faults, Read};
-use k8s::{Condition, ObjectMeta, OwnerReference, Resource};
+use k8s::{Condition, Key, ObjectMeta, OwnerReference, Resource};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -54,6 +54,12 @@ impl PrivateLoadZone {
     /// The provider id to register under: the recorded one, else the object's own uid, which is as stable.
     pub fn provider_id(&self) -> &str {
         self.recorded_uid().unwrap_or(&self.metadata.uid)
+    }
+
+    /// The Secret with its token, if it names one.
+    pub fn secret(&self) -> Option<Key> {
+        let name = &self.spec.token;
+        (!name.is_empty()).then(|| Key::new(self.metadata.namespace.clone(), name.clone()))
     }
 
     /// A condition by its type.

@@ -63,6 +63,12 @@ pub fn name(id: RunId) -> String {
     format!("plz-test-{id}")
 }
 
+/// The run whose `TestRun` is named so.
+pub fn id(name: &str) -> Option<RunId> {
+    let id = name.strip_prefix("plz-test-")?.parse().ok()?;
+    (self::name(id) == name).then_some(id)
+}
+
 /// The `TestRun` of the run `id` in the zone's namespace, owned by the zone.
 #[inline(never)]
 pub fn test_run(

@@ -1,7 +1,12 @@
 //! Objects that say they are something else: pods, Jobs and TestRuns that a tenant makes, with the names, labels and owners that
 //! the agent's own have.
 
+use std::sync::{Arc, Mutex};
+
 use super::*;
+use sim::api::{Call, Fault, Part, Status};
+use sim::cloud::Trouble;
+use sim::cloud::rest::Route;
 use sim::k6::Script;
 use sim::kube::plan::Mishap;
 
@@ -140,4 +145,380 @@ fn a_runner_whose_job_is_deleted_without_it_runs_on() {
     assert_eq!(orphans.count(), 1, "a Job is deleted without its pods unless one asks for more");
     story.until(s(120), "the run is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
     assert_eq!(story.drive.world.cloud.runs[&id].finishes[0].1["run_status"], 3);
+}
+
+/// A `TestRun` as the agent makes it for a test run, with everything that a tenant would like to have done by somebody else.
+fn forged(drive: &Drive, id: u64) -> Value {
+    let uid = zone(drive)["metadata"]["uid"].clone();
+    let owner = json!({"apiVersion": "k6.io/v1alpha1", "kind": "PrivateLoadZone", "name": ZONE, "uid": uid, "controller": true});
+    json!({
+        "metadata": {"name": format!("plz-test-{id}"), "ownerReferences": [owner]},
+        "spec": {
+            "testRunId": id.to_string(), "token": format!("{ZONE}-token"), "parallelism": 1,
+            "script": {"localFile": "/x.js"},
+            "runner": {"image": "evil", "serviceAccountName": "admin",
+                "containerSecurityContext": {"privileged": true},
+                "volumes": [{"name": "host", "hostPath": {"path": "/"}}]},
+        },
+    })
+}
+
+fn create(story: &mut Story, namespace: &str, run: Value) {
+    story.drive.world.api.create(story.drive.now, Kind::TestRun, namespace, run).unwrap();
+}
+
+/// What was asked of GCk6 but polls.
+fn asked_of_gck6(drive: &Drive) -> u64 {
+    let counts = drive.world.cloud.counts.iter();
+    counts.filter(|(route, _)| !matches!(route, Route::Poll | Route::Register)).map(|(_, count)| count).sum()
+}
+
+/// Counts calls by verb, resource and name from now on.
+fn calls(story: &mut Story) -> Arc<Mutex<Vec<String>>> {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&calls);
+    story.drive.world.api.faults = Some(Box::new(move |_, call, _| {
+        if !matches!(call.verb, "list" | "watch") && call.resource.plural != "leases" {
+            let Call { verb, name, .. } = call;
+            noted.lock().unwrap().push(format!("{verb} {} {name}", call.resource.plural));
+        }
+        Fault::None
+    }));
+    calls
+}
+
+#[test]
+fn who_bears_an_id_and_is_none_of_ours_is_told_so_and_ignored() {
+    let mut story = Story::new();
+    let reads = asked_of_gck6(&story.drive);
+    let calls = calls(&mut story);
+    let other = |run: &mut Value, spec: Value| {
+        for (field, value) in spec.as_object().unwrap() {
+            run["spec"][field] = value.clone();
+        }
+    };
+    let whole = forged(&story.drive, 900);
+    let mut bare = whole.clone();
+    bare["metadata"] = json!({"name": "plz-test-900"});
+    let mut named = whole.clone();
+    named["metadata"]["name"] = json!("mine");
+    let mut huge = bare.clone();
+    huge["metadata"]["name"] = json!("huge");
+    other(&mut huge, json!({"parallelism": 2_147_483_647, "token": "somebodys-secret"}));
+    let mut token = whole;
+    token["metadata"]["name"] = json!("plz-test-901");
+    other(&mut token, json!({"testRunId": "901", "token": "somebodys-secret"}));
+    let cases = [
+        (bare, "no PrivateLoadZone of this namespace controls it"),
+        (named, "named plz-test-900"),
+        (huge, "named plz-test-900"),
+        (token, "spec.token is not the Secret of PrivateLoadZone edge"),
+    ];
+    for (run, _) in &cases {
+        create(&mut story, NAMESPACE, run.clone());
+    }
+    story.drive.run_for(s(30));
+    for (run, part) in &cases {
+        let name = run["metadata"]["name"].as_str().unwrap();
+        let object = story.drive.world.object(Kind::TestRun, NAMESPACE, name);
+        let said = condition(&object, "CloudPLZTestRun");
+        assert_eq!(
+            (&said["status"], &said["reason"]),
+            (&json!("False"), &json!("NotMadeByAgent")),
+            "{object:#}"
+        );
+        assert!(said["message"].as_str().unwrap().contains(part), "{said}");
+        assert!(object["status"]["stage"].is_null(), "{object:#}");
+        let wanted = [format!("patch testruns {name}")];
+        let of_it = calls
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|call| call.ends_with(&format!(" {name}")))
+            .cloned()
+            .collect::<Vec<_>>();
+        assert_eq!(of_it, wanted, "one write, and nothing else");
+    }
+    assert_eq!(story.announced().matches("NotMadeByAgent: ").count(), cases.len());
+    assert_eq!(asked_of_gck6(&story.drive), reads);
+    let is_foreign = |call: &String| call.contains(" jobs ") || call.contains("somebodys-secret");
+    assert!(!calls.lock().unwrap().iter().any(is_foreign), "{calls:?}");
+    story.kill();
+    calls.lock().unwrap().clear();
+    story.drive.run_for(s(60));
+    let again: Vec<String> =
+        calls.lock().unwrap().iter().filter(|call| !call.starts_with("get secrets")).cloned().collect();
+    assert_eq!(again, Vec::<String>::new(), "what stands is not written again");
+}
+
+#[test]
+fn the_id_of_another_zones_run_is_denied_and_that_run_is_not_touched() {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(200), ..Script::default() }));
+    let elsewhere = json!({"metadata": {"name": "elsewhere"}});
+    story.drive.world.api.create(story.drive.now, Kind::Namespace, "", elsewhere).unwrap();
+    let now = story.drive.now;
+    story.drive.world.apply_zone(now, "elsewhere", "victim");
+    let id = story.drive.world.queue_run(now, "victim", 2);
+    story.until(s(30), "the victim's run has started", |drive| {
+        drive.world.object(Kind::TestRun, "elsewhere", &format!("plz-test-{id}"))["status"]["stage"]
+            == "started"
+    });
+    let run = forged(&story.drive, id);
+    create(&mut story, NAMESPACE, run);
+    story.until(s(30), "it is refused", |drive| test_run(drive, id)["status"]["stage"] == "error");
+    let aborted = condition(&test_run(&story.drive, id), "CloudTestRunAborted");
+    assert_eq!(aborted["reason"], "NotOfZone", "{aborted}");
+    assert!(aborted["message"].as_str().unwrap().contains("is of load zone victim"), "{aborted}");
+    assert_eq!(story.drive.world.api.objects(Kind::Job, NAMESPACE).count(), 0);
+    let victim = story.drive.world.cloud.runs[&id].clone();
+    assert_eq!((victim.status, victim.events.len(), victim.finishes.len()), (2, 0, 0));
+    // One that GCk6 does not know at all.
+    let run = forged(&story.drive, 999);
+    create(&mut story, NAMESPACE, run);
+    story.until(s(60), "it is refused", |drive| test_run(drive, 999)["status"]["stage"] == "error");
+    story.until(s(300), "the victim's run is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+    let victim = &story.drive.world.cloud.runs[&id];
+    assert_eq!((victim.finishes[0].1["run_status"].as_i64(), told(victim)), (Some(3), (Vec::new(), 0)));
+}
+
+/// Who makes a zone's next `TestRun` before the agent does gets the test that GCk6 has, with what the zone asks for.
+#[test]
+fn jobs_are_made_of_what_gck6_and_the_zone_say() {
+    let mut story = Story::new();
+    story.drive.run_for(s(9));
+    let now = story.drive.now;
+    let id = story.drive.world.queue_run(now, ZONE, 1);
+    let mut run = forged(&story.drive, id);
+    run["spec"]["cleanup"] = json!("post");
+    create(&mut story, NAMESPACE, run);
+    story.stage(id, "started", s(30));
+    let job = story.drive.world.object(Kind::Job, NAMESPACE, &format!("plz-test-{id}-1")).to_string();
+    for part in ["evil", "privileged\":true", "hostPath", "admin"] {
+        assert!(!job.contains(part), "{part} in {job}");
+    }
+    story.over(id, s(60), 3);
+
+    let id = story.drive.world.queue_run(story.drive.now, ZONE, 3);
+    let run = forged(&story.drive, id);
+    create(&mut story, NAMESPACE, run);
+    story.until(s(60), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+    let run = &story.drive.world.cloud.runs[&id];
+    assert!(detail(run).contains("asks for 1 runners where GCk6 asks for 3"), "{}", detail(run));
+}
+
+/// The spec is edited at every stage, also while no agent looks.
+#[test]
+fn an_edit_of_the_spec_has_no_effect() {
+    for (stage, restarts) in
+        [("", false), ("", true), ("created", true), ("started", false), ("started", true)]
+    {
+        let mut story = Story::new();
+        story.plan("*", PodPlan::script(Script { boot: s(2), duration: s(15), ..Script::default() }));
+        if stage.is_empty() {
+            story.drive.world.api.faults = no_jobs();
+        }
+        let id = story.run(3);
+        story.until(s(20), "it has come so far", |drive| {
+            let run = test_run(drive, id);
+            !run.is_null() && run["status"]["stage"].as_str().unwrap_or_default() == stage
+        });
+        let key = Key::new(Kind::TestRun, NAMESPACE, &format!("plz-test-{id}"));
+        story.drive.world.api.modify(&key, Part::Main, |run| {
+            let evil = forged_spec();
+            for (field, value) in evil.as_object().unwrap() {
+                run["spec"][field] = value.clone();
+            }
+        });
+        if restarts {
+            story.kill();
+        }
+        story.drive.run_for(s(1));
+        story.drive.world.api.faults = None;
+        let run = story.over(id, s(90), 3);
+        assert_eq!(told(&run), (Vec::new(), 0), "{stage} {restarts}");
+        let runners = story.drive.world.k6s.all(&format!("plz-test-{id}")).count();
+        assert_eq!(runners, 3, "{stage} {restarts}");
+    }
+}
+
+fn forged_spec() -> Value {
+    json!({"testRunId": "999", "token": "somebodys-secret", "parallelism": 100_000,
+        "runner": {"image": "evil", "containerSecurityContext": {"privileged": true}}})
+}
+
+/// The API server takes no Job.
+fn no_jobs() -> Option<sim::api::FaultHook> {
+    Some(Box::new(|_, call, _| {
+        let is_meant = call.verb == "create" && call.resource.plural == "jobs";
+        let unavailable = || Status::new(503, "ServiceUnavailable", "etcd leader changed");
+        if is_meant { Fault::Refuse(unavailable(), None) } else { Fault::None }
+    }))
+}
+
+/// What the agent was restarted over is asked of GCk6 before its Jobs are made.
+pub(super) fn a_run_is_confirmed_before_its_jobs_are_made() -> Story {
+    let mut story = Story::new();
+    story.drive.world.api.faults = no_jobs();
+    let id = story.run(2);
+    story.until(s(10), "the TestRun is made", |drive| !test_run(drive, id).is_null());
+    story.drive.run_for(s(1));
+    story.kill();
+    story.drive.world.api.faults = None;
+    story.drive.world.cloud.trouble(None, Trouble::Down, u32::MAX);
+    story.until(s(20), "the status says what it waits for", |drive| {
+        condition(&test_run(drive, id), "TestRunRunning")["message"]
+            .to_string()
+            .contains("has not confirmed since")
+    });
+    story.drive.run_for(s(1));
+    assert!(story.announced().contains("Unconfirmed: "), "{}", story.announced());
+    assert_eq!(
+        story.drive.world.api.objects(Kind::Job, NAMESPACE).count(),
+        0,
+        "not before GCk6 has said whose it is"
+    );
+    story.drive.world.cloud.plagues.clear();
+    let run = story.over(id, s(180), 3);
+    assert_eq!(run.data_reads.len(), 2);
+    story
+}
+
+#[test]
+fn confirmed_before_its_jobs() {
+    a_run_is_confirmed_before_its_jobs_are_made();
+}
+
+/// GCk6 answers before the API server does.
+fn jobs_are_looked_up_late(stage: &str) -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { boot: s(3), duration: s(20), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, stage, s(20));
+    story.kill();
+    let mut left = 8;
+    story.drive.world.api.faults = Some(Box::new(move |_, call, _| {
+        let is_meant = call.verb == "get" && call.resource.plural == "jobs" && left > 0;
+        left -= u32::from(is_meant);
+        let unavailable = || Status::new(503, "ServiceUnavailable", "etcd leader changed");
+        if is_meant { Fault::Refuse(unavailable(), None) } else { Fault::None }
+    }));
+    story.over(id, s(180), 3);
+    story
+}
+
+pub(super) fn jobs_are_looked_up_late_before_the_start() -> Story {
+    jobs_are_looked_up_late("created")
+}
+
+pub(super) fn jobs_are_looked_up_late_in_mid_run() -> Story {
+    jobs_are_looked_up_late("started")
+}
+
+/// The agent is restarted as the run ends, and GCk6 is out of reach: the clean-up goes on, and the end is told later.
+pub(super) fn a_run_ends_before_it_is_confirmed() -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(5), flush: s(3), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "stopped", s(30));
+    story.drive.world.cloud.trouble(None, Trouble::Down, u32::MAX);
+    story.kill();
+    story.until(s(60), "nothing is left of it", |drive| {
+        drive.world.api.objects(Kind::Pod, NAMESPACE).count() == 0
+    });
+    story.drive.run_for(s(60));
+    assert_eq!(test_run(&story.drive, id)["status"]["stage"], "stopped");
+    story.drive.world.cloud.plagues.clear();
+    story.over(id, s(180), 3);
+    story
+}
+
+/// The same, and somebody deletes the `TestRun` meanwhile.
+pub(super) fn a_run_is_deleted_before_it_is_confirmed() -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(30));
+    story.drive.world.cloud.trouble(None, Trouble::Down, u32::MAX);
+    story.kill();
+    story.drive.run_for(s(30));
+    let running = condition(&test_run(&story.drive, id), "TestRunRunning");
+    assert_eq!((&running["status"], &running["reason"]), (&json!("True"), &json!("Unconfirmed")));
+    let name = format!("plz-test-{id}");
+    let key = Key::new(Kind::TestRun, NAMESPACE, &name);
+    story.drive.world.api.modify(&key, Part::Main, |run| run["metadata"]["finalizers"] = json!([]));
+    story.delete(Kind::TestRun, &name);
+    story.drive.run_for(s(60));
+    story.drive.world.cloud.plagues.clear();
+    let run = story.over(id, s(180), 5);
+    assert_eq!(told(&run), (Vec::new(), 1));
+    story
+}
+
+#[test]
+fn ends_before_it_is_confirmed() {
+    a_run_ends_before_it_is_confirmed();
+    a_run_is_deleted_before_it_is_confirmed();
+    jobs_are_looked_up_late_before_the_start();
+    jobs_are_looked_up_late_in_mid_run();
+}
+
+#[test]
+fn more_runs_than_are_confirmed_at_a_time_are_all_taken_over() {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(60), ..Script::default() }));
+    let now = story.drive.now;
+    let ids: Vec<u64> = (0..20).map(|_| story.drive.world.queue_run(now, ZONE, 1)).collect();
+    for id in &ids {
+        story.stage(*id, "started", s(60));
+    }
+    story.kill();
+    story.until(s(300), "all are over", |drive| {
+        ids.iter().all(|id| !drive.world.cloud.runs[id].finishes.is_empty())
+    });
+    assert!(ids.iter().all(|id| story.drive.world.cloud.runs[id].finishes[0].1["run_status"] == 3));
+}
+
+/// A tenant makes `TestRun`s by the hundred, some of which could be his zone's.
+#[test]
+fn a_flood_of_forged_runs_holds_up_nobody() {
+    let mut story = Story::new();
+    let evil = json!({"metadata": {"name": "evil"}});
+    story.drive.world.api.create(story.drive.now, Kind::Namespace, "", evil).unwrap();
+    for n in 0..400 {
+        let mut run = forged(&story.drive, 5000 + n);
+        if n % 2 == 0 {
+            run["metadata"]["ownerReferences"] = json!(null);
+        }
+        run["spec"]["parallelism"] = json!(1000);
+        create(&mut story, "evil", run.clone());
+    }
+    let calls = calls(&mut story);
+    let before = story.drive.now;
+    let id = story.run(3);
+    story.stage(id, "started", s(10));
+    story.over(id, s(60), 3);
+    let minutes = (story.drive.now - before).as_secs_f64();
+    let noted = calls.lock().unwrap();
+    let refusals = noted
+        .iter()
+        .filter(|call| call.starts_with("patch testruns") && !call.ends_with(&format!("plz-test-{id}")));
+    let count = refusals.count() as f64;
+    assert!(count > 10.0 && count <= minutes + 2.0, "{count} writes in {minutes} s");
+    assert!(!noted.iter().any(|call| call.contains(" jobs plz-test-5")), "no Job is looked for");
+}
+
+/// Somebody takes the zone's finalizer off and deletes it in mid-run.
+#[test]
+fn a_run_whose_zone_is_gone_ends() {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(10));
+    story.drive.cut(0, s(5));
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(&key, Part::Main, |zone| zone["metadata"]["finalizers"] = json!([]));
+    story.delete(Kind::PrivateLoadZone, ZONE);
+    story.until(s(120), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
+    assert_eq!(story.drive.world.cloud.runs[&id].finishes[0].1["run_status"], 5);
 }

@@ -89,7 +89,7 @@ impl Cloud {
             _ => {}
         }
         let response = match self.check(route, request) {
-            Ok(()) => self.once(now, route, &name, request),
+            Ok(()) => selected(request, self.once(now, route, &name, request)),
             // What comes with 200 below has been done.
             Err(refusal) => return refusal.into(),
         };
@@ -238,7 +238,7 @@ impl Cloud {
             }
             Route::State => {
                 run.state_reads.push(now);
-                Response::json(200, &json!({"id": id, "run_status": run.status}))
+                Response::json(200, &run.data(id))
             }
             Route::Events => {
                 let Some(events) = body.as_array() else {
@@ -286,6 +286,17 @@ impl Cloud {
             }
         }
     }
+}
+
+/// The fields that a request has selected, and no others.
+fn selected(request: &Request, response: Response) -> Response {
+    let Some(fields) = request.query("$select").filter(|_| response.status == 200) else { return response };
+    let fields: Vec<&str> = fields.split(',').collect();
+    let mut value = response.value();
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|field, _| fields.contains(&field.as_str()));
+    }
+    Response::json(200, &value)
 }
 
 fn nulled(mut value: Value) -> Value {
