@@ -11,6 +11,7 @@
 //! Invariant: decisions read the store and the memories, never an event; before every watch has delivered its first list
 //! none is made, since what is missing would mean nothing.
 
+mod aliens;
 mod census;
 mod duty;
 pub mod notices;
@@ -38,6 +39,7 @@ use crate::token::TokenMemory;
 use crate::zone;
 use crate::zone::memory::ZoneMemory;
 use crate::zone::template;
+use aliens::Aliens;
 use duty::Office;
 use notices::{Cause, Notices};
 use reach::{Reach, Sign, Target};
@@ -90,9 +92,10 @@ pub struct Core {
     runs: BTreeMap<ObjectKey, Box<RunMemory>>,
     /// Test runs of a zone, by its uid, that wait until others of that zone are proven.
     hopefuls: BTreeMap<String, BTreeSet<ObjectKey>>,
-    refusals: Refusals,
+    aliens: Aliens,
     tokens: BTreeMap<ObjectKey, Box<TokenMemory>>,
     reach: BTreeMap<Target, Reach>,
+    refusals: Refusals,
     rng: Rng,
     synced: bool,
     rows: BTreeMap<Row, u64>,
@@ -115,8 +118,9 @@ impl Core {
             zones: BTreeMap::new(),
             runs: BTreeMap::new(),
             hopefuls: BTreeMap::new(),
-            refusals: Refusals::default(),
+            aliens: Aliens::default(),
             tokens: BTreeMap::new(),
+            refusals: Refusals::default(),
             reach: map_of(Target::ALL.map(|target| (target, Reach::default()))),
             rng,
             synced: false,
@@ -296,6 +300,12 @@ impl Core {
         self.queue.mark(key);
     }
 
+    /// Drops what is known of the calls for a key that is gone.
+    fn forget(&mut self, key: &Key) {
+        self.queue.forget(key);
+        self.refusals.forget(key);
+    }
+
     fn runs_in(&self, namespace: &str) -> Vec<ObjectKey> {
         self.runs.keys().filter(|run| run.namespace == namespace).cloned().collect()
     }
@@ -309,6 +319,7 @@ impl Core {
         if !is_awaited {
             return;
         }
+        let reply = self.settle(now, &id, reply);
         let accepted = matches!(&reply, Reply::Cloud(Ok(_)));
         match &id.key {
             Key::Token(secret) => self.token_report(now, secret, reply),
@@ -319,6 +330,27 @@ impl Core {
         if accepted {
             self.token_accepted(now, &id.key);
         }
+    }
+
+    /// Makes of a refusal that may pass one that is tried again, and lets the object's conditions say what is refused.
+    fn settle(&mut self, now: Now, id: &TaskId, reply: Reply) -> Reply {
+        let back = self.reach.get(&Target::Kubernetes).and_then(Reach::back_since);
+        let reply = self.refusals.judge(now.mono, back, id, reply);
+        let refusal = self.refusals.of(now.mono, &id.key);
+        match &id.key {
+            Key::Zone(zone) => {
+                if let Some(memory) = self.zones.get_mut(zone) {
+                    memory.refusal = refusal;
+                }
+            }
+            Key::Run(run) => {
+                if let Some(memory) = self.runs.get_mut(run) {
+                    memory.refuse(refusal);
+                }
+            }
+            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => {}
+        }
+        reply
     }
 
     /// A task of which nothing has left the process is decided on anew: nobody has failed.
@@ -401,6 +433,8 @@ impl Core {
         let pace = match id.action {
             _ if to_runner => Pace::RUNNER,
             Action::InspectTestRun(_) | Action::CreateJob(_) => Pace::LOOK,
+            // Whether it lasts is to be known when it counts.
+            _ if self.refusals.is_young(now.mono, id) => Pace::LOOK,
             _ => Pace::REMOTE,
         };
         let wait = self.queue.failed(now.mono, id, pace, after);

@@ -194,6 +194,9 @@ pub enum Error {
     /// Occurs when the API server did not answer through which the runner is reached: nothing is known of the runner.
     #[error("{0}")]
     NoWay(String),
+    /// Occurs when the API server, through which runners are reached, refuses to pass the call on: it has not reached the runner.
+    #[error("the runner was not asked: {0}")]
+    Refused(String),
     /// Occurs when the runner, or what stands between, answered with anything else but 2xx.
     #[error("the runner answered {code}: {excerpt}")]
     Status {

@@ -16,6 +16,15 @@ const EXCERPT_CHARS_MAX: usize = 200;
 /// The longest message of a `Status` that is kept, in characters; admission webhooks can be talkative.
 const MESSAGE_CHARS_MAX: usize = 2048;
 
+/// How the messages begin by which admission refuses for good: quota, pod security, webhooks, policies, a namespace that goes.
+const ADMISSION_WORDS: [&str; 5] = [
+    "exceeded quota",
+    "violates PodSecurity",
+    "denied the request",
+    "denied request",
+    "because it is being terminated",
+];
+
 /// `metav1.Status` of an answer that was no success, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -35,6 +44,13 @@ pub enum Error {
     /// The server answered, and the answer was no success.
     #[error("{} (HTTP {}{}{})", .status.message, .status.code, if .status.reason.is_empty() { "" } else { " " }, .status.reason)]
     Api {
+        /// The answer.
+        status: Status,
+    },
+    /// The server refuses it, and has not done so for long: it may have just started. A caller that keeps count makes this of
+    /// an [`Api`](Self::Api) error that [`may_be_unsettled`](Self::may_be_unsettled); it is tried again.
+    #[error("{} (HTTP {}{}{})", .status.message, .status.code, if .status.reason.is_empty() { "" } else { " " }, .status.reason)]
+    Unsettled {
         /// The answer.
         status: Status,
     },
@@ -106,7 +122,9 @@ impl Error {
                 (409, _) if self.is_conflict() => Retry::Backoff,
                 _ => Retry::Never,
             },
-            Self::Transport { .. } | Self::Timeout { .. } | Self::Auth { .. } => Retry::Backoff,
+            Self::Unsettled { .. } | Self::Transport { .. } | Self::Timeout { .. } | Self::Auth { .. } => {
+                Retry::Backoff
+            }
             Self::Decode { .. } | Self::TooLarge { .. } | Self::Stopped => Retry::Never,
         }
     }
@@ -115,7 +133,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Option<u16> {
         match self {
-            Self::Api { status } => Some(status.code),
+            Self::Api { status } | Self::Unsettled { status } => Some(status.code),
             _ => None,
         }
     }
@@ -124,7 +142,7 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
-            Self::Api { status } => &status.reason,
+            Self::Api { status } | Self::Unsettled { status } => &status.reason,
             _ => "",
         }
     }
@@ -164,6 +182,15 @@ impl Error {
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         self.code() == Some(403)
+    }
+
+    /// Whether a 403 may pass by waiting although nobody changes anything. A server whose caches of roles, or of what admission
+    /// needs, are not filled yet refuses what it takes a second later. What a quota, pod security, a webhook or a policy has
+    /// decided it says in words of its own.
+    #[must_use]
+    pub fn may_be_unsettled(&self) -> bool {
+        let Self::Api { status } = self else { return false };
+        status.code == 403 && !ADMISSION_WORDS.iter().any(|words| status.message.contains(words))
     }
 
     /// The credentials are not, or no longer, accepted.

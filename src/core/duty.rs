@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use super::Core;
+use super::refusals::Refusals;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, Report, Task, TaskId};
 use crate::lease::election::{Election, Term};
 use crate::lease::operator::Operators;
@@ -198,9 +199,10 @@ impl Core {
         self.zones.clear();
         self.runs.clear();
         self.hopefuls.clear();
-        self.refusals.clear();
+        self.aliens.clear();
         self.tokens.clear();
         self.queue.disown();
+        self.refusals = Refusals::default();
     }
 }
 

@@ -151,6 +151,15 @@ impl Reach {
         matches!(self.phase, Phase::Away(_))
     }
 
+    /// When it last came back.
+    #[must_use]
+    pub fn back_since(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Back(since) => Some(since),
+            Phase::Steady | Phase::Away(_) => None,
+        }
+    }
+
     /// Takes a sign. Returns whether an outage has ended with it, and what is to be said.
     pub fn heed(&mut self, now: Duration, target: Target, sign: Sign) -> (bool, Option<Line>) {
         match sign {

@@ -1,221 +1,173 @@
-//! `TestRun`s that say they are of GCk6 and are none: each is told so, at a pace that nobody can make a flood of.
+//! Which refusals of the API server are final: the one place that decides it, before anybody learns from an answer.
 //!
-//! Owns whose turn it is. Leaves alone why one is refused (`testrun::identity`). Invariants: for such an object nothing is asked of
-//! GCk6, no Secret is read and no Job is made; it gets one Event and one condition, and while that stands, nothing.
+//! An API server that has just started answers 403 until its caches of roles and of what admission needs are filled, about a
+//! second, to calls that are allowed before and after. So a refusal counts as final when it has stood for [`SETTLED_AFTER`];
+//! until then whoever asks learns that he is to try again. What admission has decided (a quota, pod security, a webhook) is
+//! final at once. Owns since when each lane is refused. Leaves alone what a final refusal means, and the pace of the tries.
+//!
+//! Invariant: a young refusal reaches nobody as [`Retry::Never`](k8s::Retry::Never).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Core;
-use crate::announce::Announcement;
-use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
-use crate::lesson::{Lesson, announced, text};
-use crate::store::Object as _;
-use crate::testrun::api::{self, TestRun};
-use crate::testrun::conditions;
-use crate::testrun::identity::Alien;
-use crate::testrun::stage::Block;
+use crate::event::{Key, Reply, TaskId};
+use crate::lesson::text;
+use crate::runner;
 
-/// How long a `TestRun` is given before it is refused: its zone may be as new as itself, and heard of later.
-const GRACE: Duration = Duration::from_secs(3);
-/// How often one is refused per namespace.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// How many refusals of a namespace may be under way.
-const UNDER_WAY_MAX: usize = 8;
-/// How many of a namespace wait for their turn by name. Beyond that they are found again when they change, or by the next agent.
-const WAITING_MAX: usize = 1024;
+/// How long a refusal has to stand, after the API server has come back, to be final.
+pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(30);
+/// How long it has to stand to be told: an API server that starts is no news.
+const SILENCE: Duration = Duration::from_secs(2);
+/// A lane that was not tried for so long is refused no more. Longer than the longest pause between two tries.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(70);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    by_namespace: BTreeMap<String, Turns>,
+    lanes: BTreeMap<TaskId, Refusal>,
 }
 
-#[derive(Debug, Default)]
-struct Turns {
-    next: Duration,
-    waiting: BTreeSet<String>,
-    under_way: BTreeMap<String, Refusal>,
-}
-
-/// One that is being told.
 #[derive(Debug)]
 struct Refusal {
-    uid: String,
-    message: String,
-    announcements: Vec<Announcement>,
+    since: Duration,
+    last: Duration,
+    why: String,
 }
 
 impl Refusals {
-    /// Begins with a refusal if it has its turn, else says for whom to come back, and when.
-    fn admit(
+    /// A reply as it is to be learnt from. `back` is when the API server last came back from an outage.
+    pub(super) fn judge(
         &mut self,
         now: Duration,
-        key: &ObjectKey,
-        begin: impl FnOnce() -> Refusal,
-    ) -> Option<(ObjectKey, Duration)> {
-        let turns = self.by_namespace.entry(key.namespace.clone()).or_default();
-        if turns.under_way.contains_key(&key.name) {
-            return None;
-        }
-        if turns.waiting.is_empty() {
-            turns.next = turns.next.max(now + GRACE);
-        }
-        if turns.waiting.len() < WAITING_MAX {
-            turns.waiting.insert(key.name.clone());
-        }
-        if now >= turns.next && turns.under_way.len() < UNDER_WAY_MAX && turns.waiting.remove(&key.name) {
-            turns.next = now + INTERVAL;
-            turns.under_way.insert(key.name.clone(), begin());
-        }
-        let first = turns.waiting.first()?;
-        Some((ObjectKey::new(key.namespace.clone(), first.clone()), turns.next.max(now + INTERVAL / 2)))
-    }
-
-    fn find(&self, key: &ObjectKey) -> Option<&Refusal> {
-        self.by_namespace.get(&key.namespace)?.under_way.get(&key.name)
-    }
-
-    fn find_mut(&mut self, key: &ObjectKey) -> Option<&mut Refusal> {
-        self.by_namespace.get_mut(&key.namespace)?.under_way.get_mut(&key.name)
-    }
-
-    fn remove(&mut self, now: Duration, key: &ObjectKey) {
-        if let Some(turns) = self.by_namespace.get_mut(&key.namespace) {
-            turns.waiting.remove(&key.name);
-            turns.under_way.remove(&key.name);
-            if turns.waiting.is_empty() && turns.under_way.is_empty() && now >= turns.next {
-                self.by_namespace.remove(&key.namespace);
+        back: Option<Duration>,
+        id: &TaskId,
+        reply: Reply,
+    ) -> Reply {
+        let Some(why) = refusal(&reply) else {
+            self.lanes.remove(&id.lane());
+            return reply;
+        };
+        self.lanes.retain(|_, refusal| now < refusal.last + FORGOTTEN_AFTER);
+        let refusal = self.lanes.entry(id.lane()).or_insert_with(|| Refusal {
+            since: now,
+            last: now,
+            why: String::new(),
+        });
+        (refusal.last, refusal.why) = (now, why);
+        let is_settled = now >= refusal.since.max(back.unwrap_or_default()) + SETTLED_AFTER;
+        match reply {
+            Reply::Kubernetes(Err(k8s::Error::Api { status })) if !is_settled => {
+                Reply::Kubernetes(Err(k8s::Error::Unsettled { status }))
             }
+            Reply::Runner(Err(runner::Error::Refused(why))) if is_settled => {
+                Reply::Runner(Err(runner::Error::Unreachable(why)))
+            }
+            reply => reply,
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.by_namespace.clear();
+    /// Whether a lane is refused, and has not been for long.
+    pub(super) fn is_young(&self, now: Duration, id: &TaskId) -> bool {
+        self.lanes.get(&id.lane()).is_some_and(|refusal| now < refusal.since + 2 * SETTLED_AFTER)
+    }
+
+    /// What is refused to an object, once it has been for long enough to be told.
+    pub(super) fn of(&self, now: Duration, key: &Key) -> Option<String> {
+        let told =
+            |refusal: &&Refusal| now >= refusal.since + SILENCE && now < refusal.last + FORGOTTEN_AFTER;
+        let mut lanes = self.lanes.iter().filter(|(id, _)| id.key == *key).map(|(_, refusal)| refusal);
+        let refusal = lanes.find(told)?;
+        Some(format!("the API server refuses what is needed here, and is asked again: {}", refusal.why))
+    }
+
+    /// Nothing is known of an object any more.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.lanes.retain(|id, _| id.key != *key);
     }
 }
 
-impl Core {
-    /// A `TestRun` is none that the agent made: it is told once.
-    pub(super) fn refuse_run(&mut self, now: Now, key: &ObjectKey, alien: &Alien) {
-        let Some(run) = self.store.runs.find(key) else { return };
-        let message = alien.message();
-        let is_over = Block::of(run.status.stage).is_none_or(|block| block == Block::Done);
-        let is_told = conditions::refusal(run, &message, now.wall).is_none();
-        let is_current = |refusal: &Refusal| refusal.uid == run.uid() && refusal.message == message;
-        if is_over || is_told || self.refusals.find(key).is_some_and(|refusal| !is_current(refusal)) {
-            self.refusals.remove(now.mono, key);
-        }
-        if is_over || is_told {
-            return;
-        }
-        let uid = run.uid().to_owned();
-        let begin = || {
-            log::warn!("TestRun {key} is ignored: {message}");
-            let announcements = vec![Announcement::warning("NotMadeByAgent", message.clone())];
-            Refusal { uid, message: message.clone(), announcements }
-        };
-        if let Some((other, at)) = self.refusals.admit(now.mono, key, begin) {
-            self.queue.wake(&Key::Run(other), at);
-        }
-        let Some(refusal) = self.refusals.find(key) else { return };
-        let is_announced = refusal.announcements.is_empty();
-        let action =
-            if is_announced { Action::WriteRunStatus(RunStatusWrite::Conditions) } else { Action::Announce };
-        let id = TaskId { key: Key::Run(key.clone()), action };
-        if self.queue.is_free(now.mono, &id) {
-            self.queue.push(id);
-        }
-    }
-
-    /// Nothing is to be refused there any more.
-    pub(super) fn accept_run(&mut self, now: Now, key: &ObjectKey) {
-        self.refusals.remove(now.mono, key);
-    }
-
-    pub(super) fn refusal_call(&self, now: Now, key: &ObjectKey, action: Action) -> Option<Call> {
-        let refusal = self.refusals.find(key)?;
-        let run: &TestRun = self.store.runs.find(key).filter(|run| run.uid() == refusal.uid)?;
-        match action {
-            Action::Announce => {
-                let announcement = refusal.announcements.first()?;
-                Some(Call::Kubernetes(announcement.request(&run.metadata, api::KIND, now.wall)))
-            }
-            Action::WriteRunStatus(RunStatusWrite::Conditions) => {
-                let patch = conditions::refusal(run, &refusal.message, now.wall)?;
-                let namespace = Some(key.namespace.as_str());
-                Some(Call::Kubernetes(api::RESOURCE.merge_patch_status(namespace, &key.name, &patch)))
-            }
-            _ => None,
-        }
-    }
-
-    pub(super) fn refusal_report(
-        &mut self,
-        now: Now,
-        key: &ObjectKey,
-        action: Action,
-        reply: Reply,
-    ) -> Lesson {
-        let (Some(refusal), Reply::Kubernetes(reply)) = (self.refusals.find_mut(key), reply) else {
-            return Lesson::Done;
-        };
-        match (action, reply) {
-            (Action::Announce, reply) => announced(&mut refusal.announcements, reply),
-            (_, Ok(body)) => Lesson::run(&body),
-            (_, Err(error)) if error.is_not_found() => {
-                self.refusals.remove(now.mono, key);
-                Lesson::Done
-            }
-            (_, Err(error)) => Lesson::Again { after: None, why: text(&error) },
-        }
+fn refusal(reply: &Reply) -> Option<String> {
+    match reply {
+        Reply::Kubernetes(Err(error)) if error.may_be_unsettled() => Some(text(error)),
+        Reply::Runner(Err(runner::Error::Refused(why))) => Some(text(why)),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::RunId;
+    use crate::event::{Action, ObjectKey};
 
-    fn begin() -> Refusal {
-        Refusal { uid: String::new(), message: String::new(), announcements: Vec::new() }
+    const S: Duration = Duration::from_secs(1);
+
+    fn id() -> TaskId {
+        TaskId { key: Key::Zone(ObjectKey::new("ns", "z")), action: Action::CreateTestRun(RunId(7)) }
     }
 
-    /// Lets time pass, and looks at each key when it is told to.
-    fn admitted(refusals: &mut Refusals, count: usize, until: Duration) -> usize {
-        let key = |n: usize| ObjectKey::new("ns", format!("run-{n:05}"));
-        let mut wakes = BTreeMap::new();
-        for n in 0..count {
-            wakes.extend(refusals.admit(Duration::ZERO, &key(n), begin));
+    fn forbidden(message: &str) -> Reply {
+        let body = format!(r#"{{"kind":"Status","reason":"Forbidden","message":"{message}","code":403}}"#);
+        Reply::Kubernetes(k8s::status::interpret(403, None, body.into_bytes()))
+    }
+
+    fn is_final(reply: &Reply) -> bool {
+        match reply {
+            Reply::Kubernetes(Err(error)) => error.retry() == k8s::Retry::Never,
+            _ => false,
         }
-        let mut begun = 0;
-        while let Some((name, at)) =
-            wakes.iter().min_by_key(|(_, at)| **at).map(|(key, at)| (key.clone(), *at))
-            && at <= until
-        {
-            wakes.remove(&name);
-            wakes.extend(refusals.admit(at, &name, begin));
-            if refusals.find(&name).is_some() {
-                begun += 1;
-                refusals.remove(at, &name);
-            }
+    }
+
+    const RIGHTS: &str = "testruns.k6.io is forbidden: User x cannot create resource testruns";
+
+    #[test]
+    fn a_refusal_of_rights_is_final_when_it_has_stood_for_a_while() {
+        let mut refusals = Refusals::default();
+        for (second, settled) in [(1, false), (2, false), (30, false), (31, true), (40, true)] {
+            let reply = refusals.judge(S * second, None, &id(), forbidden(RIGHTS));
+            assert_eq!(is_final(&reply), settled, "{second}");
+            assert_eq!(refusals.of(S * second, &id().key).is_some(), second >= 3, "{second}");
         }
-        begun
+        // One answer of another kind, and it begins anew.
+        let answer = refusals.judge(S * 41, None, &id(), Reply::Kubernetes(Ok(Vec::new())));
+        assert!(matches!(answer, Reply::Kubernetes(Ok(_))) && refusals.of(S * 41, &id().key).is_none());
+        assert!(!is_final(&refusals.judge(S * 42, None, &id(), forbidden(RIGHTS))));
+        // So it does after a long rest, and for an object that is another.
+        assert!(!is_final(&refusals.judge(S * 200, None, &id(), forbidden(RIGHTS))));
+        refusals.forget(&id().key);
+        assert!(refusals.of(S * 300, &id().key).is_none());
     }
 
     #[test]
-    fn a_namespace_has_one_turn_a_second_however_many_there_are() {
-        assert_eq!(admitted(&mut Refusals::default(), 3, Duration::from_secs(60)), 3);
+    fn an_api_server_that_has_just_come_back_is_given_longer() {
         let mut refusals = Refusals::default();
-        let begun = admitted(&mut refusals, 10_000, Duration::from_secs(60));
-        assert!((50..=60).contains(&begun), "{begun} in a minute");
-        assert!(refusals.by_namespace["ns"].waiting.len() <= WAITING_MAX);
+        let mut judge = |second, back| {
+            let reply = refusals.judge(S * second, Some(S * back), &id(), forbidden(RIGHTS));
+            is_final(&reply)
+        };
+        assert!(!judge(1, 0) && !judge(40, 35) && !judge(64, 35) && judge(65, 35));
     }
 
     #[test]
-    fn nothing_is_left_of_a_namespace_that_has_none() {
-        let mut refusals = Refusals::default();
-        assert_eq!(admitted(&mut refusals, 2, Duration::from_secs(60)), 2);
-        refusals.remove(Duration::from_secs(90), &ObjectKey::new("ns", "run-00000"));
-        assert!(refusals.by_namespace.is_empty());
+    fn what_admission_decides_is_final_at_once() {
+        for (message, settled) in [
+            ("jobs.batch x is forbidden: exceeded quota: q, requested: count/jobs.batch=1", true),
+            ("admission webhook w denied the request: no", true),
+            (
+                "testruns.k6.io x is forbidden: ValidatingAdmissionPolicy p with binding b denied request: no",
+                true,
+            ),
+            (
+                "x is forbidden: unable to create new content in namespace n because it is being terminated",
+                true,
+            ),
+            ("pods x is forbidden: violates PodSecurity restricted", true),
+            ("jobs.batch x is forbidden: not yet ready to handle request", false),
+            ("jobs.batch x is forbidden: status unknown for quota: q, resources: count/jobs.batch", false),
+            ("no", false),
+        ] {
+            let reply = Refusals::default().judge(S, None, &id(), forbidden(message));
+            assert_eq!(is_final(&reply), settled, "{message}");
+        }
     }
 }

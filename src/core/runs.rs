@@ -75,7 +75,7 @@ impl Core {
                     return self.refuse_run(now, key, &alien);
                 }
                 self.accept_run(now, key);
-                return self.queue.forget(&id);
+                return self.forget(&id);
             }
         }
         self.want_token(&id);
@@ -123,7 +123,7 @@ impl Core {
         if decision.forget {
             log::info!("TestRun {key} is forgotten: it was deleted, and GCk6 knows");
             self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
-            self.queue.forget(&id);
+            self.forget(&id);
         } else {
             self.runs.insert(key.clone(), memory);
         }
@@ -277,7 +277,7 @@ impl Core {
 
     fn drop_run(&mut self, key: &ObjectKey) {
         self.forget_memory(key);
-        self.queue.forget(&Key::Run(key.clone()));
+        self.forget(&Key::Run(key.clone()));
     }
 
     fn forget_memory(&mut self, key: &ObjectKey) {

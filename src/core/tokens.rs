@@ -51,7 +51,7 @@ impl Core {
         let wanted = zones.chain(runs).any(|key| self.token_of(&key).as_ref() == Some(secret));
         if !wanted {
             self.tokens.remove(secret);
-            self.queue.forget(&key);
+            self.forget(&key);
             return;
         }
         let due = token.due();

@@ -21,7 +21,7 @@ impl Core {
             if self.zones.remove(key).is_some() {
                 log::info!("PrivateLoadZone {key} is gone");
             }
-            self.queue.forget(&id);
+            self.forget(&id);
             return;
         }
         self.want_token(&id);

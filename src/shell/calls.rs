@@ -122,6 +122,7 @@ impl Caller {
         let response = self.kubernetes.send_within(&request, timeout);
         let response = response.map_err(|error| unproxied(&error, &target.pod, timeout))?;
         match refusal(response.code, &response.body, &target.pod) {
+            Some(why) if response.code == 403 => Err(runner::Error::Refused(why)),
             Some(why) => Err(runner::Error::Unreachable(why)),
             None => Ok((response.code, response.body)),
         }

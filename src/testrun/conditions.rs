@@ -98,7 +98,13 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
 fn running(facts: &Facts<'_>) -> Claim {
     let trouble = detect::trouble(facts).filter(|_| facts.memory.block == Block::Started);
     if let Some(trouble) = trouble {
-        let reason = if facts.holds(Fact::Unproven) { "Unconfirmed" } else { "RunnerSilent" };
+        let reason = if facts.holds(Fact::Unproven) {
+            "Unconfirmed"
+        } else if facts.memory.refusal.is_some() {
+            "Refused"
+        } else {
+            "RunnerSilent"
+        };
         return Claim::new(TEST_RUN_RUNNING, Truth::True, reason, &trouble);
     }
     Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnersResumed", &facts.memory.all_started())

@@ -290,7 +290,7 @@ pub fn trouble(facts: &Facts<'_>) -> Option<String> {
             let is_late = facts.now >= facts.memory.known_since + HOLD_UP_PATIENCE;
             facts.memory.proof_error.as_ref().filter(|_| is_late).map(|_| unproven(facts))
         }
-        Block::Started => silence(facts),
+        Block::Started => silence(facts).or_else(|| facts.memory.refusal.clone()),
         _ => stalls_at(facts).filter(|at| facts.now >= *at).and_then(|_| hold_up(facts)),
     }
 }
@@ -307,7 +307,7 @@ fn unproven(facts: &Facts<'_>) -> String {
 /// When the start counts as stalled unless a runner that it waits for takes a step forward.
 #[must_use]
 pub fn stalls_at(facts: &Facts<'_>) -> Option<Duration> {
-    if facts.memory.keeping == Keeping::Foreign {
+    if facts.memory.keeping == Keeping::Foreign || facts.memory.refusal.is_some() {
         return Some(facts.memory.since + HOLD_UP_PATIENCE);
     }
     waited_for(facts).map(|runner| runner_stalls_at(facts, runner)).min()
@@ -339,6 +339,9 @@ fn silence(facts: &Facts<'_>) -> Option<String> {
 pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
     if facts.holds(Fact::Unproven) {
         return Some(unproven(facts));
+    }
+    if facts.memory.refusal.is_some() {
+        return facts.memory.refusal.clone();
     }
     if facts.memory.block == Block::New && facts.holds(Fact::CredentialsMissing) {
         return match facts.memory.keeping {

@@ -229,6 +229,10 @@ fn from_runner(
             }
             Err(error) => unreached(&error),
         },
+        Action::RunTeardown(_) if matches!(reply, Err(runner::Error::Refused(_))) => {
+            memory.withdrawn(action);
+            reply.err().map_or(Lesson::Done, |error| unreached(&error))
+        }
         Action::RunTeardown(_) => {
             // Never twice: after an answer that did not come, too.
             memory.teardown = match reply {

@@ -99,6 +99,8 @@ pub struct RunMemory {
     pub trouble_said: Option<String>,
     /// When that was.
     pub trouble_said_at: Option<Duration>,
+    /// What the API server refuses to it.
+    pub refusal: Option<String>,
     /// Events to post.
     pub announcements: Vec<Announcement>,
 }
@@ -309,6 +311,7 @@ impl RunMemory {
             writing: None,
             trouble_said: None,
             trouble_said_at: None,
+            refusal: None,
             announcements: Vec::new(),
         };
         memory.set_parallelism(parallelism);
@@ -343,6 +346,16 @@ impl RunMemory {
             Action::RunTeardown(_) => self.teardown = Teardown::Running,
             _ => {}
         }
+    }
+
+    /// Notes what the API server refuses to it. Where no condition says so, an Event does.
+    pub fn refuse(&mut self, refusal: Option<String>) {
+        if let (None, Some(message), Block::Stopped | Block::Done | Block::Gone) =
+            (&self.refusal, &refusal, self.block)
+        {
+            self.announcements.push(Announcement::warning("Refused", message.clone()));
+        }
+        self.refusal = refusal;
     }
 
     /// GCk6 is being told what there is to tell by now.

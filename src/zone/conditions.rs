@@ -76,6 +76,9 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
         let refused = facts.token.is_some_and(|token| token.refused);
         return claim(Truth::False, if refused { "TokenRefused" } else { "TokenMissing" }, problem);
     }
+    if let Some(why) = &memory.refusal {
+        return claim(Truth::False, "Refused", why);
+    }
     let error = memory.registration_error.as_ref()?;
     if facts.zone.is_registered() && !memory.forgotten {
         // A process before this one has registered it; only a change of the spec since then has not gone through.
@@ -99,6 +102,9 @@ fn polled(facts: &Facts<'_>) -> Option<Claim> {
     {
         let message = format!("GCk6 does not answer the poll for test runs: {error}");
         return Some(Claim::new(PLZ_POLLED, Truth::False, "PollFailing", &message));
+    }
+    if let Some(why) = &memory.refusal {
+        return Some(Claim::new(PLZ_POLLED, Truth::False, "Refused", why));
     }
     let told = facts.zone.condition(PLZ_POLLED).is_some();
     (told && memory.polled && memory.poll_error.is_none())

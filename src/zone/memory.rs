@@ -56,6 +56,8 @@ pub struct ZoneMemory {
     pub deregistration_refused: bool,
     /// The complaints that an Event was posted about: condition and reason.
     pub complained: Vec<(&'static str, String)>,
+    /// What the API server refuses to it, and has for a while.
+    pub refusal: Option<String>,
     /// Events to post.
     pub announcements: Vec<Announcement>,
 }
@@ -116,6 +118,7 @@ impl ZoneMemory {
             deregistration_error: None,
             deregistration_refused: false,
             complained: Vec::new(),
+            refusal: None,
             announcements: Vec::new(),
         }
     }

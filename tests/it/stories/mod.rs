@@ -12,6 +12,7 @@ mod identity;
 mod leases;
 mod network;
 mod outages;
+mod rights;
 mod runs;
 mod swarm;
 mod zones;

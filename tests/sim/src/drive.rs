@@ -25,6 +25,9 @@ use crate::world::{Options, World};
 /// The agent as the models see it in their counts.
 pub const USER_AGENT: &str = "plz-agent/sim";
 
+/// How long an API server that has just started refuses everything.
+const WARMING: Duration = Duration::from_secs(1);
+
 /// More steps than this without the clock moving on is a loop.
 const STEPS_PER_INSTANT_MAX: u32 = 100_000;
 
@@ -110,6 +113,16 @@ impl Drive {
     /// Cuts an agent off from the API server for a while.
     pub fn cut(&mut self, agent: usize, time: Duration) {
         self.agents[agent].cut_until = self.now + time;
+    }
+
+    /// Restarts the API server: it is away for a while, and for the first second after that it knows of nobody's rights.
+    pub fn restart_api(&mut self, away: Duration) {
+        let back = self.now + away;
+        for agent in &mut self.agents {
+            agent.cut_watches(self.now);
+            agent.cut_until = agent.cut_until.max(back);
+        }
+        self.world.api.warming_until = back + WARMING;
     }
 
     /// The agent that acts.

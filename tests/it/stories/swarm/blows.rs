@@ -17,7 +17,7 @@ const RENEWAL: Duration = s(2);
 
 impl Swarm {
     pub(super) fn blow(&mut self) {
-        match self.rng.below(28) {
+        match self.rng.below(30) {
             0..=4 => self.queue(),
             5 | 6 => self.kill(),
             7 => self.terminate(),
@@ -38,6 +38,7 @@ impl Swarm {
             24 => self.edit(),
             25 => self.delete_a_part(),
             26 => self.clock_jump(),
+            27 | 28 => self.api_restarts(),
             _ => self.lease_is_touched(),
         }
     }
@@ -121,7 +122,8 @@ impl Swarm {
         let seed = self.seed + n;
         let settings = if self.is_elected { candidate(seed, &format!("agent-{n}")) } else { settings(seed) };
         let at = self.story.drive.join(settings);
-        self.story.drive.agents[at].skew_s = self.rng.skew();
+        let agent = &mut self.story.drive.agents[at];
+        (agent.skew_s, agent.by_proxy) = (self.rng.skew(), self.by_proxy);
         self.say(&format!("agent {at} joins"));
     }
 
@@ -194,6 +196,16 @@ impl Swarm {
         for at in 0..self.story.drive.agents.len() {
             self.story.drive.cut_watches_of(at);
         }
+    }
+
+    /// As on a single server that is upgraded. In one case of three the history is lost with it.
+    fn api_restarts(&mut self) {
+        let away = self.rng.millis(20_000);
+        if self.rng.below(3) == 0 {
+            self.story.drive.world.api.compact();
+        }
+        self.say(&format!("the API server restarts and is away for {away:?}"));
+        self.story.drive.restart_api(away);
     }
 
     fn api_trouble(&mut self) {
@@ -426,6 +438,7 @@ impl Swarm {
         self.say("peace");
         let drive = &mut self.story.drive;
         drive.world.api.faults = None;
+        drive.world.api.warming_until = Duration::ZERO;
         drive.world.cloud.plagues.clear();
         for agent in &mut drive.agents {
             (agent.lag, agent.drag, agent.echo) = (Duration::ZERO, Duration::ZERO, Echo::Once);

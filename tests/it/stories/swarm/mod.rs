@@ -52,6 +52,8 @@ struct Swarm {
     rng: Rng,
     /// Whether the agents elect one of them; otherwise there is one at a time.
     is_elected: bool,
+    /// Whether they reach runners through the API server.
+    by_proxy: bool,
     /// The test runs queued so far.
     ids: Vec<u64>,
     watchman: Watchman,
@@ -68,10 +70,12 @@ impl Swarm {
         keep_log();
         let mut rng = Rng::new(seed);
         let is_elected = rng.below(2) == 0;
+        let by_proxy = rng.below(3) == 0;
         let settings = if is_elected { candidate(seed, "agent-0") } else { settings(seed) };
         let mut story = Story::empty_with(settings);
         story.killed = true;
-        story.drive.agents[0].skew_s = rng.skew();
+        let agent = &mut story.drive.agents[0];
+        (agent.skew_s, agent.by_proxy) = (rng.skew(), by_proxy);
         for zone in ZONES {
             story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, zone);
         }
@@ -80,6 +84,7 @@ impl Swarm {
             story,
             rng,
             is_elected,
+            by_proxy,
             ids: Vec::new(),
             watchman: Watchman::default(),
             wan_until: Duration::ZERO,

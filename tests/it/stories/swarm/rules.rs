@@ -115,7 +115,9 @@ impl Watchman {
         };
         let complaints: Vec<_> = drive.world.cloud.complaints.iter().filter(|it| !is_known(it)).collect();
         assert_eq!(complaints, Vec::<&String>::new());
-        let refused = refused(&RULES, drive.world.api.counts.keys());
+        // Those who reach runners through it have the rights of `manifests/outside` beside these.
+        let counted = drive.world.api.counts.keys().filter(|counted| counted.subresource != "proxy");
+        let refused = refused(&RULES, counted);
         assert_eq!(refused, Vec::<&Counted>::new(), "not covered by the shipped rules");
     }
 }

@@ -91,6 +91,8 @@ pub struct Api {
     pub faults: Option<FaultHook>,
     /// When set, requests that these rules do not permit are refused with 403.
     pub rules: Option<Vec<Rule>>,
+    /// Until when it has just started: everything is refused with 403, since the caches of roles are not filled.
+    pub warming_until: Duration,
     /// Plurals of custom resources that were never installed: nothing is served at their paths, and nobody tells of them.
     pub absent: BTreeSet<&'static str>,
     /// How expired watches are answered.
@@ -112,6 +114,7 @@ impl Api {
             wall,
             faults: None,
             rules: None,
+            warming_until: Duration::ZERO,
             absent: BTreeSet::new(),
             expired_by: ExpiredBy::default(),
             counts: BTreeMap::new(),

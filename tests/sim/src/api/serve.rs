@@ -74,6 +74,12 @@ impl Api {
             }
             Fault::None | Fault::DropAfter | Fault::Late(_) => {}
         }
+        if now < self.warming_until {
+            let role = "clusterrole.rbac.authorization.k8s.io \"sim\" not found";
+            let mut status = refused(call);
+            status.message.push_str(&format!(": RBAC: {role}"));
+            return Err(status.response().into());
+        }
         if self.rules.as_ref().is_some_and(|rules| !rbac::allowed(rules, call)) {
             return Err(refused(call).response().into());
         }

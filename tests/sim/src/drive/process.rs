@@ -30,6 +30,8 @@ pub struct Process {
     pub skew_s: i64,
     /// How its monotonic clock runs.
     pub pace: Pace,
+    /// Whether it reaches runners through the API server.
+    pub by_proxy: bool,
     /// Until when nothing passes between it and the API server.
     pub cut_until: Duration,
     /// By how much the answers to all calls but those for Leases are late.
@@ -120,6 +122,7 @@ impl Process {
             core: Core::new(settings.clone()),
             skew_s: 0,
             pace: Pace::default(),
+            by_proxy: false,
             cut_until: Duration::ZERO,
             lag: Duration::ZERO,
             hold: Duration::ZERO,
@@ -262,6 +265,14 @@ impl Process {
                 let sent = wire::to_cloud(request, token.expose());
                 (world.serve_cloud(now, &sent), |response| Reply::Cloud(wire::from_cloud(response)))
             }
+            Call::Runner { target, request } if self.by_proxy => {
+                let answer = if self.is_cut(now) {
+                    Answer::Drop
+                } else {
+                    world.serve_api(now, &wire::to_api(&wire::to_proxy(target, request))).answer()
+                };
+                (answer, |response| Reply::Runner(wire::from_proxy(response)))
+            }
             Call::Runner { target, request } => {
                 let sent = wire::to_runner(request);
                 (world.serve_pod(now, &target.ip, &sent), |response| {
@@ -273,7 +284,9 @@ impl Process {
         if !is_for_lease(task) {
             late += self.lag;
         }
-        if self.is_cut(now) && matches!(call, Call::Kubernetes(_)) {
+        let is_to_api =
+            matches!(call, Call::Kubernetes(_)) || self.by_proxy && matches!(call, Call::Runner { .. });
+        if self.is_cut(now) && is_to_api {
             late += CUT_TIMEOUT;
         }
         let reply = convert(answer.response());

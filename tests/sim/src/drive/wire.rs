@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use plz_agent::event::RunnerTarget;
 use plz_agent::{cloud, runner};
 
 use super::USER_AGENT;
@@ -51,6 +52,33 @@ pub(super) fn to_runner(request: &runner::Request) -> Request {
     }
     sent.body = request.body.as_bytes().to_vec();
     sent
+}
+
+/// The same through the API server.
+pub(super) fn to_proxy(target: &RunnerTarget, request: &runner::Request) -> k8s::Request {
+    let method = match request.method {
+        "GET" => k8s::Method::Get,
+        "POST" => k8s::Method::Post,
+        "PUT" => k8s::Method::Put,
+        _ => k8s::Method::Patch,
+    };
+    let body = request.body.as_bytes().to_vec();
+    let (namespace, pod) = (&target.namespace, &target.pod);
+    k8s::resource::pod_proxy(method, namespace, pod, runner::PORT, request.path, request.content_type, body)
+}
+
+pub(super) fn from_proxy(response: Option<Response>) -> Result<Vec<u8>, runner::Error> {
+    let response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
+    match k8s::status::interpret(response.status, None, response.body.clone()) {
+        // Its own words have a reason; k6 gives none.
+        Err(k8s::Error::Api { status }) if status.code == 403 && !status.reason.is_empty() => {
+            Err(runner::Error::Refused(status.message))
+        }
+        Err(k8s::Error::Api { status }) if !status.reason.is_empty() => {
+            Err(runner::Error::Unreachable(status.message))
+        }
+        _ => from_runner(Some(response)),
+    }
 }
 
 pub(super) fn from_runner(response: Option<Response>) -> Result<Vec<u8>, runner::Error> {
