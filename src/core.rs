@@ -17,6 +17,7 @@ mod duty;
 pub mod notices;
 pub mod reach;
 mod refusals;
+pub mod room;
 mod runs;
 mod tokens;
 mod zones;
@@ -29,7 +30,7 @@ use crate::lease::Candidacy;
 use crate::lesson::Lesson;
 use crate::maps::map_of;
 use crate::metrics::Tally;
-use crate::queue::{Pace, Queue};
+use crate::queue::{Outcome, Pace, Queue};
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::testrun;
@@ -96,6 +97,7 @@ pub struct Core {
     tokens: BTreeMap<ObjectKey, Box<TokenMemory>>,
     reach: BTreeMap<Target, Reach>,
     refusals: Refusals,
+    leaving: room::Leaving,
     rng: Rng,
     synced: bool,
     rows: BTreeMap<Row, u64>,
@@ -122,6 +124,7 @@ impl Core {
             tokens: BTreeMap::new(),
             refusals: Refusals::default(),
             reach: map_of(Target::ALL.map(|target| (target, Reach::default()))),
+            leaving: room::Leaving::default(),
             rng,
             synced: false,
             rows: BTreeMap::new(),
@@ -170,7 +173,7 @@ impl Core {
                     self.report(now, report);
                 }
             }
-            Event::Unsent(id) => self.unsent(&id),
+            Event::Unsent(id) => self.unsent(now, &id),
         }
     }
 
@@ -210,7 +213,7 @@ impl Core {
 
     /// Builds the calls that workers can take now. What cannot be built any more is decided on anew.
     fn hand_out(&mut self, now: Now, tasks: &mut Vec<Task>) {
-        while let Some(id) = self.queue.next_task() {
+        while let Some(id) = self.queue.next_task(now.mono) {
             let call = match &id.key {
                 Key::Token(secret) => Self::token_call(secret, id.action),
                 Key::Zone(zone) => self.zone_call(now, zone, id.action),
@@ -222,7 +225,7 @@ impl Core {
                     self.queue.weigh(&id, call.body_bytes());
                     tasks.push(Task { id, call });
                 }
-                None => self.unsent(&id),
+                None => self.unsent(now, &id),
             }
         }
     }
@@ -312,7 +315,8 @@ impl Core {
 
     /// Learns from a report, and sets the pace of the lane that it came from.
     fn report(&mut self, now: Now, Report { id, reply }: Report) {
-        let is_awaited = self.queue.done(&id);
+        let outcome = if reply.is_ok() { Outcome::Answered } else { Outcome::Failed };
+        let is_awaited = self.queue.done(now.mono, &id, outcome);
         if let (Some(target), Some(sign)) = (Target::of(id.action), Sign::of(&reply)) {
             self.heed(now, target, sign);
         }
@@ -354,8 +358,8 @@ impl Core {
     }
 
     /// A task of which nothing has left the process is decided on anew: nobody has failed.
-    fn unsent(&mut self, id: &TaskId) {
-        if self.queue.done(id)
+    fn unsent(&mut self, now: Now, id: &TaskId) {
+        if self.queue.done(now.mono, id, Outcome::Unmade)
             && let Key::Run(run) = &id.key
             && let Some(memory) = self.runs.get_mut(run)
         {

@@ -192,6 +192,8 @@ pub enum Action {
     ReadSetup(u32),
     /// Run the script's `setup()` on a runner.
     RunSetup(u32),
+    /// Read the setup data that a runner keeps since there was no room for them.
+    TakeSetupData(u32),
     /// Hand the setup data to a runner.
     SendSetupData(u32),
     /// Let a paused runner go.
@@ -257,6 +259,7 @@ impl Action {
             | Self::AskRunner(n)
             | Self::ReadSetup(n)
             | Self::RunSetup(n)
+            | Self::TakeSetupData(n)
             | Self::SendSetupData(n)
             | Self::ResumeRunner(n)
             | Self::StopRunner(n)
@@ -280,7 +283,8 @@ impl Action {
             | Self::InspectJob(_)
             | Self::ReadEvents(_)
             | Self::AskRunner(_)
-            | Self::ReadSetup(_) => false,
+            | Self::ReadSetup(_)
+            | Self::TakeSetupData(_) => false,
             other => matches!(other.class(), Class::Kubernetes | Class::Cloud | Class::Runner),
         }
     }
@@ -315,6 +319,7 @@ impl Action {
             | Self::Finish => Class::Cloud,
             Self::AskRunner(_)
             | Self::ReadSetup(_)
+            | Self::TakeSetupData(_)
             | Self::SendSetupData(_)
             | Self::ResumeRunner(_)
             | Self::StopRunner(_) => Class::Runner,
@@ -444,4 +449,16 @@ pub enum Reply {
     Cloud(Result<Vec<u8>, cloud::Error>),
     /// From a runner.
     Runner(Result<Vec<u8>, runner::Error>),
+}
+
+impl Reply {
+    /// Whether it is what was asked for.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        match self {
+            Self::Kubernetes(reply) => reply.is_ok(),
+            Self::Cloud(reply) => reply.is_ok(),
+            Self::Runner(reply) => reply.is_ok(),
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! What is to be looked at, and when: dirty keys, deadlines, tasks under way, backoff.
 //!
 //! Owns the pace of the agent. A key is looked at when it is dirty or its earliest deadline has come; a lane of a key has
-//! one task under way at most; a task that failed waits before it is tried again; each class of calls has its own share of
-//! workers, so that a GCk6 that hangs or a node that is gone holds up nobody else. Leaves alone what any of it means.
+//! one task under way at most; a task that failed waits before it is tried again; each class of calls has its own [`line`] for
+//! its own workers, so that a GCk6 that hangs or a node that is gone holds up nobody else. Leaves alone what any of it means.
 //!
 //! A task that waits is its address and no more: its call is built when a worker can take it, so that a thousand Jobs that
 //! wait cost nothing.
@@ -11,19 +11,19 @@
 //! tasks handed out never exceed `capacity`, class by class, and no body is built while those with workers have
 //! [`BODIES_BYTES_MAX`].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod limits;
+mod line;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::event::{Action, Class, Key, TaskId};
-use crate::lease::operator::LOOKS_MAX;
 use crate::maps::map_of;
 use crate::rng::Rng;
+use line::Line;
 
-/// How many tasks may wait per worker beside the one that it works on, so that it never idles between two turns.
-const TASKS_PER_WORKER: usize = 4;
-
-/// How many setups and teardowns may run at once. Each has a thread of its own that only waits.
-pub const USER_CODE_MAX: usize = 32;
+pub use limits::USER_CODE_MAX;
+pub use line::Outcome;
 
 /// How much the bodies of calls to the API server may come to before no other is built until some of them have been sent. One
 /// more than that may be under way, and no object is larger than 1.5 MiB.
@@ -63,20 +63,13 @@ struct Backoff {
     asked_until: Duration,
 }
 
-/// The tasks of one class.
-#[derive(Debug, Default)]
-struct Share {
-    waiting: VecDeque<TaskId>,
-    with_workers: usize,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Queue {
     dirty: BTreeSet<Key>,
     /// By key: there are hundreds at the most, so the earliest is looked for when it is asked for.
     deadlines: BTreeMap<Key, Duration>,
-    shares: BTreeMap<Class, Share>,
+    lines: BTreeMap<Class, Line>,
     /// Lanes whose task waits or is with a worker.
     busy: BTreeSet<TaskId>,
     /// Those of them whose report nobody waits for any more.
@@ -84,7 +77,6 @@ pub struct Queue {
     backoffs: BTreeMap<TaskId, Backoff>,
     /// How large the bodies of the tasks with workers are, by lane.
     bodies: BTreeMap<TaskId, usize>,
-    workers: usize,
     rng: Rng,
 }
 
@@ -95,12 +87,11 @@ impl Queue {
         Self {
             dirty: BTreeSet::new(),
             deadlines: BTreeMap::new(),
-            shares: map_of(Class::ALL.map(|class| (class, Share::default()))),
+            lines: map_of(Class::ALL.map(|class| (class, Line::new(limits::limits(class, workers))))),
             busy: BTreeSet::new(),
             disowned: BTreeSet::new(),
             backoffs: BTreeMap::new(),
             bodies: BTreeMap::new(),
-            workers,
             rng,
         }
     }
@@ -124,7 +115,8 @@ impl Queue {
         if !self.dirty.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.deadlines.values().min().copied()
+        let turns = self.lines.values().filter_map(Line::next_change);
+        self.deadlines.values().copied().chain(turns).min()
     }
 
     /// Takes every key that is dirty or due.
@@ -157,24 +149,19 @@ impl Queue {
     /// Queues a task whose lane [`is_free`](Self::is_free).
     pub fn push(&mut self, id: TaskId) {
         self.busy.insert(id.lane());
-        self.share(id.action.class()).waiting.push_back(id);
+        if let Some(line) = self.lines.get_mut(&id.action.class()) {
+            line.push(id);
+        }
     }
 
-    /// The next task that a worker can take now, class by class in the order it was queued. It counts as with a worker from
-    /// now on, until it is [`done`](Self::done).
-    pub fn next_task(&mut self) -> Option<TaskId> {
+    /// The next task that a worker can take now, class by class. It counts as with a worker from now on, until it is
+    /// [`done`](Self::done).
+    pub fn next_task(&mut self, now: Duration) -> Option<TaskId> {
         let has_room_for_bodies = self.bodies.values().sum::<usize>() < BODIES_BYTES_MAX;
-        for (class, share) in &mut self.shares {
-            let has_room = share.with_workers < capacity(*class, self.workers);
-            if has_room
-                && (has_room_for_bodies || *class != Class::Kubernetes)
-                && let Some(id) = share.waiting.pop_front()
-            {
-                share.with_workers += 1;
-                return Some(id);
-            }
-        }
-        None
+        self.lines.iter_mut().find_map(|(class, line)| {
+            line.look(now);
+            (has_room_for_bodies || *class != Class::Kubernetes).then(|| line.next())?
+        })
     }
 
     /// Notes how large the body of a task is that is with a worker.
@@ -185,12 +172,13 @@ impl Queue {
     }
 
     /// A worker is done with a task, or never got it: its lane is free, its key dirty. False if nobody waits for the report.
-    pub fn done(&mut self, id: &TaskId) -> bool {
+    pub fn done(&mut self, now: Duration, id: &TaskId, outcome: Outcome) -> bool {
         let lane = id.lane();
         self.bodies.remove(&lane);
-        if self.busy.remove(&lane) {
-            let share = self.share(id.action.class());
-            share.with_workers = share.with_workers.saturating_sub(1);
+        if self.busy.remove(&lane)
+            && let Some(line) = self.lines.get_mut(&id.action.class())
+        {
+            line.done(now, id, outcome);
         }
         self.mark(id.key.clone());
         !self.disowned.remove(&lane)
@@ -199,19 +187,13 @@ impl Queue {
     /// Drops all that is known, and the tasks that wait. A task with a worker keeps its lane until it is done, so that its
     /// report cannot be taken for that of a later one.
     pub fn disown(&mut self) {
-        for share in self.shares.values_mut() {
-            for id in share.waiting.drain(..) {
-                self.busy.remove(&id.lane());
-            }
+        for id in self.lines.values_mut().flat_map(|line| line.drop_waiting(None)) {
+            self.busy.remove(&id.lane());
         }
         self.dirty.clear();
         self.deadlines.clear();
         self.backoffs.clear();
         self.disowned.clone_from(&self.busy);
-    }
-
-    fn share(&mut self, class: Class) -> &mut Share {
-        self.shares.entry(class).or_default()
     }
 
     /// The task went well: its lane starts afresh.
@@ -266,7 +248,21 @@ impl Queue {
 
     /// How many tasks of each class wait, and how many are with its workers.
     pub fn loads(&self) -> impl Iterator<Item = (Class, usize, usize)> + '_ {
-        self.shares.iter().map(|(class, share)| (*class, share.waiting.len(), share.with_workers))
+        self.lines.iter().map(|(class, line)| (*class, line.waiting(), line.under_way()))
+    }
+
+    /// Whether a run's setup waits for its turn: then, how many tasks of its class are with workers, and how many of those in
+    /// its namespace.
+    #[must_use]
+    pub fn setup_waits_for(&self, run: &Key, runner: Option<u32>) -> Option<(usize, usize)> {
+        let line = self.lines.get(&Class::UserCode)?;
+        let id = TaskId { key: run.clone(), action: Action::RunSetup(runner?) };
+        line.is_waiting(&id).then(|| (line.under_way(), line.under_way_in(&run.object().namespace)))
+    }
+
+    /// How many tasks of a kind wait or are with a worker.
+    pub fn count_under_way(&self, is_meant: impl Fn(Action) -> bool) -> usize {
+        self.busy.iter().filter(|id| is_meant(id.action)).count()
     }
 
     /// Drops all that is known of a key that is gone. Tasks that wait are dropped too; those with a worker run out, and their
@@ -275,15 +271,8 @@ impl Queue {
         self.backoffs.retain(|id, _| id.key != *key);
         self.dirty.remove(key);
         self.deadlines.remove(key);
-        let busy = &mut self.busy;
-        for share in self.shares.values_mut() {
-            share.waiting.retain(|id| {
-                let keep = id.key != *key;
-                if !keep {
-                    busy.remove(&id.lane());
-                }
-                keep
-            });
+        for id in self.lines.values_mut().flat_map(|line| line.drop_waiting(Some(key))) {
+            self.busy.remove(&id.lane());
         }
         self.disowned.extend(self.busy.iter().filter(|id| id.key == *key).cloned());
     }
@@ -293,14 +282,7 @@ impl Queue {
 /// one.
 #[must_use]
 pub fn capacity(class: Class, workers: usize) -> usize {
-    match class {
-        Class::Kubernetes | Class::Cloud | Class::CloudNews | Class::Runner => {
-            workers.max(2) * TASKS_PER_WORKER
-        }
-        Class::UserCode => USER_CODE_MAX,
-        Class::Lease => 1,
-        Class::Operator => LOOKS_MAX,
-    }
+    limits::limits(class, workers).most()
 }
 
 #[cfg(test)]

@@ -1,33 +1,57 @@
 //! The REST API of k6 on a runner, as plain data.
 //!
 //! Owns the calls, what a status means for the run, and what a failed call means. It leaves alone how a runner is
-//! reached (pod IP or the API server's pod proxy) and the waiting. Its invariant: a runner counts as ended only by
-//! its own word, never by an error or by silence.
+//! reached (pod IP or the API server's pod proxy) and the waiting. Its invariants: a runner counts as ended only by
+//! its own word, never by an error or by silence; and each kind of answer has one bound, whichever way it comes.
+
+mod json;
 
 use std::fmt;
 use std::sync::Arc;
 
 use k8s::fields::{self, Faults};
-use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::excerpt;
+use json::Step;
 
 /// Port that k6 listens on in a runner.
 pub const PORT: u16 = 6565;
 
-const STATUS_PATH: &str = "/v1/status";
-/// Longest answer of a runner that is taken, in bytes. Setup data are the longest there are, and are held a few times over for
-/// a moment by an agent that may use 32 MiB.
-pub const REPLY_BYTES_MAX: u64 = 4 << 20;
+/// Longest answer of a runner that is taken, in bytes: setup data excepted, all of them are short.
+pub const REPLY_BYTES_MAX: usize = 64 << 10;
+/// Longest setup data that are taken, in bytes, from whoever may have any of any length. Longer ones are left on their runner
+/// until there is room for them.
+pub const SMALL_SETUP_BYTES_MAX: usize = 8 << 10;
+/// Longest setup data that are handed on, in bytes, with the few that stand around them. They pass through an agent that may
+/// use 32 MiB.
+pub const SETUP_BYTES_MAX: usize = 4 << 20;
+/// Longest attributes of a status, in bytes. k6 writes some 200; what is read makes a tree of them.
+const ATTRIBUTES_BYTES_MAX: usize = 16 << 10;
 
+/// How much is looked at of an error that is too long to be read whole, in bytes.
+const EXCERPT_SOURCE_BYTES_MAX: usize = 4 << 10;
+
+const STATUS_PATH: &str = "/v1/status";
 const SETUP_PATH: &str = "/v1/setup";
 const TEARDOWN_PATH: &str = "/v1/teardown";
 
 /// How the title of an error begins when `setup()` or `teardown()` threw. Other titles of status 500, such as `Pause
 /// error` for a test that runs already, are not the script's doing.
 const SCRIPT_FAILED: &str = "Error executing ";
+
+/// What a call to a runner is answered with when it goes well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// A status.
+    Status,
+    /// Setup data, as long as they may be.
+    SetupData,
+    /// Setup data, unless they are long.
+    SmallSetupData,
+    /// Nothing that anybody reads.
+    Nothing,
+}
 
 /// One call to a runner.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,8 +62,9 @@ pub struct Request {
     pub path: &'static str,
     /// Type of the body, when there is one.
     pub content_type: Option<&'static str>,
-    /// Text to send; empty for none. Shared, since setup data go to all runners but one.
-    pub body: Arc<str>,
+    /// Text to send; empty for none. Shared, since setup data go to all runners.
+    pub body: Arc<String>,
+    answer: Answer,
 }
 
 impl fmt::Debug for Request {
@@ -52,7 +77,7 @@ impl fmt::Debug for Request {
 impl Request {
     /// `GET /v1/status`: see [`status_reply`].
     pub fn status() -> Self {
-        Self::new("GET", STATUS_PATH, "")
+        Self::new("GET", STATUS_PATH, Answer::Status, Arc::default())
     }
 
     /// `PATCH /v1/status`: a runner that waits begins its test. Answers with a status.
@@ -65,35 +90,71 @@ impl Request {
         Self::patch(r#"{"stopped":true}"#)
     }
 
-    /// `POST /v1/setup`: runs the script's `setup()`, which may take minutes; see [`setup_reply`].
+    /// `POST /v1/setup`: runs the script's `setup()`, which may take minutes; see [`setup_reply`]. Data of more than
+    /// [`SMALL_SETUP_BYTES_MAX`] are [`Error::TooLarge`] here, and are had by [`setup_data`](Self::setup_data).
     pub fn run_setup() -> Self {
-        Self::new("POST", SETUP_PATH, "")
+        Self::new("POST", SETUP_PATH, Answer::SmallSetupData, Arc::default())
     }
 
     /// `GET /v1/setup`: the setup data that the runner has; see [`setup_reply`].
     pub fn setup_data() -> Self {
-        Self::new("GET", SETUP_PATH, "")
+        Self::new("GET", SETUP_PATH, Answer::SetupData, Arc::default())
+    }
+
+    /// The same, for as long as they are small, as with [`run_setup`](Self::run_setup).
+    pub fn small_setup_data() -> Self {
+        Self::new("GET", SETUP_PATH, Answer::SmallSetupData, Arc::default())
     }
 
     /// `PUT /v1/setup`: hands over what `setup()` returned elsewhere, `None` for nothing. Any text that is JSON.
-    pub fn put_setup_data(data: Option<Arc<str>>) -> Self {
-        Self::new("PUT", SETUP_PATH, data.unwrap_or_default())
+    pub fn put_setup_data(data: Option<Arc<String>>) -> Self {
+        // k6 answers with the same data once more.
+        Self::new("PUT", SETUP_PATH, Answer::Nothing, data.unwrap_or_default())
     }
 
     /// `POST /v1/teardown`: runs the script's `teardown()`, which may take minutes.
     pub fn run_teardown() -> Self {
-        Self::new("POST", TEARDOWN_PATH, "")
+        Self::new("POST", TEARDOWN_PATH, Answer::Nothing, Arc::default())
+    }
+
+    /// Whether the answer waits for the user's code.
+    #[must_use]
+    pub fn runs_user_code(&self) -> bool {
+        self.method == "POST"
+    }
+
+    /// How much of an answer with that HTTP status is to be read, in bytes. One more would be too many.
+    #[must_use]
+    pub fn answer_bytes_max(&self, status: u16) -> usize {
+        match self.answer {
+            Answer::SetupData if is_success(status) => SETUP_BYTES_MAX,
+            Answer::SmallSetupData if is_success(status) => SMALL_SETUP_BYTES_MAX,
+            Answer::SetupData | Answer::Status | Answer::SmallSetupData | Answer::Nothing => REPLY_BYTES_MAX,
+        }
+    }
+
+    /// Takes an answer, or says why it is none. `body` is what was read of it: all, or more than
+    /// [`answer_bytes_max`](Self::answer_bytes_max).
+    pub fn accept(&self, status: u16, mut body: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let is_whole = body.len() <= self.answer_bytes_max(status);
+        interpret(status, &body)?;
+        match self.answer {
+            Answer::Nothing => body = Vec::new(),
+            Answer::SetupData | Answer::SmallSetupData if !is_whole => return Err(Error::TooLarge),
+            Answer::Status if !is_whole => return Err(Error::StatusTooLarge),
+            Answer::SetupData | Answer::SmallSetupData | Answer::Status => {}
+        }
+        Ok(body)
     }
 
     fn patch(attributes: &str) -> Self {
         let body = format!(r#"{{"data":{{"type":"status","id":"default","attributes":{attributes}}}}}"#);
-        Self::new("PATCH", STATUS_PATH, body)
+        Self::new("PATCH", STATUS_PATH, Answer::Status, Arc::new(body))
     }
 
-    fn new(method: &'static str, path: &'static str, body: impl Into<Arc<str>>) -> Self {
-        let body = body.into();
+    fn new(method: &'static str, path: &'static str, answer: Answer, body: Arc<String>) -> Self {
         let content_type = (!body.is_empty()).then_some("application/json");
-        Self { method, path, content_type, body }
+        Self { method, path, content_type, body, answer }
     }
 }
 
@@ -205,13 +266,16 @@ pub enum Error {
         /// How the answer begins.
         excerpt: String,
     },
-    /// Occurs when an answer is longer than [`REPLY_BYTES_MAX`], which only setup data can be. Again would be in vain.
+    /// Occurs when setup data are longer than what is taken of them: [`SETUP_BYTES_MAX`]. Again would be in vain.
     #[error(
         "what setup() returned is larger than the {} MiB that are handed on to the other runners; \
          return less, and load what all runners need in the init context",
-        REPLY_BYTES_MAX >> 20
+        SETUP_BYTES_MAX >> 20
     )]
     TooLarge,
+    /// Occurs when a status is longer than [`REPLY_BYTES_MAX`]: it is not k6's.
+    #[error("the runner answered with a status of more than {} KiB: it is not k6 that answers", REPLY_BYTES_MAX >> 10)]
+    StatusTooLarge,
     /// Occurs when a success is not what the call promises.
     #[error("the runner answered with something unreadable: {0}")]
     Decode(String),
@@ -228,7 +292,7 @@ impl Error {
 /// that the runner did not answer.
 pub fn interpret(status: u16, body: &[u8]) -> Result<(), Error> {
     match status {
-        200..=299 => Ok(()),
+        _ if is_success(status) => Ok(()),
         502..=504 => Err(Error::Unreachable(format!("{status}: {}", excerpt::of_body(body)))),
         _ => Err(refused(status, body)),
     }
@@ -236,38 +300,38 @@ pub fn interpret(status: u16, body: &[u8]) -> Result<(), Error> {
 
 /// The reply to [`Request::status`], [`Request::resume`] and [`Request::stop`].
 pub fn status_reply(body: &[u8]) -> Result<RunnerStatus, Error> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|cause| undecoded(&cause.to_string(), body))?;
-    let attributes = &document["data"]["attributes"];
-    if attributes.is_null() {
-        return Err(Error::Decode("status without attributes".to_owned()));
+    let attributes = json::at(body, &[Step::Field("data"), Step::Field("attributes")])
+        .map_err(|cause| undecoded(&cause.to_string(), body))?;
+    let attributes = attributes.ok_or_else(|| Error::Decode("status without attributes".to_owned()))?;
+    if attributes.len() > ATTRIBUTES_BYTES_MAX {
+        return Err(Error::StatusTooLarge);
     }
-    fields::read(attributes).map_err(|cause| undecoded(&cause, body))
+    let attributes: Value =
+        serde_json::from_str(attributes).map_err(|cause| undecoded(&cause.to_string(), body))?;
+    fields::read(&attributes).map_err(|cause| undecoded(&cause, body))
 }
 
 /// The reply to [`Request::run_setup`] and [`Request::setup_data`]: the data as the JSON text it came in, to be
 /// handed to the other runners unchanged; none when there is none.
-pub fn setup_reply(body: &[u8]) -> Result<Option<Arc<str>>, Error> {
-    #[derive(Deserialize)]
-    struct Document {
-        data: Data,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        attributes: Option<Attributes>,
-    }
-    #[derive(Deserialize)]
-    struct Attributes {
-        data: Option<Box<RawValue>>,
-    }
-    if body.len() as u64 > REPLY_BYTES_MAX {
-        return Err(Error::TooLarge);
-    }
+pub fn setup_reply(mut body: Vec<u8>) -> Result<Option<Arc<String>>, Error> {
+    let way = ["data", "attributes", "data"].map(Step::Field);
     // Neither an excerpt nor serde's quotation of a value: setup data may hold what a script logged in with.
-    let document: Document = serde_json::from_slice(body)
+    let data = json::at(&body, &way)
         .map_err(|cause| Error::Decode(format!("setup data, byte {} of {}", cause.column(), body.len())))?;
-    let data = document.data.attributes.and_then(|attributes| attributes.data);
-    Ok(data.map(|data| Arc::from(data.get())))
+    let Some(data) = data else { return Ok(None) };
+    // In place: the data are too long to be there twice.
+    let begin = data.as_ptr().addr() - body.as_ptr().addr();
+    let end = begin + data.len();
+    body.truncate(end);
+    body.drain(..begin);
+    body.shrink_to_fit();
+    let data =
+        String::from_utf8(body).map_err(|_| Error::Decode("setup data that are not text".to_owned()))?;
+    Ok(Some(Arc::new(data)))
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 fn undecoded(cause: &str, body: &[u8]) -> Error {
@@ -276,10 +340,21 @@ fn undecoded(cause: &str, body: &[u8]) -> Error {
 
 /// What k6 says of its own failure: title and detail of the first error, each on one line.
 fn failure(body: &[u8]) -> Option<(String, String)> {
-    let document: Value = serde_json::from_slice(body).ok()?;
-    let failure = document["errors"].get(0)?;
-    let detail = failure["detail"].as_str().unwrap_or("k6 names no cause");
-    Some((excerpt::one_line(failure["title"].as_str()?), excerpt::one_line(detail)))
+    let text = |name| {
+        let found = json::at(body, &[Step::Field("errors"), Step::First, Step::Field(name)]).ok()??;
+        serde_json::from_str::<String>(found).ok().map(|text| excerpt::one_line(&text))
+    };
+    let title = text("title")?;
+    Some((title, text("detail").unwrap_or_else(|| "k6 names no cause".to_owned())))
+}
+
+/// The same of the script's failure where its detail is so long that the answer was not read to its end.
+fn cut_failure(body: &[u8]) -> Option<(String, String)> {
+    let text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_SOURCE_BYTES_MAX)]);
+    let (_, rest) = text.split_once(r#""title":""#)?;
+    let (title, rest) = rest.split_once('"')?;
+    let detail = rest.split_once(r#""detail":""#).map_or("k6 names no cause", |(_, detail)| detail);
+    title.starts_with(SCRIPT_FAILED).then(|| (excerpt::one_line(title), excerpt::one_line(detail)))
 }
 
 fn refused(code: u16, body: &[u8]) -> Error {
@@ -288,6 +363,10 @@ fn refused(code: u16, body: &[u8]) -> Error {
             Error::ScriptFailed { title, detail }
         }
         Some((title, detail)) => Error::Status { code, excerpt: format!("{title}: {detail}") },
+        None if code == 500 && body.len() > REPLY_BYTES_MAX => match cut_failure(body) {
+            Some((title, detail)) => Error::ScriptFailed { title, detail },
+            None => Error::Status { code, excerpt: excerpt::of_body(body) },
+        },
         None => Error::Status { code, excerpt: excerpt::of_body(body) },
     }
 }
@@ -302,14 +381,14 @@ mod tests {
         let check = |request: Request, line: &str, body: &str| {
             assert_eq!(format!("{} {}", request.method, request.path), line);
             assert_eq!(request.content_type, (!body.is_empty()).then_some("application/json"), "{line}");
-            assert_eq!(&*request.body, body, "{line}");
+            assert_eq!(request.body.as_str(), body, "{line}");
         };
         check(Request::status(), "GET /v1/status", "");
         check(Request::resume(), "PATCH /v1/status", r#"{"data":{"type":"status","id":"default","attributes":{"paused":false}}}"#);
         check(Request::stop(), "PATCH /v1/status", r#"{"data":{"type":"status","id":"default","attributes":{"stopped":true}}}"#);
         check(Request::run_setup(), "POST /v1/setup", "");
         check(Request::setup_data(), "GET /v1/setup", "");
-        check(Request::put_setup_data(Some(r#"{"a":1.0}"#.into())), "PUT /v1/setup", r#"{"a":1.0}"#);
+        check(Request::put_setup_data(Some(Arc::new(r#"{"a":1.0}"#.to_owned()))), "PUT /v1/setup", r#"{"a":1.0}"#);
         check(Request::put_setup_data(None), "PUT /v1/setup", "");
         check(Request::run_teardown(), "POST /v1/teardown", "");
     }
@@ -375,7 +454,8 @@ mod tests {
         let check = |attributes: &str, wanted: Option<&str>| {
             let body =
                 format!(r#"{{"data":{{"type":"setupData","id":"default","attributes":{attributes}}}}}"#);
-            assert_eq!(setup_reply(body.as_bytes()), Ok(wanted.map(Arc::from)), "{attributes}");
+            let reply = setup_reply(body.into_bytes()).unwrap();
+            assert_eq!(reply.as_ref().map(|data| data.as_str()), wanted, "{attributes}");
         };
         check(r#"{"data":{"b":1.0,"a":12345678901234567890123, "é":"\u00e9"}}"#, {
             Some(r#"{"b":1.0,"a":12345678901234567890123, "é":"\u00e9"}"#)
@@ -385,13 +465,47 @@ mod tests {
         check(r#"{"data":null}"#, None);
         check("{}", None);
         check("null", None);
-        assert!(setup_reply(b"").is_err());
-        let endless = " ".repeat(usize::try_from(REPLY_BYTES_MAX).unwrap() + 1);
-        let too_large = setup_reply(endless.as_bytes()).unwrap_err();
-        assert!(!too_large.is_transient() && too_large.to_string().contains("4 MiB"), "{too_large}");
-        let torn = setup_reply(br#"{"data":{"attributes":{"data":{"session":"s3cret""#).unwrap_err();
+        assert!(setup_reply(Vec::new()).is_err());
+        let not_utf8 = b"{\"data\":{\"attributes\":{\"data\":\"\xff\"}}}";
+        assert!(setup_reply(not_utf8.to_vec()).is_err());
+        let torn = setup_reply(br#"{"data":{"attributes":{"data":{"session":"s3cret""#.to_vec()).unwrap_err();
         assert!(!torn.to_string().contains("s3cret"), "{torn}");
-        assert_eq!(format!("{:?}", Request::put_setup_data(Some("7".into()))), "PUT /v1/setup");
+        assert_eq!(format!("{:?}", Request::put_setup_data(Some(Arc::new("7".to_owned())))), "PUT /v1/setup");
+    }
+
+    #[test]
+    fn each_kind_of_answer_has_its_bound_and_its_word() {
+        let check = |request: &Request, status: u16, bound: usize, wanted: Option<Error>| {
+            assert_eq!(request.answer_bytes_max(status), bound, "{request:?}");
+            let body = |count: usize| vec![b' '; count];
+            assert!(request.accept(200, body(request.answer_bytes_max(200))).is_ok(), "{request:?}");
+            assert_eq!(request.accept(status, body(bound + 1)).err(), wanted, "{request:?}");
+        };
+        let refused = Error::Status { code: 500, excerpt: String::new() };
+        for request in [Request::status(), Request::resume(), Request::stop()] {
+            check(&request, 200, REPLY_BYTES_MAX, Some(Error::StatusTooLarge));
+        }
+        for request in [Request::run_setup(), Request::small_setup_data()] {
+            check(&request, 200, SMALL_SETUP_BYTES_MAX, Some(Error::TooLarge));
+        }
+        check(&Request::setup_data(), 200, SETUP_BYTES_MAX, Some(Error::TooLarge));
+        check(&Request::setup_data(), 500, REPLY_BYTES_MAX, Some(refused));
+        for request in [Request::put_setup_data(None), Request::run_teardown()] {
+            check(&request, 200, REPLY_BYTES_MAX, None);
+            assert_eq!(request.accept(200, b"echo".to_vec()), Ok(Vec::new()));
+        }
+        assert!(Error::StatusTooLarge.to_string().contains("a status of more than 64 KiB"));
+        assert!(Error::TooLarge.to_string().contains("4 MiB") && !Error::TooLarge.is_transient());
+    }
+
+    #[test]
+    fn a_status_makes_no_tree_of_what_it_does_not_need() {
+        let body =
+            |attributes: &str, more: &str| format!(r#"{{"data":{{"attributes":{attributes},{more}}}}}"#);
+        let many = format!(r#""x":[{}0]"#, r#"{"":0},"#.repeat(6000));
+        assert!(status_reply(body(r#"{"status":4}"#, &many).as_bytes()).unwrap().is_paused_before_start());
+        let inside = body(&format!("{{\"status\":4,{many}}}"), r#""x":0"#);
+        assert_eq!(status_reply(inside.as_bytes()), Err(Error::StatusTooLarge));
     }
 
     #[test]
@@ -408,6 +522,15 @@ mod tests {
             500,
             r#"{"errors":[{"title":"Error executing teardown"}]}"#,
             "Error executing teardown: k6 names no cause",
+        );
+        let long = format!(
+            r#"{{"errors":[{{"status":"500","title":"Error executing setup","detail":"Error: no{}"#,
+            "x".repeat(REPLY_BYTES_MAX)
+        );
+        let cut = interpret(500, long.as_bytes()).unwrap_err();
+        assert!(
+            matches!(&cut, Error::ScriptFailed { detail, .. } if detail.starts_with("Error: no")),
+            "{cut}"
         );
         let resumed = r#"{"errors":[{"title":"Pause error","detail":"it runs"}]}"#;
         assert!(check(500, resumed, "the runner answered 500: Pause error: it runs").is_transient());

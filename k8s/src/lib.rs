@@ -93,7 +93,7 @@ pub mod stop;
 pub mod tls;
 pub mod watch;
 
-pub use client::{Client, ServerVersion};
+pub use client::{Client, PodAnswer, ServerVersion};
 pub use config::Config;
 pub use http_date::{parse_http_date, parse_retry_after};
 pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference, format_time, parse_time};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Core, Row};
+use super::{Core, Row, room};
 use crate::announce::Announcement;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
 use crate::store::{Object as _, Store};
@@ -55,6 +55,7 @@ impl Core {
         let message = format!("TestRun {key} was deleted in the cluster before its test was over");
         log::warn!("{message}");
         memory.end(now.mono, Ending { cause: Cause::TestRunDeleted, message });
+        self.leaving.take(&mut memory.setup);
         memory.block = Block::Gone;
         memory.since = now.mono;
         memory.announcements.clear();
@@ -85,6 +86,7 @@ impl Core {
         if memory.proof != Proof::Unknown {
             self.next_hopeful(&memory.identity.zone_uid);
         }
+        memory.setup_waits_for = self.queue.setup_waits_for(&id, memory.runners.keys().next().copied());
         let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
         let (ending, pods) = (detect::detect(&facts), facts.pods_left);
         memory.count_pods(now.mono, pods);
@@ -101,6 +103,7 @@ impl Core {
             };
             memory.announcements.push(announcement);
             memory.end(now.mono, ending);
+            self.leaving.take(&mut memory.setup);
         }
         let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
         let decision = decide::decide(&facts);
@@ -112,12 +115,20 @@ impl Core {
         for action in decision.actions {
             let id = TaskId { key: id.clone(), action };
             if self.queue.is_free(now.mono, &id) && calls::is_ready(&facts, action, token.as_ref()) {
-                self.queue.push(id);
                 started.push(action);
             }
         }
         drop(facts);
+        started.retain(|action| {
+            let may = !matches!(action, Action::TakeSetupData(_))
+                || self.may_take_setup_data(now.mono, key, &mut memory);
+            if !may {
+                self.queue.wake(&id, now.mono + room::ASK_INTERVAL);
+            }
+            may
+        });
         for action in started {
+            self.queue.push(TaskId { key: id.clone(), action });
             memory.dispatched(now.mono, action);
         }
         if decision.forget {
@@ -316,6 +327,9 @@ impl Core {
             && let Some(first) = memory.first_resumed.take()
         {
             self.tally.started(now.mono.saturating_sub(first));
+        }
+        if let Action::RunSetup(_) | Action::ReadSetup(_) | Action::TakeSetupData(_) = id.action {
+            self.settle_setup_data(key);
         }
         self.apply(now, id, lesson);
     }

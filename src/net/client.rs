@@ -23,7 +23,6 @@ use super::reply::{Reply, parse_http_date, parse_retry_after};
 use super::resolve::Names;
 use super::tls::ExtraCa;
 use crate::redact::without_query;
-use crate::runner::REPLY_BYTES_MAX;
 
 /// Time for TCP, the proxy's CONNECT and the TLS handshake together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,7 +50,6 @@ pub const USER_AGENT: &str = concat!("plz-agent/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub struct HttpClient {
     settings: ProxySettings,
-    reply_bytes_max: u64,
     direct: Route,
     https_proxy: Option<Route>,
     http_proxy: Option<Route>,
@@ -71,7 +69,6 @@ impl HttpClient {
         let route =
             |proxy: Option<&ProxyUrl>| Route::new(proxy, &tls, CLOUD_IDLE_AGE, CLOUD_IDLE_CONNECTIONS);
         HttpClient {
-            reply_bytes_max: CLOUD_REPLY_BYTES_MAX,
             direct: route(None),
             https_proxy: proxies.https.as_ref().map(|proxy| route(Some(proxy))),
             http_proxy: proxies.http.as_ref().map(|proxy| route(Some(proxy))),
@@ -82,7 +79,6 @@ impl HttpClient {
     /// For runners at their pod's address: never a proxy, connections kept for seconds only.
     pub fn runners() -> HttpClient {
         HttpClient {
-            reply_bytes_max: REPLY_BYTES_MAX,
             // They speak plain HTTP; nobody vouches for anybody.
             direct: Route::new(
                 None,
@@ -96,7 +92,7 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request and reads the whole answer, whatever its status; redirects are not followed.
+    /// Sends a request to GCk6 and reads the whole answer, whatever its status; redirects are not followed.
     ///
     /// `timeout` bounds each of sending, waiting for the answer and receiving its body; connecting has
     /// [`CONNECT_TIMEOUT`] for itself. Names are resolved by the system, within its own limits.
@@ -116,7 +112,7 @@ impl HttpClient {
         let body = response
             .body_mut()
             .with_config()
-            .limit(self.reply_bytes_max)
+            .limit(CLOUD_REPLY_BYTES_MAX)
             .read_to_vec()
             .map_err(|error| classify(error, &without_query(url), via))?;
         Ok(Reply { status, retry_after, body })
@@ -125,8 +121,23 @@ impl HttpClient {
     /// Starts a GET whose body is streamed. `timeout` bounds waiting for the answer and, anew, the whole body;
     /// `idle` bounds the time without a byte.
     pub fn download(&self, url: &str, timeout: Duration, idle: Duration) -> Result<Download, NetError> {
-        let call = Call { method: "GET", url, headers: &[], body: &[], timeout, idle };
-        let (response, via) = self.run(&call)?;
+        self.begin(&Call { method: "GET", url, headers: &[], body: &[], timeout, idle })
+    }
+
+    /// Sends a request as [`send`](Self::send) does, and leaves the answer's body to be read as it comes.
+    pub fn open(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        timeout: Duration,
+    ) -> Result<Download, NetError> {
+        self.begin(&Call { method, url, headers, body, timeout, idle: timeout })
+    }
+
+    fn begin(&self, call: &Call<'_>) -> Result<Download, NetError> {
+        let (response, via) = self.run(call)?;
         Ok(Download {
             status: response.status().as_u16(),
             length_bytes: header_text(&response, header::CONTENT_LENGTH).and_then(|text| text.parse().ok()),
@@ -134,7 +145,7 @@ impl HttpClient {
             retry_after: header_text(&response, header::RETRY_AFTER)
                 .and_then(|value| parse_retry_after(value, SystemTime::now())),
             date: header_text(&response, header::DATE).and_then(parse_http_date),
-            target: without_query(url),
+            target: without_query(call.url),
             proxy: via.map(str::to_owned),
             body: Box::new(response.into_body().into_reader()),
         })

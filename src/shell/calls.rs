@@ -27,6 +27,8 @@ const USER_CODE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// How the API server begins to say that it has no connection to a pod: nothing listens there, or its node is away.
 const UNREACHED: &str = "error trying to reach service: ";
+/// How much of an answer is taken at a time.
+const READ_BYTES: usize = 4 * 1024;
 
 /// The clients, shared by the workers.
 #[derive(Debug)]
@@ -93,15 +95,13 @@ impl Caller {
         request: &runner::Request,
         code: &mut Option<u16>,
     ) -> Result<Vec<u8>, runner::Error> {
-        let runs_user_code = request.method == "POST";
-        let timeout = if runs_user_code { USER_CODE_TIMEOUT } else { RUNNER_TIMEOUT };
+        let timeout = if request.runs_user_code() { USER_CODE_TIMEOUT } else { RUNNER_TIMEOUT };
         let (status, body) = match &self.runners {
             Some(client) => direct(client, target, request, timeout)?,
             None => self.proxied(target, request, timeout)?,
         };
         *code = Some(status);
-        runner::interpret(status, &body)?;
-        Ok(body)
+        request.accept(status, body)
     }
 
     fn proxied(
@@ -116,17 +116,40 @@ impl Caller {
             "PUT" => Method::Put,
             _ => Method::Patch,
         };
-        let (content_type, body) = (request.content_type, request.body.as_bytes().to_vec());
-        let request =
-            pod_proxy(method, &target.namespace, &target.pod, runner::PORT, request.path, content_type, body);
-        let response = self.kubernetes.send_within(&request, timeout);
-        let response = response.map_err(|error| unproxied(&error, &target.pod, timeout))?;
-        match refusal(response.code, &response.body, &target.pod) {
-            Some(why) if response.code == 403 => Err(runner::Error::Refused(why)),
+        let content_type = request.content_type;
+        let (namespace, pod) = (&target.namespace, &target.pod);
+        let call = pod_proxy(method, namespace, pod, runner::PORT, request.path, content_type, Vec::new());
+        let unreached = |error: k8s::Error| unproxied(&error, &target.pod, timeout);
+        let answer = self.kubernetes.open_pod(&call, request.body.as_bytes(), timeout);
+        let mut answer = answer.map_err(unreached)?;
+        let body = receive(request.answer_bytes_max(answer.code), |buffer| answer.read(buffer));
+        let body = body.map_err(unreached)?;
+        match refusal(answer.code, &body, &target.pod) {
+            Some(why) if answer.code == 403 => Err(runner::Error::Refused(why)),
             Some(why) => Err(runner::Error::Unreachable(why)),
-            None => Ok((response.code, response.body)),
+            None => Ok((answer.code, body)),
         }
     }
+
+    /// Closes the connections to runners that are kept open.
+    pub(super) fn rest_runners(&self) {
+        // Those to the runners' own addresses are closed after seconds, and are few.
+        if self.runners.is_none() {
+            self.kubernetes.rest_pods();
+        }
+    }
+}
+
+/// Reads an answer to its end, or until it is longer than `bytes_max`. To the end, its connection is used again.
+fn receive<E>(bytes_max: usize, mut read: impl FnMut(&mut [u8]) -> Result<usize, E>) -> Result<Vec<u8>, E> {
+    let (mut body, mut buffer) = (Vec::new(), [0; READ_BYTES]);
+    while body.len() <= bytes_max {
+        match read(&mut buffer)? {
+            0 => break,
+            count => body.extend_from_slice(&buffer[..count]),
+        }
+    }
+    Ok(body)
 }
 
 /// Whom a call goes to and what it does there, as the metrics have it.
@@ -186,14 +209,12 @@ fn direct(
     let url = format!("http://{}:{}{}", host(&target.ip), runner::PORT, request.path);
     let content_type = request.content_type.map(|content_type| ("Content-Type", content_type));
     let headers: Vec<_> = content_type.into_iter().collect();
-    let reply =
-        client.send(request.method, &url, &headers, request.body.as_bytes(), timeout).map_err(|error| {
-            match error {
-                NetError::TooLarge { .. } => runner::Error::TooLarge,
-                error => runner::Error::Unreachable(error.to_string()),
-            }
-        })?;
-    Ok((reply.status, reply.body))
+    let unreached = |error: NetError| runner::Error::Unreachable(error.to_string());
+    let answer = client.open(request.method, &url, &headers, request.body.as_bytes(), timeout);
+    let mut answer = answer.map_err(unreached)?;
+    let status = answer.status;
+    let body = receive(request.answer_bytes_max(status), |buffer| answer.read(buffer)).map_err(unreached)?;
+    Ok((status, body))
 }
 
 /// IPv6 addresses stand in brackets in URLs.

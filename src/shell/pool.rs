@@ -1,9 +1,11 @@
 //! The workers: threads that make one call at a time and report, a group for each class of calls.
 //!
-//! A group grows as there is more to do at once, up to `--workers`, and shrinks again when its threads find nothing to do: an
-//! agent that only polls has a thread or two, whatever it had to do an hour ago. Calls that run the user's code have a thread
-//! of their own each, since they may wait for minutes. Invariants: after a signal a worker finishes the call that it is in and
-//! makes none of those that wait; a call that waits has a worker that will look for it.
+//! A group grows as there is more to do at once, so that each call that the core hands out has a thread, be it that all others
+//! hang; and it shrinks again when its threads find nothing to do: an agent that only polls has a thread or two, whatever it had
+//! to do an hour ago. Those that a burst has called for go within seconds, and with the last one that calls runners the
+//! connections to them. Calls that run the user's code have a thread of their own each, since they may wait for minutes.
+//! Invariants: after a signal a worker finishes the call that it is in and makes none of those that wait; a call that waits
+//! has a worker that will look for it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -22,6 +24,8 @@ use crate::queue;
 /// How long a worker waits for the next call before its thread ends; longer than a zone's polls are apart as users have
 /// them, so that these keep one.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(20);
+/// The same for workers beyond `--workers`: calls come to them in turn, so that few calls would keep many of them.
+const BURST_IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// What comes back from a worker.
 pub(super) struct Done {
@@ -58,6 +62,9 @@ impl License {
 
 /// The workers of one class, and the calls that wait for them.
 struct Group {
+    class: Class,
+    /// How many there are at the most.
+    most: usize,
     jobs: Sender<Box<Task>>,
     waiting: Receiver<Box<Task>>,
     spawned: Spawned,
@@ -77,8 +84,8 @@ impl Spawned {
 }
 
 impl Pool {
-    /// A pool of up to `workers` for each class, whose threads end after `idle_max` without a call. The reports come out of
-    /// the channel, which holds as many as can ever be under way.
+    /// A pool for as many calls of each class as the core hands out with `workers`, whose threads end after `idle_max` without
+    /// a call. The reports come out of the channel, which holds as many as can ever be under way.
     pub(super) fn new(
         workers: usize,
         idle_max: Duration,
@@ -89,8 +96,10 @@ impl Pool {
         let (done, reports) = bounded(most);
         let mut groups = BTreeMap::new();
         for class in Class::ALL {
-            let (jobs, waiting) = bounded(queue::capacity(class, workers));
-            groups.insert(class, Group { jobs, waiting, spawned: Spawned::default(), open: Arc::default() });
+            let most = queue::capacity(class, workers);
+            let (jobs, waiting) = bounded(most);
+            let (spawned, open) = (Spawned::default(), Arc::default());
+            groups.insert(class, Group { class, most, jobs, waiting, spawned, open });
         }
         let (caller, stopping) = (Arc::new(caller), Arc::new(AtomicBool::new(false)));
         let license = License { clock, until_ms: Arc::default() };
@@ -114,7 +123,8 @@ impl Pool {
         let (caller, done, stopping) = (self.caller.clone(), self.done.clone(), self.stopping.clone());
         let group = self.groups.get_mut(&class).expect("every class has a group");
         let license = self.license.clone();
-        let worker = Worker { caller, done, stopping, license, open: group.open.clone() };
+        let idle = Idle { class: group.class, usual: self.workers, max: self.idle_max };
+        let worker = Worker { caller, done, stopping, license, open: group.open.clone(), idle };
         let open = group.open.fetch_add(1, Ordering::Relaxed) + 1;
         if class == Class::UserCode {
             let work = move || {
@@ -123,9 +133,9 @@ impl Pool {
             return spawn("user-code", Box::new(work));
         }
         let mut spawned = group.spawned.lock();
-        if open > *spawned && *spawned < self.workers {
-            let (waiting, count, idle_max) = (group.waiting.clone(), group.spawned.clone(), self.idle_max);
-            let serve = move || worker.serve(&waiting, &count, idle_max);
+        if open > *spawned && *spawned < group.most {
+            let (waiting, count) = (group.waiting.clone(), group.spawned.clone());
+            let serve = move || worker.serve(&waiting, &count);
             match spawn(&format!("{class:?}"), Box::new(serve)) {
                 Ok(()) => *spawned += 1,
                 Err(error) if *spawned == 0 => return Err(error),
@@ -150,12 +160,23 @@ struct Worker {
     stopping: Arc<AtomicBool>,
     license: License,
     open: Arc<AtomicUsize>,
+    idle: Idle,
+}
+
+/// When a worker that finds nothing to do ends.
+struct Idle {
+    class: Class,
+    /// How many of its class there are without a burst.
+    usual: usize,
+    max: Duration,
 }
 
 impl Worker {
     /// Makes calls as long as there are some.
-    fn serve(&self, waiting: &Receiver<Box<Task>>, spawned: &Spawned, idle_max: Duration) {
+    fn serve(&self, waiting: &Receiver<Box<Task>>, spawned: &Spawned) {
         loop {
+            let is_usual = *spawned.lock() <= self.idle.usual;
+            let idle_max = if is_usual { self.idle.max } else { self.idle.max.min(BURST_IDLE_MAX) };
             match waiting.recv_timeout(idle_max) {
                 Ok(task) => {
                     if !self.work(*task) {
@@ -166,6 +187,9 @@ impl Worker {
                     let mut spawned = spawned.lock();
                     if waiting.is_empty() {
                         *spawned -= 1;
+                        if *spawned == 0 && self.idle.class == Class::Runner {
+                            self.caller.rest_runners();
+                        }
                         return;
                     }
                 }

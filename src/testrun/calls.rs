@@ -112,11 +112,13 @@ pub fn for_runner(run: &TestRun, memory: &RunMemory, runner: Runner<'_>, action:
             Some(Call::Kubernetes(k8s::JOBS.delete(namespace, &job(), &options)))
         }
         Action::AskRunner(_) => to_runner(run, runner, Request::status()),
-        Action::ReadSetup(_) => to_runner(run, runner, Request::setup_data()),
+        Action::ReadSetup(_) => to_runner(run, runner, Request::small_setup_data()),
+        Action::TakeSetupData(_) => to_runner(run, runner, Request::setup_data()),
         Action::RunSetup(_) => to_runner(run, runner, Request::run_setup()),
         Action::SendSetupData(_) => {
             let Setup::Run(data) = &memory.setup else { return None };
-            to_runner(run, runner, Request::put_setup_data(data.clone()))
+            let text = data.as_ref().map(|data| data.text.clone());
+            to_runner(run, runner, Request::put_setup_data(text))
         }
         // What has waited while the run came to its end is not let go any more.
         Action::ResumeRunner(_) if memory.ending.is_some() => None,

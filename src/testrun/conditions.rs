@@ -13,7 +13,7 @@ use super::api::{
 };
 use super::detect;
 use super::facts::Facts;
-use super::memory::{Setup, Teardown};
+use super::memory::Teardown;
 use super::proof::Proof;
 use super::stage::{Block, Fact};
 use crate::conditions::{self, Claim, Truth};
@@ -56,7 +56,7 @@ pub fn refusal(run: &TestRun, message: &str, wall: SystemTime) -> Option<Value> 
 #[must_use]
 pub fn teardown_is_due(facts: &Facts<'_>) -> bool {
     let started = facts.memory.block == Block::Started || facts.any_started();
-    let set_up = matches!(facts.memory.setup, Setup::Run(_)) || started;
+    let set_up = facts.memory.setup.was_run() || started;
     set_up && facts.reachable().is_some()
 }
 

@@ -107,6 +107,7 @@ impl Decision {
                 match memory.setup {
                     Setup::Unclear if last > first => self.actions.push(Action::ReadSetup(last)),
                     Setup::Unclear | Setup::NotRun => self.actions.push(Action::RunSetup(first)),
+                    Setup::OnRunner(runner) => self.actions.push(Action::TakeSetupData(runner)),
                     Setup::Run(_) | Setup::Failed(_) => {}
                 }
             }

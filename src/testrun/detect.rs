@@ -307,7 +307,8 @@ fn unproven(facts: &Facts<'_>) -> String {
 /// When the start counts as stalled unless a runner that it waits for takes a step forward.
 #[must_use]
 pub fn stalls_at(facts: &Facts<'_>) -> Option<Duration> {
-    if facts.memory.keeping == Keeping::Foreign || facts.memory.refusal.is_some() {
+    let is_held_up = facts.memory.keeping == Keeping::Foreign || setup_waits(facts).is_some();
+    if is_held_up || facts.memory.refusal.is_some() {
         return Some(facts.memory.since + HOLD_UP_PATIENCE);
     }
     waited_for(facts).map(|runner| runner_stalls_at(facts, runner)).min()
@@ -384,7 +385,22 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
     if more > 0 {
         reasons.push(format!("and {more} more"));
     }
-    (!reasons.is_empty()).then(|| reasons.join("; "))
+    (!reasons.is_empty()).then(|| reasons.join("; ")).or_else(|| setup_waits(facts))
+}
+
+/// What setup waits for that others have: a place to run in, or room for what it has returned.
+fn setup_waits(facts: &Facts<'_>) -> Option<String> {
+    if let Some((all, own)) = facts.memory.setup_waits_for {
+        let namespace = &facts.run.metadata.namespace;
+        return Some(format!(
+            "setup() waits for its turn: {all} setup() and teardown() functions are running, {own} of them in namespace {namespace}"
+        ));
+    }
+    facts.memory.data_waits_since.map(|_| {
+        "what setup() has returned waits to be handed to the runners: others' data are being handed on, \
+         and the agent holds 8 MiB of them at a time"
+            .to_owned()
+    })
 }
 
 /// Why no pod is made of a Job, in the words of its Event.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::api::Stage;
 use super::credentials::Credentials;
-use super::memory::{Job, Keeping, RunMemory, Setup, Teardown};
+use super::memory::{Job, Keeping, RunMemory, Setup, SetupData, Teardown};
 use super::proof::Proof;
 use super::refusal;
 use super::stage::Block;
@@ -194,37 +194,17 @@ fn from_runner(
         Action::AskRunner(n) | Action::ResumeRunner(n) | Action::StopRunner(n) => {
             status(memory, now, action, n, reply.and_then(|body| runner::status_reply(&body)))
         }
-        Action::ReadSetup(_) => match reply.and_then(|body| runner::setup_reply(&body)) {
-            Ok(None) => {
-                memory.setup = Setup::NotRun;
-                Lesson::Done
-            }
-            Ok(data) => {
-                memory.setup = Setup::Run(data);
-                Lesson::Done
-            }
-            Err(error) => unreached(&error),
-        },
-        Action::RunSetup(_) => match reply.and_then(|body| runner::setup_reply(&body)) {
-            Ok(data) => {
-                memory.setup = Setup::Run(data);
-                Lesson::Done
-            }
-            Err(error) if !error.is_transient() => {
-                memory.setup = Setup::Failed(text(&error));
-                Lesson::Done
-            }
-            // k6 cuts a setup short whose caller is gone, and what it then returns is worth nothing: it is run again.
-            Err(error) => {
-                memory.setup = Setup::NotRun;
-                unreached(&error)
-            }
-        },
+        Action::ReadSetup(n) | Action::TakeSetupData(n) | Action::RunSetup(n) => {
+            let data = reply.and_then(runner::setup_reply);
+            let data = data.map(|text| text.map(|text| SetupData { text, runner: n, since: now }));
+            setup(memory, action, data)
+        }
         Action::SendSetupData(n) => match reply {
             Ok(_) => {
                 if let Some(runner) = memory.runner(n) {
                     runner.data_sent = true;
                 }
+                memory.drop_handed_out_data();
                 Lesson::Done
             }
             Err(error) => unreached(&error),
@@ -251,6 +231,25 @@ fn from_runner(
         }
         _ => Lesson::Done,
     }
+}
+
+fn setup(memory: &mut RunMemory, action: Action, data: Result<Option<SetupData>, runner::Error>) -> Lesson {
+    memory.setup = match (action, data) {
+        (Action::ReadSetup(_), Ok(None)) => Setup::NotRun,
+        (_, Ok(data)) => Setup::Run(data),
+        // Longer than what is taken of data of unknown length: it is there, and stays there until there is room.
+        (Action::ReadSetup(n) | Action::RunSetup(n), Err(runner::Error::TooLarge)) => Setup::OnRunner(n),
+        (Action::RunSetup(_) | Action::TakeSetupData(_), Err(error)) if !error.is_transient() => {
+            Setup::Failed(text(&error))
+        }
+        // k6 cuts a setup short whose caller is gone, and what it then returns is worth nothing: it is run again.
+        (Action::RunSetup(_), Err(error)) => {
+            memory.setup = Setup::NotRun;
+            return unreached(&error);
+        }
+        (_, Err(error)) => return unreached(&error),
+    };
+    Lesson::Done
 }
 
 fn status(

@@ -65,6 +65,10 @@ pub struct RunMemory {
     pub pod_went: Option<Duration>,
     /// How far setup is.
     pub setup: Setup,
+    /// Since when the setup data wait for room, if they do.
+    pub data_waits_since: Option<Duration>,
+    /// While setup waits for its turn: how many setups and teardowns run, and how many of those in the run's namespace.
+    pub setup_waits_for: Option<(usize, usize)>,
     /// How far teardown is.
     pub teardown: Teardown,
     /// When GCk6 was last asked about the run.
@@ -218,10 +222,40 @@ pub enum Setup {
     Unclear,
     /// It has none: setup has to be run.
     NotRun,
-    /// It was run, with this result as raw JSON, or none.
-    Run(Option<Arc<str>>),
+    /// It was run, with this result, or none; or all runners have it.
+    Run(Option<SetupData>),
+    /// It was run. Its result is on the runner of that number, and is read when there is room for it.
+    OnRunner(u32),
     /// The script's `setup()` has failed.
     Failed(String),
+}
+
+/// What `setup()` has returned, on its way to all runners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupData {
+    /// Raw JSON.
+    pub text: Arc<String>,
+    /// On which runner it is as well.
+    pub runner: u32,
+    /// Since when it is held.
+    pub since: Duration,
+}
+
+impl Setup {
+    /// Whether it was run, as far as is known.
+    #[must_use]
+    pub fn was_run(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::OnRunner(_))
+    }
+
+    /// How much is held of its result, in bytes.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Run(Some(data)) => data.text.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// How far teardown is.
@@ -294,6 +328,8 @@ impl RunMemory {
             pods: 0,
             pod_went: None,
             setup: Setup::default(),
+            data_waits_since: None,
+            setup_waits_for: None,
             teardown: Teardown::default(),
             state_asked: now,
             state_as_of: None,
@@ -412,9 +448,17 @@ impl RunMemory {
         self.teardown_told |= self.telling_teardown;
     }
 
+    /// Setup data that all runners have are not needed any more.
+    pub fn drop_handed_out_data(&mut self) {
+        if self.setup.held_bytes() > 0 && self.runners.values().all(|runner| runner.data_sent) {
+            self.setup = Setup::Run(None);
+        }
+    }
+
     /// Notes why the run ends. The first cause stands: what comes after is mostly its consequence.
     pub fn end(&mut self, now: Duration, ending: Ending) {
         if self.ending.is_none() {
+            self.data_waits_since = None;
             self.ending = Some(ending);
             self.ending_since = now;
         }

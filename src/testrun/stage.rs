@@ -161,7 +161,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Ending,         &[W::TellCloud],                                 Record(Stage::Stopped)),
             row(F::Unproven,       &[W::Confirm, W::SayTrouble],                    Stay),
             row(F::RunnersSilent,  &[W::AskRunners, W::ReadEvents, W::CheckState, W::SayTrouble], Stay),
-            row(F::SetupDue,       &[W::RunSetup, W::CheckState],                   Stay),
+            row(F::SetupDue,       &[W::RunSetup, W::CheckState, W::SayTrouble],     Stay),
             row(F::SetupDataDue,   &[W::SendSetupData, W::CheckState],              Stay),
             row(F::RunnersPaused,  &[W::ResumeRunners, W::CheckState],              Stay),
             row(F::Otherwise,      &[],                                             Record(Stage::Started)),

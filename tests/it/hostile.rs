@@ -76,7 +76,7 @@ fn ask(client: HttpClient, url: String) -> Vec<Result<(), String>> {
             read(|body| reply::test_run_state(body).map(drop).map_err(|error| error.to_string())),
             read(|body| reply::test_run_data(body).map(drop).map_err(|error| error.to_string())),
             read(|body| runner::status_reply(body).map(drop).map_err(|error| error.to_string())),
-            read(|body| runner::setup_reply(body).map(drop).map_err(|error| error.to_string())),
+            read(|body| runner::setup_reply(body.to_vec()).map(drop).map_err(|error| error.to_string())),
         ]
     };
     thread::Builder::new().stack_size(STACK_BYTES).spawn(asked).unwrap().join().expect("it does not panic")

@@ -8,6 +8,8 @@
 //! no header is ever logged.
 
 mod failure;
+mod interim;
+mod pods;
 mod wire;
 
 use std::fmt;
@@ -35,6 +37,8 @@ use crate::tls;
 use crate::watch::{Cut, WatchEvent, WatchSpec};
 
 pub use failure::proxy_status;
+pub(crate) use interim::InterimBound;
+pub use pods::PodAnswer;
 use wire::url;
 pub(crate) use wire::{Purpose, Wire};
 
@@ -57,6 +61,7 @@ struct Shared {
     config: Config,
     auth: Auth,
     calls: Wire,
+    pods: Wire,
     stop: Stop,
     pulse: Arc<Pulse>,
 }
@@ -86,7 +91,8 @@ impl Client {
         let auth = Auth::new(config.clone());
         let stop = Stop::new();
         let calls = Wire::new(Purpose::Calls, stop.clone());
-        Self { shared: Arc::new(Shared { config, auth, calls, stop, pulse: Arc::default() }) }
+        let pods = Wire::new(Purpose::Pods, stop.clone());
+        Self { shared: Arc::new(Shared { config, auth, calls, pods, stop, pulse: Arc::default() }) }
     }
 
     /// What this client was made from.
@@ -208,7 +214,7 @@ impl Client {
         request: &Request,
         wait: Option<Duration>,
     ) -> Result<http::Response<Body>, Error> {
-        let answer = self.open_as(wire, request, wait);
+        let answer = self.open_with(wire, request, &request.body, wait);
         match &answer {
             // What stands before the server answers like this when it is gone.
             Ok(answer) if answer.status().as_u16() >= 500 => {}
@@ -218,14 +224,15 @@ impl Client {
         answer
     }
 
-    fn open_as(
+    fn open_with(
         &self,
         wire: &Wire,
         request: &Request,
+        body: &[u8],
         wait: Option<Duration>,
     ) -> Result<http::Response<Body>, Error> {
         let session = self.shared.auth.current()?;
-        let answer = self.attempt(wire, &session, request, wait);
+        let answer = self.attempt(wire, &session, request, body, wait);
         if !wants_other_credentials(&answer) {
             return answer.map_err(|error| self.failure(wire, &error));
         }
@@ -234,7 +241,7 @@ impl Client {
         if fresh.generation == session.generation {
             return answer.map_err(|error| self.failure(wire, &error));
         }
-        self.attempt(wire, &fresh, request, wait).map_err(|error| self.failure(wire, &error))
+        self.attempt(wire, &fresh, request, body, wait).map_err(|error| self.failure(wire, &error))
     }
 
     fn attempt(
@@ -242,6 +249,7 @@ impl Client {
         wire: &Wire,
         session: &Session,
         request: &Request,
+        body: &[u8],
         wait: Option<Duration>,
     ) -> Result<http::Response<Body>, ureq::Error> {
         let config = &self.shared.config;
@@ -256,12 +264,8 @@ impl Client {
         if let Some(authorization) = &session.authorization {
             head = head.header("authorization", authorization.0.as_str());
         }
-        let empty = request.body.is_empty() && matches!(request.method, Method::Get | Method::Delete);
-        if empty {
-            run(&agent, head.body(())?, wait)
-        } else {
-            run(&agent, head.body(request.body.as_slice())?, wait)
-        }
+        let empty = body.is_empty() && matches!(request.method, Method::Get | Method::Delete);
+        if empty { run(&agent, head.body(())?, wait) } else { run(&agent, head.body(body)?, wait) }
     }
 
     fn failure(&self, wire: &Wire, error: &ureq::Error) -> Error {

@@ -18,12 +18,16 @@ const INPUT_BUFFER_BYTES: usize = 8 * 1024;
 const OUTPUT_BUFFER_BYTES: usize = 4 * 1024;
 /// Connections that are kept open between calls.
 const IDLE_CONNECTIONS_MAX: usize = 8;
+/// The same for calls to pods: as many as a burst has calls under way, so that none begins with a handshake.
+const POD_CONNECTIONS_MAX: usize = 32;
 
 /// What an agent is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Calls: the whole body within a limit.
     Calls,
+    /// Calls that are passed on to pods.
+    Pods,
     /// One watch: no limit on the whole, one on each read.
     Watch,
 }
@@ -46,6 +50,11 @@ impl Wire {
         Self { purpose, stop, live: Mutex::default() }
     }
 
+    /// Closes the connections that are kept open. Those in use are not kept after their call.
+    pub(super) fn close(&self) {
+        drop(self.live.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     pub(super) fn agent(&self, config: &Config, tls: &Tls) -> Result<Agent, ureq::Error> {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = live.as_ref().filter(|live| live.tls.is_same(tls)) {
@@ -64,9 +73,10 @@ impl Wire {
 fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Result<Agent, ureq::Error> {
     let limits = &config.limits;
     let (body, silence) = match purpose {
-        Purpose::Calls => (Some(limits.body), None),
+        Purpose::Calls | Purpose::Pods => (Some(limits.body), None),
         Purpose::Watch => (None, Some(limits.silence)),
     };
+    let kept = if purpose == Purpose::Pods { POD_CONNECTIONS_MAX } else { IDLE_CONNECTIONS_MAX };
     // Without one that is named here, none: the library would take one from the environment.
     let proxy = config.proxy.as_ref().map(|proxy| ureq::Proxy::new(&proxy.0)).transpose()?;
     let settings = Agent::config_builder()
@@ -83,8 +93,8 @@ fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Result<Agent, ureq::Er
         .timeout_per_read(silence)
         .input_buffer_size(INPUT_BUFFER_BYTES)
         .output_buffer_size(OUTPUT_BUFFER_BYTES)
-        .max_idle_connections(IDLE_CONNECTIONS_MAX)
-        .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
+        .max_idle_connections(kept)
+        .max_idle_connections_per_host(kept)
         .build();
     let server = config.server.host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = config.tls_server_name.clone().map(|name| (server, name));

@@ -16,12 +16,16 @@ use ureq::unversioned::transport::{
 };
 
 use super::Tls;
+use crate::client::InterimBound;
 
 /// How connections are made: through a proxy where the agent has one, over TCP, with TLS where the URL says so.
 /// `server` is a host, and the name that its certificate is to bear in place of it.
 #[must_use]
 pub fn connector(tls: Tls, server: Option<(String, String)>) -> impl Link {
-    ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(Connector { tls, server })
+    ().chain(ConnectProxyConnector::default())
+        .chain(TcpConnector::default())
+        .chain(Connector { tls, server })
+        .chain(InterimBound)
 }
 
 /// Makes connections secure.

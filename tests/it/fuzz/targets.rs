@@ -68,7 +68,7 @@ pub(super) const TARGETS: &[Target] = &[
     target("run-id",             corpus::IDS,             |bytes| size(&RunId::from_str(&text(bytes)))),
     // Runners.
     target("runner-status",      corpus::RUNNER_STATUSES, |bytes| size(&runner::status_reply(bytes))),
-    target("runner-setup",       corpus::RUNNER_SETUPS,   |bytes| size(&runner::setup_reply(bytes))),
+    target("runner-setup",       corpus::RUNNER_SETUPS,   |bytes| size(&runner::setup_reply(bytes.to_vec()))),
     target("runner-error",       corpus::RUNNER_ERRORS,   |bytes| size(&runner::interpret(500, bytes))),
     // The network, and what a person configures.
     target("proxy",              corpus::PROXIES,         |bytes| size(&ProxyUrl::parse(&text(bytes)))),

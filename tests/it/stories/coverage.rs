@@ -30,6 +30,7 @@ fn every_row_is_chosen_in_some_story() {
         zones::a_spec_is_incomplete,
         runs::a_run_is_taken_over_that_was_started_in_part,
         identity::a_run_is_confirmed_before_its_jobs_are_made,
+        identity::a_run_is_confirmed_before_its_start,
         identity::a_run_ends_before_it_is_confirmed,
         identity::a_run_is_deleted_before_it_is_confirmed,
         identity::jobs_are_looked_up_late_before_the_start,

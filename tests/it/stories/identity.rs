@@ -387,6 +387,7 @@ pub(super) fn a_run_is_confirmed_before_its_jobs_are_made() -> Story {
 #[test]
 fn confirmed_before_its_jobs() {
     a_run_is_confirmed_before_its_jobs_are_made();
+    a_run_is_confirmed_before_its_start();
 }
 
 /// GCk6 answers before the API server does.
@@ -413,6 +414,21 @@ pub(super) fn jobs_are_looked_up_late_before_the_start() -> Story {
 
 pub(super) fn jobs_are_looked_up_late_in_mid_run() -> Story {
     jobs_are_looked_up_late("started")
+}
+
+/// The agent is restarted before all runners are ready, and GCk6 is out of reach: nobody starts them until it is back.
+pub(super) fn a_run_is_confirmed_before_its_start() -> Story {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { boot: s(3), duration: s(20), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "created", s(20));
+    story.drive.world.cloud.trouble(None, Trouble::Down, u32::MAX);
+    story.kill();
+    story.drive.run_for(s(40));
+    assert_eq!(test_run(&story.drive, id)["status"]["stage"], "created");
+    story.drive.world.cloud.plagues.clear();
+    story.over(id, s(180), 3);
+    story
 }
 
 /// The agent is restarted as the run ends, and GCk6 is out of reach: the clean-up goes on, and the end is told later.

@@ -55,7 +55,9 @@ fn a_run_is_listed_read_and_finished() {
     client.queue();
     assert_eq!(client.get("/v4/plz-test-runs?plz_name=z"), json!({"object": [{"id": 101}]}));
     assert_eq!(client.get(STATE)["run_status"], INITIALIZING);
-    let data = client.get("/loadtests/v4/test_runs(101)?$select=id,run_status,k8s_load_zones_config");
+    let data = client.get(
+        "/loadtests/v4/test_runs(101)?$select=id,run_status,k8s_load_zones_config,load_zone_distribution",
+    );
     assert_eq!(data["k8s_load_zones_config"]["instance_count"], 2);
     assert_eq!(data["load_zone_distribution"]["distribution-1"]["loadZone"], "z");
     assert_eq!(client.get(STATE)["run_status"], RUNNING);

@@ -19,6 +19,8 @@ use crate::world::World;
 const LATENCY: Duration = Duration::from_millis(2);
 /// After which time a call that nobody answers is given up, as the agent's client does with those for Leases.
 const CUT_TIMEOUT: Duration = Duration::from_millis(2500);
+/// After which time a runner that does not answer is given up, unless it runs the user's code.
+const RUNNER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long calls in hand may take after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
 
@@ -247,14 +249,16 @@ impl Process {
     /// A call reaches its model.
     fn arrive(&mut self, now: Duration, task: &Task, world: &mut World) {
         let Task { id, call } = task;
-        let (answer, convert): (Answer, fn(Option<Response>) -> Reply) = match call {
+        let mut given_up = Duration::ZERO;
+        type Convert<'a> = Box<dyn FnOnce(Option<Response>) -> Reply + 'a>;
+        let (answer, convert): (Answer, Convert<'_>) = match call {
             Call::Kubernetes(request) => {
                 let answer = if self.is_cut(now) {
                     Answer::Drop
                 } else {
                     world.serve_api(now, &wire::to_api(request)).answer()
                 };
-                (answer, |response| Reply::Kubernetes(wire::from_api(response)))
+                (answer, Box::new(|response| Reply::Kubernetes(wire::from_api(response))))
             }
             Call::Cloud { request, token } => {
                 let target = match request.host {
@@ -263,24 +267,28 @@ impl Process {
                 };
                 assert_eq!(Target::of(id.action), Some(target), "whose outage {:?} feels", id.action);
                 let sent = wire::to_cloud(request, token.expose());
-                (world.serve_cloud(now, &sent), |response| Reply::Cloud(wire::from_cloud(response)))
+                (world.serve_cloud(now, &sent), Box::new(|response| Reply::Cloud(wire::from_cloud(response))))
             }
-            Call::Runner { target, request } if self.by_proxy => {
-                let answer = if self.is_cut(now) {
+            Call::Runner { target, request } => {
+                let mut answer = if !self.by_proxy {
+                    world.serve_pod(now, &target.ip, &wire::to_runner(request))
+                } else if self.is_cut(now) {
                     Answer::Drop
                 } else {
                     world.serve_api(now, &wire::to_api(&wire::to_proxy(target, request))).answer()
                 };
-                (answer, |response| Reply::Runner(wire::from_proxy(response)))
-            }
-            Call::Runner { target, request } => {
-                let sent = wire::to_runner(request);
-                (world.serve_pod(now, &target.ip, &sent), |response| {
-                    Reply::Runner(wire::from_runner(response))
-                })
+                if let Answer::After(late, _) = &answer
+                    && *late > RUNNER_TIMEOUT
+                    && !request.runs_user_code()
+                {
+                    given_up = RUNNER_TIMEOUT;
+                    answer = Answer::Drop;
+                }
+                let convert = if self.by_proxy { wire::from_proxy } else { wire::from_runner };
+                (answer, Box::new(move |response| Reply::Runner(convert(request, response))))
             }
         };
-        let mut late = if let Answer::After(late, _) = &answer { *late } else { Duration::ZERO };
+        let mut late = if let Answer::After(late, _) = &answer { *late } else { given_up };
         if !is_for_lease(task) {
             late += self.lag;
         }

@@ -67,7 +67,10 @@ pub(super) fn to_proxy(target: &RunnerTarget, request: &runner::Request) -> k8s:
     k8s::resource::pod_proxy(method, namespace, pod, runner::PORT, request.path, request.content_type, body)
 }
 
-pub(super) fn from_proxy(response: Option<Response>) -> Result<Vec<u8>, runner::Error> {
+pub(super) fn from_proxy(
+    request: &runner::Request,
+    response: Option<Response>,
+) -> Result<Vec<u8>, runner::Error> {
     let response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
     match k8s::status::interpret(response.status, None, response.body.clone()) {
         // Its own words have a reason; k6 gives none.
@@ -77,14 +80,18 @@ pub(super) fn from_proxy(response: Option<Response>) -> Result<Vec<u8>, runner::
         Err(k8s::Error::Api { status }) if !status.reason.is_empty() => {
             Err(runner::Error::Unreachable(status.message))
         }
-        _ => from_runner(Some(response)),
+        _ => from_runner(request, Some(response)),
     }
 }
 
-pub(super) fn from_runner(response: Option<Response>) -> Result<Vec<u8>, runner::Error> {
-    let response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
-    runner::interpret(response.status, &response.body)?;
-    Ok(response.body)
+/// As the shell does: read up to the bound and one read more, then judged by the request.
+pub(super) fn from_runner(
+    request: &runner::Request,
+    response: Option<Response>,
+) -> Result<Vec<u8>, runner::Error> {
+    let mut response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
+    response.body.truncate(request.answer_bytes_max(response.status) + 1);
+    request.accept(response.status, response.body)
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
