@@ -152,7 +152,7 @@ impl Core {
                     News::Malformed(key, error) => {
                         self.ignored(now, plural, Cause::of(error), key, &error.to_string());
                     }
-                    News::Listed | News::Object => {}
+                    News::Listed | News::Overlong(_) | News::Object => {}
                 }
                 let changes = self.store.absorb(scope.as_deref(), *what);
                 for (key, run) in changes.runs_gone {

@@ -62,6 +62,8 @@ pub enum Seen {
 pub enum News<'a> {
     /// What has been listed is complete.
     Listed,
+    /// It goes on beyond what is read of a list.
+    Overlong(&'a k8s::Error),
     /// The watch is blind for now.
     Failing(&'a k8s::Error),
     /// It sees again.
@@ -97,6 +99,7 @@ impl Seen {
 fn news<T>(event: &WatchEvent<T>) -> News<'_> {
     match event {
         WatchEvent::Listed { .. } => News::Listed,
+        WatchEvent::Overlong(error) => News::Overlong(error),
         WatchEvent::Failing(error) => News::Failing(error),
         WatchEvent::Recovered => News::Recovered,
         WatchEvent::Malformed { key, error, .. } => News::Malformed(key, error),

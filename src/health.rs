@@ -62,6 +62,8 @@ impl Watches {
         if let Some(watch) = these.next() {
             match seen.news() {
                 News::Listed => (watch.has_listed, watch.is_failing) = (true, false),
+                // What was read of the list is served.
+                News::Overlong(_) => (watch.has_listed, watch.is_failing) = (true, true),
                 News::Failing(_) => watch.is_failing = true,
                 News::Recovered => watch.is_failing = false,
                 News::Malformed(..) | News::Object => {}
@@ -158,6 +160,18 @@ mod tests {
         assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
         assert_eq!(Watches::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0]);
         watches.note(None, &Seen::Run(WatchEvent::Recovered));
+        assert_eq!(watches.readiness(&Duty::Active, None), Ok("ready: active".to_owned()));
+    }
+
+    #[test]
+    fn a_list_that_goes_on_and_on_is_said_and_holds_up_nobody() {
+        let mut watches = Watches::new(&[None]);
+        watches.note(None, &Seen::Zone(empty()));
+        watches.note(None, &Seen::Pod(empty()));
+        watches.note(None, &Seen::Run(WatchEvent::Overlong(k8s::Error::Stopped)));
+        let said = watches.readiness(&Duty::Active, None).unwrap();
+        assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
+        watches.note(None, &Seen::Run(empty()));
         assert_eq!(watches.readiness(&Duty::Active, None), Ok("ready: active".to_owned()));
     }
 }

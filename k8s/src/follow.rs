@@ -11,22 +11,29 @@ use std::time::{Duration, Instant};
 use crate::backoff::{Pace, entropy, wake_after};
 use crate::client::{Client, Purpose, Wire};
 use crate::fields::Read;
-use crate::status::{Error, Retry};
+use crate::status::Retry;
 use crate::stop::Stop;
 use crate::watch::{Cut, Step, WatchEvent, WatchSpec, Watcher};
 
 const READ_BYTES: usize = 4 * 1024;
+/// What of that is looked at before it is handed on, so that events never pile up: the shortest object has two bytes.
+const PIECE_BYTES: usize = 512;
+/// As many small events are handed on at once, so that a thread need not be woken for each.
+const BATCH_MAX: usize = 32;
 /// A watch that lasted this long was a good one, even where it brought nothing.
 const GOOD_WATCH: Duration = Duration::from_secs(10);
-/// How long a page of a list may take; a server ends its own part of that after a minute.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a list may take, with all of its pages.
+const LIST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Takes what a watch has to tell, in its order.
+pub(crate) type Sink<'a, T> = dyn FnMut(Vec<WatchEvent<T>>) -> ControlFlow<()> + 'a;
 
 pub(crate) fn follow<T: Read>(
     client: &Client,
     spec: &WatchSpec,
     again: &AtomicBool,
     stop: &Stop,
-    sink: &mut dyn FnMut(WatchEvent<T>) -> ControlFlow<()>,
+    sink: &mut Sink<'_, T>,
 ) {
     let mut follower = Follower {
         client,
@@ -35,6 +42,7 @@ pub(crate) fn follow<T: Read>(
         pace: Pace::default(),
         returns: 0,
         out: Vec::new(),
+        list_since: None,
         again,
         stop,
         sink,
@@ -43,6 +51,7 @@ pub(crate) fn follow<T: Read>(
     let _registration = stop.on_stop(move || nudged.nudge());
     while let ControlFlow::Continue(step) = follower.turn() {
         if let Step::Wait(retry) = step {
+            follower.list_since = None;
             follower.wait(retry);
         }
     }
@@ -56,9 +65,11 @@ struct Follower<'a, T> {
     /// How often the server had come back when the last request was sent.
     returns: u64,
     out: Vec<WatchEvent<T>>,
+    /// Since when a list goes on.
+    list_since: Option<Instant>,
     again: &'a AtomicBool,
     stop: &'a Stop,
-    sink: &'a mut dyn FnMut(WatchEvent<T>) -> ControlFlow<()>,
+    sink: &'a mut Sink<'a, T>,
 }
 
 impl<T: Read> Follower<'_, T> {
@@ -71,6 +82,7 @@ impl<T: Read> Follower<'_, T> {
             self.watcher.list_anew();
         }
         let began = Instant::now();
+        self.list_since = (!self.watcher.is_watching()).then(|| self.list_since.unwrap_or(began));
         self.returns = self.client.pulse().returns();
         let opened = self.client.stream(&self.wire, &self.watcher.request());
         self.pace.heed(opened.as_ref().map(drop));
@@ -82,24 +94,34 @@ impl<T: Read> Follower<'_, T> {
         let mut buffer = [0; READ_BYTES];
         while let (Step::Read, Some(stream)) = (&step, &mut stream) {
             step = match self.client.read(&self.wire, stream, &mut buffer) {
-                Ok(_) if !self.watcher.is_watching() && began.elapsed() > PAGE_TIMEOUT => {
-                    let server = self.client.config().server.to_string();
-                    let cause = format!("a page of a list took longer than {} s", PAGE_TIMEOUT.as_secs());
-                    self.watcher.cut(Cut::Broken(Error::Timeout { server, cause }), &mut self.out)
+                Ok(_) if self.list_since.is_some_and(|since| since.elapsed() > LIST_TIMEOUT) => {
+                    self.watcher.cut(Cut::Overdue(LIST_TIMEOUT), &mut self.out)
                 }
-                Ok(count) => {
-                    let step = self.watcher.read(&buffer[..count], &mut self.out);
-                    if self.watcher.is_fruitful() {
-                        self.pace.reset();
-                    }
-                    step
-                }
+                Ok(count) => self.take(&buffer[..count])?,
                 Err(cut) => {
                     let cut = self.weigh(cut, began.elapsed());
                     self.watcher.cut(cut, &mut self.out)
                 }
             };
             self.tell()?;
+        }
+        ControlFlow::Continue(step)
+    }
+
+    /// Takes in what was read.
+    fn take(&mut self, bytes: &[u8]) -> ControlFlow<(), Step> {
+        let mut step = Step::Read;
+        for piece in bytes.chunks(PIECE_BYTES) {
+            step = self.watcher.read(piece, &mut self.out);
+            if self.out.len() >= BATCH_MAX {
+                self.tell()?;
+            }
+            if step != Step::Read {
+                break;
+            }
+        }
+        if self.watcher.is_fruitful() {
+            self.pace.reset();
         }
         ControlFlow::Continue(step)
     }
@@ -142,12 +164,12 @@ impl<T: Read> Follower<'_, T> {
 
     /// Hands on what there is to tell. After a stop nothing is told any more: it would be about the stop itself.
     fn tell(&mut self) -> ControlFlow<()> {
-        for event in self.out.drain(..) {
-            if self.stop.is_stopped() {
-                return ControlFlow::Break(());
-            }
-            (self.sink)(event)?;
+        if self.stop.is_stopped() {
+            return ControlFlow::Break(());
         }
-        ControlFlow::Continue(())
+        if self.out.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        (self.sink)(std::mem::take(&mut self.out))
     }
 }

@@ -58,16 +58,17 @@
 //!
 //! let stop = Stop::new(); // Another thread calls stop.stop().
 //! let again = AtomicBool::new(false); // Set it to have everything listed anew.
-//! client.watch::<Pod>(&WatchSpec::new(PODS, None).with_labels("app=web"), &again, &stop, &mut |event| {
-//!     match event {
+//! client.watch::<Pod>(&WatchSpec::new(PODS, None).with_labels("app=web"), &again, &stop, &mut |events| {
+//!     events.into_iter().for_each(|event| match event {
 //!         WatchEvent::Listing => println!("what there is:"),
 //!         WatchEvent::Listed { .. } => println!("that is all"),
+//!         WatchEvent::Overlong(error) => println!("that is not all: {error}"),
 //!         WatchEvent::Applied(pod) | WatchEvent::Partial { object: pod, .. } => println!("{} is {}", pod.metadata.key(), pod.status.phase),
 //!         WatchEvent::Deleted(pod) => println!("{} is gone", pod.metadata.key()),
 //!         WatchEvent::Malformed { key, error, .. } => println!("{key}: {error}"),
 //!         WatchEvent::Failing(error) => println!("blind for now: {error}"),
 //!         WatchEvent::Recovered => println!("sees again"),
-//!     }
+//!     });
 //!     ControlFlow::Continue(())
 //! });
 //! # }

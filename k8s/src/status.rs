@@ -86,6 +86,14 @@ pub enum Error {
         /// The limit, in bytes.
         limit_bytes: usize,
     },
+    /// A list goes on beyond what this client reads of one.
+    #[error("{what} goes on and on: {cause}")]
+    Endless {
+        /// What was being read.
+        what: String,
+        /// Which limit was hit.
+        cause: String,
+    },
     /// The credentials could not be read or made: a token file is gone, a plugin failed, a key does not fit.
     #[error("{message}")]
     Auth {
@@ -125,7 +133,9 @@ impl Error {
             Self::Unsettled { .. } | Self::Transport { .. } | Self::Timeout { .. } | Self::Auth { .. } => {
                 Retry::Backoff
             }
-            Self::Decode { .. } | Self::TooLarge { .. } | Self::Stopped => Retry::Never,
+            Self::Decode { .. } | Self::TooLarge { .. } | Self::Endless { .. } | Self::Stopped => {
+                Retry::Never
+            }
         }
     }
 

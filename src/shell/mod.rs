@@ -139,7 +139,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         runners: (!config.runner_access.is_proxied(in_cluster)).then(HttpClient::runners),
     };
     let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
-    let (seen_in, seen) = bounded::<Event>(budget::SEEN_MAX);
+    let (seen_in, seen) = bounded::<Vec<Event>>(budget::SEEN_MAX);
     let again = watches::start(&client, &scopes, &seen_in, &stop)?;
     drop(seen_in);
 

@@ -18,7 +18,7 @@ use crate::event::{Class, Event, Reply, Report, Task, TaskId};
 use crate::health::Watches;
 use crate::metrics::Calls;
 
-/// How many reports and sightings are taken in before the core decides: enough to decide once on many, few enough to
+/// How many reports, and sightings that came at once, are taken in before the core decides: enough to decide once on many, few enough to
 /// decide soon.
 const ABSORBED_PER_TURN_MAX: usize = 256;
 /// How many questions are answered in one turn; the rest waits for the next.
@@ -51,7 +51,7 @@ pub(super) struct Loop {
     pub(super) clock: Clock,
     pub(super) pool: Pool,
     pub(super) done: Receiver<Done>,
-    pub(super) seen: Receiver<Event>,
+    pub(super) seen: Receiver<Vec<Event>>,
     pub(super) again: Again,
     pub(super) asks: Receiver<Ask>,
     pub(super) signals: Receiver<i32>,
@@ -74,9 +74,9 @@ impl Loop {
                     let Ok(done) = done else { return Ok(()) };
                     self.done(done);
                 }
-                recv(self.seen) -> event => {
-                    let Ok(event) = event else { return Ok(()) };
-                    self.seen(event);
+                recv(self.seen) -> events => {
+                    let Ok(events) = events else { return Ok(()) };
+                    self.seen(events);
                 }
                 recv(self.asks) -> ask => {
                     if let Ok(ask) = ask {
@@ -92,8 +92,8 @@ impl Loop {
             for _ in 0..ABSORBED_PER_TURN_MAX {
                 if let Ok(done) = self.done.try_recv() {
                     self.done(done);
-                } else if let Ok(event) = self.seen.try_recv() {
-                    self.seen(event);
+                } else if let Ok(events) = self.seen.try_recv() {
+                    self.seen(events);
                 } else {
                     break;
                 }
@@ -126,11 +126,14 @@ impl Loop {
         self.core.absorb(self.clock.now(), event);
     }
 
-    fn seen(&mut self, event: Event) {
-        if let Event::Seen { scope, what } = &event {
-            self.watches.note(scope.as_deref(), what);
+    fn seen(&mut self, events: Vec<Event>) {
+        let now = self.clock.now();
+        for event in events {
+            if let Event::Seen { scope, what } = &event {
+                self.watches.note(scope.as_deref(), what);
+            }
+            self.core.absorb(now, event);
         }
-        self.core.absorb(self.clock.now(), event);
     }
 
     fn answer(&self, ask: Ask) {

@@ -24,7 +24,7 @@ const TOLD_AT: u32 = 2;
 pub(super) fn start(
     client: &Client,
     scopes: &[Option<String>],
-    seen: &Sender<Event>,
+    seen: &Sender<Vec<Event>>,
     stop: &Stop,
 ) -> Result<Again, StartError> {
     let mut again = Again::default();
@@ -51,7 +51,7 @@ impl Again {
         &mut self,
         client: &Client,
         spec: WatchSpec,
-        seen: &Sender<Event>,
+        seen: &Sender<Vec<Event>>,
         stop: &Stop,
         wrap: fn(WatchEvent<T>) -> Seen,
     ) -> Result<(), StartError> {
@@ -61,11 +61,14 @@ impl Again {
         let name = format!("watch-{}", spec.resource.plural);
         let watch = move || {
             let mut refusals = 0;
-            client.watch::<T>(&spec, &again, &stop, &mut |event| {
-                let what = Box::new(wrap(event));
-                tell(&spec, &what, &mut refusals);
-                let event = Event::Seen { scope: spec.namespace.clone(), what };
-                if seen.send(event).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            client.watch::<T>(&spec, &again, &stop, &mut |events| {
+                let see = |event| {
+                    let what = Box::new(wrap(event));
+                    tell(&spec, &what, &mut refusals);
+                    Event::Seen { scope: spec.namespace.clone(), what }
+                };
+                let events: Vec<Event> = events.into_iter().map(see).collect();
+                if seen.send(events).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
         };
         spawn(&name, Box::new(watch))
@@ -88,6 +91,15 @@ fn tell(spec: &WatchSpec, seen: &Seen, refusals: &mut u32) {
             );
         }
         News::Failing(error) => log::debug!("the watch on {plural}{place} fails: {error}"),
+        News::Overlong(error) => {
+            let level = if *refusals < TOLD_AT { log::Level::Warn } else { log::Level::Debug };
+            *refusals = TOLD_AT;
+            log::log!(
+                level,
+                "not all {plural}{place} are seen, {error}; what was read of it is served, and it is tried again; delete what \
+                 is not needed, or set a quota on count/{plural}"
+            );
+        }
         News::Recovered => {
             let was_told = std::mem::take(refusals) >= TOLD_AT;
             let level = if was_told { log::Level::Info } else { log::Level::Debug };

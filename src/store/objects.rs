@@ -133,7 +133,7 @@ impl<T: Object> Objects<T> {
         self.by_key.iter().map(|(key, entry)| (key, entry.object.as_ref()))
     }
 
-    /// Whether every list of the watch over `scope` that has begun first has come to its end.
+    /// Whether a list of the watch over `scope` has come to its end, or as far as it is read.
     pub(super) fn has_listed(&self, scope: &Option<String>) -> bool {
         self.scopes.get(scope).is_some_and(|scope| scope.has_listed)
     }
@@ -228,6 +228,7 @@ impl<T: Object> Objects<T> {
             WatchEvent::Listed { resource_version } => {
                 absorbed.gone = self.listed(ledger, scope, parse_version(&resource_version));
             }
+            WatchEvent::Overlong(_) => watch.has_listed = true,
             WatchEvent::Applied(object) | WatchEvent::Partial { object, .. } => {
                 let (key, list) = (object.key(), watch.list);
                 match self.take(ledger, Some(list), object) {

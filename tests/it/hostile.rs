@@ -3,6 +3,8 @@
 //! Owns a server that says anything. Invariant of what is tested: each such answer is an error in words, within bounds of
 //! time and memory, and never the end of the process.
 
+mod objects;
+
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

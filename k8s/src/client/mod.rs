@@ -124,7 +124,8 @@ impl Client {
         self.exchange(&self.shared.calls, request, Some(wait))
     }
 
-    /// Lists, then watches, until `stop` says so or `sink` answers `Break`. Blocks all that time; use a thread per watch.
+    /// Lists, then watches, until `stop` says so or `sink` answers `Break`. Blocks all that time; use a thread per watch. The sink
+    /// gets what has come at once, in its order: some dozens of small objects, or a large one.
     ///
     /// Failures are told as [`WatchEvent::Failing`] and tried again, after 0.5 s to 30 s with jitter, or within a second once
     /// anybody hears from the server through this client. When `again` is set, everything is listed anew at the next end of the
@@ -134,7 +135,7 @@ impl Client {
         spec: &WatchSpec,
         again: &AtomicBool,
         stop: &Stop,
-        sink: &mut dyn FnMut(WatchEvent<T>) -> ControlFlow<()>,
+        sink: &mut dyn FnMut(Vec<WatchEvent<T>>) -> ControlFlow<()>,
     ) {
         follow::follow(self, spec, again, stop, sink);
     }

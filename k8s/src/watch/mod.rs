@@ -4,13 +4,14 @@
 //!          ┌────────────── 410, unusable stream ──────────────┐
 //!          ▼                                                  │
 //!   List { page 1 … n } ── last page ── Listed ────► Watch { since resourceVersion } ──┐
-//!          ▲  410 in mid-list                                 ▲                        │
-//!          └──┘                                               └── cut, end, silence ───┘
+//!          ▲  410 in mid-list  ╲                              ▲                        │
+//!          └──┘                 ╲─ without an end ─ Overlong ─┴── cut, end, silence ───┘
 //! ```
 //! Owns what to ask for next and what the answers mean. Leaves alone sending, reading and waiting: `client.rs` drives it,
 //! and a simulator can. Invariants: objects are told one by one, as they arrive, and none is held; that objects are gone is told
-//! by the end of a list alone, which comes when every page of it was read to its end; within a watch the resourceVersion never
-//! goes back; one object that cannot be read, or is too large, is reported and never hides the others.
+//! by the end of a list alone, which comes when every page of it was read to its end; a list that goes on beyond its bounds is
+//! given up, and what was read of it counts; within a watch the resourceVersion never goes back; one object that cannot be read,
+//! or is too large, is reported and never hides the others.
 
 mod frames;
 
@@ -38,8 +39,8 @@ pub const OBJECT_LIMITS: Limits = Limits { text_bytes: 256 * 1024, value_bytes: 
 const CONTINUE_BYTES_MAX: usize = 8 * 1024;
 /// How many pages in a row may be empty although the list goes on. Real servers fill all but the last.
 const EMPTY_PAGES_MAX: u32 = 16;
-/// The most objects that a list may have: far more than an etcd has room for.
-const ITEMS_MAX: u64 = 10_000_000;
+/// The most objects that are read of a list: some ten times what a cluster is made for.
+const ITEMS_MAX: u64 = 1024 * 1024;
 
 /// What to keep an eye on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +100,9 @@ pub enum WatchEvent<T> {
         /// As of when: what is newer than this may exist although it was not listed.
         resource_version: String,
     },
+    /// The list goes on beyond what is read of one. What was applied since `Listing` exists; what was not may exist too. The list
+    /// is tried again when the watch that follows comes to its end.
+    Overlong(Error),
     /// An object exists, was made or changed; may repeat what is known.
     Applied(T),
     /// The same, but something of it did not fit into the limits.
@@ -136,6 +140,7 @@ impl<T> WatchEvent<T> {
             Self::Deleted(object) => WatchEvent::Deleted(read(object)?),
             Self::Listing => WatchEvent::Listing,
             Self::Listed { resource_version } => WatchEvent::Listed { resource_version },
+            Self::Overlong(error) => WatchEvent::Overlong(error),
             Self::Malformed { key, uid, error, deleted } => {
                 WatchEvent::Malformed { key, uid, error, deleted }
             }
@@ -164,6 +169,8 @@ pub enum Cut {
     End,
     /// Nothing came for longer than bookmarks are apart; the connection may be dead.
     Silence,
+    /// A list has taken longer than it may, which is this.
+    Overdue(Duration),
     /// The connection broke.
     Broken(Error),
 }
@@ -196,13 +203,19 @@ enum Phase {
 #[derive(Debug)]
 enum State {
     List(Listing),
-    Watch { version: String },
+    Watch {
+        version: String,
+        /// Whether the list before it was given up.
+        is_partial: bool,
+    },
 }
 
 /// A list in progress.
 #[derive(Debug, Default)]
 struct Listing {
     continue_token: String,
+    /// As of when the list is, as the pages so far say.
+    version: String,
     /// Whether it was told that the list begins.
     is_begun: bool,
     items: u64,
@@ -215,15 +228,20 @@ struct Listing {
 impl Listing {
     /// What is wrong with the page that was read to its end, if anything. Counts it.
     fn turn_page(&mut self) -> Result<Page, Error> {
-        let wrong = |cause: &str| Error::Decode { what: "the list".to_owned(), cause: cause.to_owned() };
-        let page = self.page.take().ok_or_else(|| wrong("it ends in the middle"))?;
+        let page = self.page.take().ok_or_else(|| {
+            let cause = "it ends in the middle".to_owned();
+            Error::Decode { what: "the list".to_owned(), cause }
+        })?;
+        if self.version.is_empty() {
+            page.resource_version.clone_into(&mut self.version);
+        }
         self.empty_pages = if std::mem::take(&mut self.page_items) == 0 { self.empty_pages + 1 } else { 0 };
         let is_last = page.continue_token.is_empty();
         if page.continue_token.len() > CONTINUE_BYTES_MAX {
-            return Err(wrong("its token to go on with is too long"));
+            return Err(endless("its token to go on with is too long".to_owned()));
         }
         if !is_last && (page.continue_token == self.continue_token || self.empty_pages > EMPTY_PAGES_MAX) {
-            return Err(wrong("it goes on and on without an object"));
+            return Err(endless("there is no object on its pages any more".to_owned()));
         }
         page.continue_token.clone_into(&mut self.continue_token);
         Ok(page)
@@ -265,7 +283,7 @@ impl<T: Read> Watcher<T> {
                 let options = ListOptions { label_selector, limit, continue_token, ..ListOptions::default() };
                 resource.list(namespace, &options)
             }
-            State::Watch { version } => {
+            State::Watch { version, .. } => {
                 let timeout = Some(WATCH_TIMEOUT);
                 let options =
                     WatchOptions { label_selector, resource_version: Some(version.as_str()), timeout };
@@ -311,7 +329,7 @@ impl<T: Read> Watcher<T> {
             }
             let told = match state {
                 State::List(list) => list.take(&kept, limit_bytes),
-                State::Watch { version } => {
+                State::Watch { version, .. } => {
                     let told = frames::line(&kept, limit_bytes, version);
                     fruitful |= told.is_ok();
                     told
@@ -327,7 +345,7 @@ impl<T: Read> Watcher<T> {
         let phase = self.phase();
         match (refusal, result) {
             (Some(error), _) if phase == Phase::Watch => self.refused(error, out),
-            (Some(error), _) => self.failed(phase, error, out),
+            (Some(error), _) => self.list_failed(error, out),
             (None, Ok(())) => Step::Read,
             (None, Err(_)) => {
                 let what = if phase == Phase::List { "the list" } else { "an event of the watch" };
@@ -347,15 +365,26 @@ impl<T: Read> Watcher<T> {
                     server: "the API server".to_owned(),
                     cause: "a list stood still".to_owned(),
                 }),
+                Cut::Overdue(limit) if list.items > 0 => {
+                    Err(endless(format!("it takes longer than {} s", limit.as_secs())))
+                }
+                Cut::Overdue(limit) => Err(Error::Timeout {
+                    server: "the API server".to_owned(),
+                    cause: format!("a list took longer than {} s", limit.as_secs()),
+                }),
                 Cut::Broken(error) => Err(error),
             };
             return match page {
                 Ok(page) => self.turned(page, out),
-                Err(error) => self.failed(Phase::List, error, out),
+                Err(error) => self.list_failed(error, out),
             };
         }
         match cut {
-            Cut::Silence => Step::Send,
+            Cut::End if matches!(self.state, State::Watch { is_partial: true, .. }) => {
+                self.begin_list();
+                Step::Wait(Retry::Backoff)
+            }
+            Cut::Silence | Cut::Overdue(_) => Step::Send,
             // A connection that brought something and broke is everyday life behind load balancers.
             Cut::End | Cut::Broken(_) if self.fruitful => {
                 self.fruitful = false;
@@ -392,14 +421,17 @@ impl<T: Read> Watcher<T> {
         self.sieve = Sieve::new(Frames::<T>::LIST, self.spec.picks, self.spec.limits, ITEM_FIELD_DEPTH);
     }
 
+    fn begin_watch(&mut self, version: String, is_partial: bool) {
+        self.state = State::Watch { version, is_partial };
+        self.sieve = Sieve::new(Frames::<T>::LINE, self.spec.picks, self.spec.limits, LINE_FIELD_DEPTH);
+    }
+
     /// A page was read to its end.
     fn turned(&mut self, page: Page, out: &mut Vec<WatchEvent<T>>) -> Step {
         // Pages that come through may be larger again.
         self.page_limit = self.page_limit.saturating_mul(2).min(LIST_PAGE_LIMIT);
         if page.continue_token.is_empty() {
-            let version = page.resource_version.clone();
-            self.state = State::Watch { version };
-            self.sieve = Sieve::new(Frames::<T>::LINE, self.spec.picks, self.spec.limits, LINE_FIELD_DEPTH);
+            self.begin_watch(page.resource_version.clone(), false);
             self.recovered(Phase::List, out);
             out.push(WatchEvent::Listed { resource_version: page.resource_version });
         }
@@ -418,6 +450,23 @@ impl<T: Read> Watcher<T> {
             return self.list_again();
         }
         self.failed(Phase::Watch, error, out)
+    }
+
+    /// A list that has no end is given up: whoever waits for it would wait for ever, and with it everybody whose objects are in
+    /// it. Where no page has told its version there is nothing to watch from, and it is tried again.
+    fn list_failed(&mut self, error: Error, out: &mut Vec<WatchEvent<T>>) -> Step {
+        let (State::List(list), Error::Endless { .. }) = (&mut self.state, &error) else {
+            return self.failed(Phase::List, error, out);
+        };
+        let version = std::mem::take(&mut list.version);
+        (self.failing, self.fruitful) = (Some(Phase::List), false);
+        out.push(WatchEvent::Overlong(error));
+        if version.is_empty() {
+            self.begin_list();
+            return Step::Wait(Retry::Backoff);
+        }
+        self.begin_watch(version, true);
+        Step::Send
     }
 
     fn failed(&mut self, phase: Phase, error: Error, out: &mut Vec<WatchEvent<T>>) -> Step {
@@ -455,11 +504,14 @@ impl Listing {
         }
         (self.items, self.page_items) = (self.items + 1, self.page_items.saturating_add(1));
         if self.items > ITEMS_MAX {
-            let cause = format!("it has more than {ITEMS_MAX} objects");
-            return Err(Error::Decode { what: "the list".to_owned(), cause });
+            return Err(endless(format!("it has more than {ITEMS_MAX} objects")));
         }
         Ok(Some(frames::item(kept, limit_bytes)))
     }
+}
+
+fn endless(cause: String) -> Error {
+    Error::Endless { what: "the list".to_owned(), cause }
 }
 
 #[cfg(test)]

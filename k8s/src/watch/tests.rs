@@ -22,7 +22,7 @@ struct ThingSpec {
 }
 crate::readable!(ThingSpec { size: "size", text: "text" });
 
-/// A watcher, and what it has told in short: `[` listing, `]` listed, `+a` applied, `~a` in part, `-a` deleted, `?a` malformed,
+/// A watcher, and what it has told in short: `[` listing, `]` listed, `…` overlong, `+a` applied, `~a` in part, `-a` deleted, `?a` malformed,
 /// `!` failing, `*` recovered.
 struct Bench {
     watcher: Watcher<Thing>,
@@ -78,6 +78,7 @@ impl Bench {
             self.told.push_str(&match event {
                 WatchEvent::Listing => "[ ".to_owned(),
                 WatchEvent::Listed { .. } => "] ".to_owned(),
+                WatchEvent::Overlong(_) => "… ".to_owned(),
                 WatchEvent::Applied(thing) => format!("+{} ", thing.metadata.name),
                 WatchEvent::Partial { object, error } => format!("~{}:{error} ", object.metadata.name),
                 WatchEvent::Deleted(thing) => format!("-{} ", thing.metadata.name),
@@ -191,18 +192,57 @@ fn a_list_that_fails_is_told_and_tried_again_by_smaller_pages() {
 }
 
 #[test]
-fn a_list_without_an_end_is_given_up() {
+fn a_list_without_an_end_is_given_up_and_what_came_of_it_counts() {
     for token in ["p2".to_owned(), "x".repeat(CONTINUE_BYTES_MAX + 1)] {
         let mut bench = Bench::new();
         let _ = bench.list(200, &list("10", "p2", &[thing("a")]));
-        assert_eq!(bench.list(200, &list("10", &token, &[thing("a")])), WAIT);
-        bench.asks("limit=250");
+        assert_eq!(bench.list(200, &list("11", &token, &[thing("b")])), Step::Send);
+        bench.told("[ +a +b …");
+        bench.asks(&since("10"));
     }
     let mut bench = Bench::new();
-    let steps: Vec<Step> =
-        (0..=EMPTY_PAGES_MAX).map(|n| bench.list(200, &list("10", &format!("p{n}"), &[]))).collect();
-    assert_eq!(steps.iter().filter(|step| **step == Step::Send).count(), EMPTY_PAGES_MAX as usize);
-    bench.told("[ !");
+    for n in 0..=EMPTY_PAGES_MAX {
+        assert_eq!(bench.list(200, &list("10", &format!("p{n}"), &[])), Step::Send);
+    }
+    bench.told("[ …");
+    bench.asks(&since("10"));
+    // The watch works, and at its end it is seen whether the list has one now.
+    assert_eq!(bench.open(), Step::Read);
+    let _ = bench.read(&event("ADDED", "c", "11"));
+    assert_eq!(bench.cut(Cut::End), WAIT);
+    bench.asks(FIRST_PAGE);
+    assert_eq!(bench.list(200, &list("12", "", &[])), Step::Send);
+    bench.told("+c [ * ]");
+}
+
+#[test]
+fn a_page_without_an_end_is_given_up_too() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.open(), Step::Read);
+    let _ = bench.read(r#"{"metadata":{"resourceVersion":"10"},"items":[{"metadata":{"name":"a"}}"#);
+    bench.told("[ +a");
+    if let State::List(list) = &mut bench.watcher.state {
+        list.items = ITEMS_MAX - 1;
+    }
+    assert_eq!(bench.read(",{},{},{}"), WAIT);
+    // No page has come to its end, so nothing says since when to watch.
+    bench.asks(FIRST_PAGE);
+    bench.told("+ …");
+}
+
+#[test]
+fn a_list_that_takes_too_long_counts_as_far_as_it_came() {
+    let overdue = || Cut::Overdue(Duration::from_secs(600));
+    let mut bench = Bench::new();
+    let _ = bench.list(200, &list("10", "p2", &[]));
+    let _ = bench.open();
+    assert_eq!(bench.cut(overdue()), WAIT);
+    bench.asks("limit=125&continue=p2");
+    let _ = bench.open();
+    let _ = bench.read(r#"{"items":[{"metadata":{"name":"a"}},"#);
+    assert_eq!(bench.cut(overdue()), Step::Send);
+    bench.asks(&since("10"));
+    bench.told("[ ! +a …");
 }
 
 #[test]

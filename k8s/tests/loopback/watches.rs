@@ -89,10 +89,11 @@ impl Watching {
             thread::spawn(move || {
                 let name = |pod: Pod| pod.metadata.name;
                 let again = AtomicBool::new(false);
-                Client::new(config).watch(&WatchSpec::new(PODS, None), &again, &stop, &mut |event| {
-                    let text = match event {
+                Client::new(config).watch(&WatchSpec::new(PODS, None), &again, &stop, &mut |events| {
+                    let text = |event| match event {
                         WatchEvent::Listing => "[".to_owned(),
                         WatchEvent::Listed { .. } => "]".to_owned(),
+                        WatchEvent::Overlong(_) => "…".to_owned(),
                         WatchEvent::Partial { object: pod, .. } => format!("~{}", name(pod)),
                         WatchEvent::Applied(pod) => format!("+{}", name(pod)),
                         WatchEvent::Deleted(pod) => format!("-{}", name(pod)),
@@ -100,7 +101,8 @@ impl Watching {
                         WatchEvent::Failing(error) => format!("!{}", error.code().unwrap_or_default()),
                         WatchEvent::Recovered => "*".to_owned(),
                     };
-                    if sender.send(text).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                    let is_heard = events.into_iter().all(|event| sender.send(text(event)).is_ok());
+                    if is_heard { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                 });
             })
         };

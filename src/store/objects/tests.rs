@@ -159,3 +159,18 @@ fn beyond_the_share_nothing_gets_in_and_nothing_known_is_lost() {
     assert_eq!(bench.list(None, Vec::new(), 9).len(), held);
     assert_eq!(bench.ledger.total(), 0);
 }
+
+#[test]
+fn a_list_that_goes_on_and_on_counts_as_far_as_it_came_and_proves_nothing_gone() {
+    let mut bench = Bench::default();
+    assert_eq!(bench.list(None, vec![run("a", "1", 5)], 9), Vec::<String>::new());
+    bench.see(None, WatchEvent::Listing);
+    bench.see(None, WatchEvent::Applied(run("b", "2", 10)));
+    let absorbed = bench.see(None, WatchEvent::Overlong(k8s::Error::Stopped));
+    assert!(absorbed.gone.is_empty() && bench.known("a").is_some() && bench.known("b").is_some());
+    let mut first = Bench::default();
+    first.see(None, WatchEvent::Listing);
+    assert!(!first.runs.has_listed(&None));
+    first.see(None, WatchEvent::Overlong(k8s::Error::Stopped));
+    assert!(first.runs.has_listed(&None));
+}

@@ -36,13 +36,13 @@ const RULES: [&str; 2] = [
     include_str!("../../../manifests/outside/proxy.yaml"),
 ];
 
-const NAMESPACE: &str = "load";
-const ZONE: &str = "edge";
+pub(crate) const NAMESPACE: &str = "load";
+pub(crate) const ZONE: &str = "edge";
 const CLOUD_TOKEN: &str = "glc_e2e-3f1c07d2a9";
 const BEARER_TOKEN: &str = "sa_e2e-b64f0e58c1";
 
 /// For anything to happen; on a busy machine everything takes longer.
-const TIMEOUT: Duration = Duration::from_secs(40);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(40);
 /// What the agent has after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long test runs last.
@@ -50,8 +50,8 @@ const SCRIPT_DURATION: Duration = Duration::from_secs(1);
 const LOG_TAIL_LINES: usize = 40;
 
 /// A world, and how the agent is started in it.
-struct Place {
-    sim: Loopback,
+pub(crate) struct Place {
+    pub(crate) sim: Loopback,
     scratch: Scratch,
     launch: Launch,
     agent: Option<Agent>,
@@ -61,7 +61,7 @@ struct Place {
 
 impl Place {
     /// A world with one zone in the namespace `load`; `args` are added to those that an agent there needs.
-    fn new(scheme: Scheme, args: &[&str]) -> Self {
+    pub(crate) fn new(scheme: Scheme, args: &[&str]) -> Self {
         Self::new_on(Family::V4, scheme, args)
     }
 
@@ -87,11 +87,11 @@ impl Place {
     }
 
     /// Starts the agent.
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.agent = Some(self.launch.spawn().unwrap());
     }
 
-    fn agent(&mut self) -> &mut Agent {
+    pub(crate) fn agent(&mut self) -> &mut Agent {
         self.agent.as_mut().expect("the agent was started")
     }
 
@@ -104,7 +104,7 @@ impl Place {
 
     /// Asks the agent to stop and checks that it does so in time and in peace.
     #[track_caller]
-    fn stop(&mut self, signal: Signal) {
+    pub(crate) fn stop(&mut self, signal: Signal) {
         self.agent().signal(signal).unwrap();
         let status = self.agent().wait(STOP_TIMEOUT);
         assert_eq!(
@@ -115,17 +115,23 @@ impl Place {
         );
     }
 
-    fn queue(&self, instances: u64) -> u64 {
+    pub(crate) fn queue(&self, instances: u64) -> u64 {
         self.sim.with(|world, now| world.queue_run(now, ZONE, instances))
     }
 
     /// Waits until something holds of the world, while the agent lives.
     #[track_caller]
-    fn until(&mut self, what: &str, mut holds: impl FnMut(&World) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, holds: impl FnMut(&World) -> bool) {
+        self.within(TIMEOUT, what, holds);
+    }
+
+    /// The same, for something that takes its time.
+    #[track_caller]
+    pub(crate) fn within(&mut self, timeout: Duration, what: &str, mut holds: impl FnMut(&World) -> bool) {
         let Self { sim, agent, .. } = self;
         let mut died = None;
         let mut is_reached = false;
-        sim.wait(TIMEOUT, |world| {
+        sim.wait(timeout, |world| {
             is_reached = holds(world);
             died = agent.as_mut().and_then(Agent::exited);
             is_reached || died.is_some()
@@ -138,7 +144,7 @@ impl Place {
 
     /// Waits until the run has left the cluster, then checks what holds for every run that was brought to its end.
     #[track_caller]
-    fn over(&mut self, id: u64, finish_status: i64) {
+    pub(crate) fn over(&mut self, id: u64, finish_status: i64) {
         self.until(&format!("run {id} is finished and cleaned up"), |world| {
             test_run(world, id).is_null() && !world.cloud.runs[&id].finishes.is_empty()
         });

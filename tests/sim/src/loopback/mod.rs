@@ -30,6 +30,7 @@
     reason = "a driver: it has the clock and the threads that models must not have"
 )]
 
+pub mod flood;
 pub mod http1;
 mod pods;
 pub mod proxy;
@@ -50,10 +51,12 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use self::flood::Flood;
 use self::pods::PodServers;
 use self::server::{Server, Service};
 use self::services::{ApiService, Bucket, CloudService};
 use self::tls::Identity;
+use crate::http::Request;
 use crate::wall::Wall;
 use crate::world::{Options, World};
 
@@ -111,6 +114,7 @@ struct Shared {
     start: Instant,
     stopping: Mutex<bool>,
     bearer: Mutex<Option<String>>,
+    floods: Mutex<Vec<Arc<Flood>>>,
     pods: Arc<PodServers>,
 }
 
@@ -134,6 +138,7 @@ impl Loopback {
             start: Instant::now(),
             stopping: Mutex::new(false),
             bearer: Mutex::new(None),
+            floods: Mutex::new(Vec::new()),
             pods: Arc::clone(&pods),
         });
         let serve = |service: Arc<dyn Service>| {
@@ -226,6 +231,12 @@ impl Loopback {
         *bearer = token.map(str::to_owned);
     }
 
+    /// Has the API server tell of what a flood brings, beside what there is, from now on.
+    pub fn flood(&self, flood: Flood) {
+        let mut floods = self.shared.floods.lock().unwrap_or_else(PoisonError::into_inner);
+        floods.push(Arc::new(flood));
+    }
+
     /// Sets the clock of the API server, in seconds beside the real one, as its answers tell it.
     pub fn set_api_clock(&self, seconds: i64) {
         self.api.set_clock_offset(seconds);
@@ -294,6 +305,11 @@ impl Shared {
 
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn flood_over(&self, request: &Request) -> Option<Arc<Flood>> {
+        let floods = self.floods.lock().unwrap_or_else(PoisonError::into_inner);
+        floods.iter().find(|flood| flood.is_over(request)).cloned()
     }
 
     fn is_stopping(&self) -> bool {

@@ -5,9 +5,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Shared;
+use super::flood::{self, Lines};
 use super::server::{Outcome, Piece, Service};
 use crate::api::{Served, Status, Watch};
-use crate::http::Request;
+use crate::http::{Answer, Request};
 
 /// The longest wait of a watch before its connection is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -29,19 +30,34 @@ impl Service for ApiService {
             let status = Status::new(401, "Unauthorized", "Unauthorized");
             return Outcome::Answer(status.response().into());
         }
+        let flood = self.0.flood_over(request);
+        if let Some(flood) = flood.as_ref().filter(|_| !flood::is_watch(request)) {
+            let cut = flood.true_request(request);
+            let served = self.0.with(|world, now| world.serve_api(now, &cut));
+            return match served.answer().response() {
+                Some(response) if response.status == 200 => {
+                    Arc::clone(flood).answer(request, &response.value())
+                }
+                response => Outcome::Answer(response.map_or(Answer::Drop, Answer::Now)),
+            };
+        }
         match self.0.with(|world, now| world.serve_api(now, request)) {
             Served::Answer(answer) => Outcome::Answer(answer),
-            Served::Watch(watch) => stream(Arc::clone(&self.0), watch),
+            Served::Watch(watch) => stream(Arc::clone(&self.0), watch, flood.map(Lines::of)),
         }
     }
 }
 
-fn stream(shared: Arc<Shared>, mut watch: Watch) -> Outcome {
+/// `lines` come beside what the watch has to tell.
+fn stream(shared: Arc<Shared>, mut watch: Watch, mut lines: Option<Lines>) -> Outcome {
     Outcome::Stream(Box::new(move || {
         let mut world = shared.lock();
         let first = shared.now();
         loop {
             let now = shared.now();
+            if let Some(line) = lines.as_mut().and_then(|lines| lines.due(now)) {
+                return Piece::Data(line);
+            }
             let polled = watch.poll(now, &world.api);
             if polled.is_over || shared.is_stopping() {
                 return Piece::Last(polled.lines);
@@ -49,7 +65,8 @@ fn stream(shared: Arc<Shared>, mut watch: Watch) -> Outcome {
             if !polled.lines.is_empty() || now >= first + LOOK_INTERVAL {
                 return Piece::Data(polled.lines);
             }
-            let until = watch.next_wakeup().min(first + LOOK_INTERVAL);
+            let line_at = lines.as_ref().map_or(Duration::MAX, Lines::next);
+            let until = watch.next_wakeup().min(first + LOOK_INTERVAL).min(line_at);
             world = shared.sleep(world, until.saturating_sub(now).max(Duration::from_millis(1)));
         }
     }))
