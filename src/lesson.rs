@@ -65,7 +65,8 @@ pub fn announced(announcements: &mut Vec<Announcement>, reply: Result<Vec<u8>, k
         if error.retry() != k8s::Retry::Never {
             return Lesson::again(error.retry(), &error);
         }
-        log::warn!("an Event was not taken: {}", text(&error));
+        let level = if error.is_namespace_terminating() { log::Level::Debug } else { log::Level::Warn };
+        log::log!(level, "an Event was not taken: {}", text(&error));
     }
     if !announcements.is_empty() {
         announcements.remove(0);

@@ -16,14 +16,11 @@ const EXCERPT_CHARS_MAX: usize = 200;
 /// The longest message of a `Status` that is kept, in characters; admission webhooks can be talkative.
 const MESSAGE_CHARS_MAX: usize = 2048;
 
-/// How the messages begin by which admission refuses for good: quota, pod security, webhooks, policies, a namespace that goes.
-const ADMISSION_WORDS: [&str; 5] = [
-    "exceeded quota",
-    "violates PodSecurity",
-    "denied the request",
-    "denied request",
-    "because it is being terminated",
-];
+/// How the messages begin by which admission refuses for good: quota, pod security, webhooks, policies.
+const ADMISSION_WORDS: [&str; 4] =
+    ["exceeded quota", "violates PodSecurity", "denied the request", "denied request"];
+/// The cause by which admission refuses new objects in a namespace that is being deleted.
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
 /// `metav1.Status` of an answer that was no success, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +33,8 @@ pub struct Status {
     pub message: String,
     /// `Retry-After`, or `details.retryAfterSeconds`.
     pub retry_after: Option<Duration>,
+    /// Whether `details.causes` says that the namespace is being deleted, in which nothing is created any more.
+    pub is_namespace_terminating: bool,
 }
 
 /// Why a call to the API server did not bring what was asked for.
@@ -200,7 +199,15 @@ impl Error {
     #[must_use]
     pub fn may_be_unsettled(&self) -> bool {
         let Self::Api { status } = self else { return false };
-        status.code == 403 && !ADMISSION_WORDS.iter().any(|words| status.message.contains(words))
+        status.code == 403
+            && !status.is_namespace_terminating
+            && !ADMISSION_WORDS.iter().any(|words| status.message.contains(words))
+    }
+
+    /// A create was refused since its namespace is being deleted.
+    #[must_use]
+    pub fn is_namespace_terminating(&self) -> bool {
+        matches!(self, Self::Api { status } if status.code == 403 && status.is_namespace_terminating)
     }
 
     /// The credentials are not, or no longer, accepted.
@@ -269,7 +276,7 @@ pub(crate) fn read_status(code: u16, retry_after: Option<Duration>, body: &[u8])
     let Some(wire) = wire else {
         let excerpt = printable(&String::from_utf8_lossy(body), EXCERPT_CHARS_MAX);
         let message = if excerpt.is_empty() { "the answer has no body".to_owned() } else { excerpt };
-        return Status { code, reason: String::new(), message, retry_after };
+        return Status { code, message, retry_after, ..Status::default() };
     };
     let named = (wire.details.retry_after_seconds > 0)
         .then(|| Duration::from_secs(u64::from(wire.details.retry_after_seconds)));
@@ -278,6 +285,11 @@ pub(crate) fn read_status(code: u16, retry_after: Option<Duration>, body: &[u8])
         reason: printable(&wire.reason, EXCERPT_CHARS_MAX),
         message: printable(&wire.message, MESSAGE_CHARS_MAX),
         retry_after: retry_after.or(named),
+        is_namespace_terminating: wire
+            .details
+            .causes
+            .iter()
+            .any(|cause| cause.reason == NAMESPACE_TERMINATING),
     }
 }
 
@@ -321,8 +333,15 @@ crate::readable!(WireStatus {
 #[derive(Default)]
 struct WireDetails {
     retry_after_seconds: u32,
+    causes: Vec<WireCause>,
 }
-crate::readable!(WireDetails { retry_after_seconds: "retryAfterSeconds" });
+crate::readable!(WireDetails { retry_after_seconds: "retryAfterSeconds", causes: "causes" });
+
+#[derive(Default)]
+struct WireCause {
+    reason: String,
+}
+crate::readable!(WireCause { reason: "reason" });
 
 /// The answer to [`self_subject_access_review`](crate::resource::self_subject_access_review).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

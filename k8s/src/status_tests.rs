@@ -17,6 +17,27 @@ fn a_status_is_kept() {
 }
 
 #[test]
+fn a_namespace_that_is_being_deleted_is_known_by_the_cause() {
+    let body = |causes: &str| {
+        format!(
+            r#"{{"kind":"Status","reason":"Forbidden","message":"jobs.batch \"a\" is forbidden: no","details":{causes},"code":403}}"#
+        )
+    };
+    for (causes, expected) in [
+        (r#"{"causes":[{"reason":"NamespaceTerminating","field":"metadata.namespace"}]}"#, true),
+        (r#"{"causes":[{"reason":"Other"},{"reason":"NamespaceTerminating"}]}"#, true),
+        (r#"{"causes":[{"reason":"FieldValueInvalid","message":"NamespaceTerminating"}]}"#, false),
+        (r#"{"causes":null}"#, false),
+        ("null", false),
+    ] {
+        let error = failure(403, &body(causes));
+        assert_eq!(error.is_namespace_terminating(), expected, "{causes}");
+        assert_eq!(error.may_be_unsettled(), !expected, "{causes}");
+        assert!(!failure(404, &body(causes)).is_namespace_terminating());
+    }
+}
+
+#[test]
 fn a_foreign_body_leaves_an_excerpt() {
     let error = failure(502, &format!("<html>\r\n\x1b[31mBad\tGateway{}", "x".repeat(999)));
     let text = error.to_string();
@@ -31,7 +52,7 @@ fn a_foreign_body_leaves_an_excerpt() {
 fn retry_is_decided_here() {
     const THREE: Duration = Duration::from_secs(3);
     let check = |code, reason: &str, after, wanted| {
-        let status = Status { code, reason: reason.to_owned(), message: String::new(), retry_after: after };
+        let status = Status { code, reason: reason.to_owned(), retry_after: after, ..Status::default() };
         assert_eq!(Error::Api { status }.retry(), wanted, "{code} {reason}");
     };
     check(400, "BadRequest",      None,        Retry::Never);

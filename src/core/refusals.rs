@@ -157,10 +157,6 @@ mod tests {
                 "testruns.k6.io x is forbidden: ValidatingAdmissionPolicy p with binding b denied request: no",
                 true,
             ),
-            (
-                "x is forbidden: unable to create new content in namespace n because it is being terminated",
-                true,
-            ),
             ("pods x is forbidden: violates PodSecurity restricted", true),
             ("jobs.batch x is forbidden: not yet ready to handle request", false),
             ("jobs.batch x is forbidden: status unknown for quota: q, resources: count/jobs.batch", false),

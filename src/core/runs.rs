@@ -54,11 +54,14 @@ impl Core {
         }
         let message = format!("TestRun {key} was deleted in the cluster before its test was over");
         log::warn!("{message}");
+        memory.announcements.clear();
+        if memory.ending.is_none() {
+            memory.announcements.push(Announcement::normal("Aborted", message.clone()));
+        }
         memory.end(now.mono, Ending { cause: Cause::TestRunDeleted, message });
         self.leaving.take(&mut memory.setup);
         memory.block = Block::Gone;
         memory.since = now.mono;
-        memory.announcements.clear();
         memory.gone = Some(Box::new(run));
     }
 

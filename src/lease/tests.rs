@@ -20,7 +20,8 @@ fn at(mono: Duration) -> Now {
 }
 
 fn error(code: u16, reason: &str) -> Answer {
-    let status = Status { code, reason: reason.to_owned(), message: "no".to_owned(), retry_after: None };
+    let (reason, message) = (reason.to_owned(), "no".to_owned());
+    let status = Status { code, reason, message, ..Status::default() };
     Err(k8s::Error::Api { status })
 }
 

@@ -148,12 +148,7 @@ mod tests {
         for (code, part) in
             [(401, "new kubeconfig"), (403, "list and watch on pods"), (404, "manifests/crds")]
         {
-            let status = k8s::status::Status {
-                code,
-                reason: String::new(),
-                message: String::new(),
-                retry_after: None,
-            };
+            let status = k8s::status::Status { code, ..k8s::status::Status::default() };
             let mend = mend("pods", &k8s::Error::Api { status });
             assert!(mend.starts_with("; ") && mend.contains(part), "{mend}");
         }

@@ -131,7 +131,7 @@ impl Decision {
             Write::TellCloud => {
                 if facts.holds(Fact::Unproven) {
                     self.actions.push(Action::Confirm);
-                } else if facts.holds(Fact::CloudUntold) {
+                } else if facts.holds(Fact::CloudUntold) && !facts.may_be_of_namespace() {
                     self.actions.push(Action::TellCloud);
                 }
             }

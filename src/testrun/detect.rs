@@ -46,6 +46,9 @@ pub fn detect(facts: &Facts<'_>) -> Option<Ending> {
 /// Somebody wants it to end.
 fn asked_to_end(facts: &Facts<'_>) -> Option<Ending> {
     let memory = facts.memory;
+    if memory.namespace_deleting {
+        return Some(Ending::of_namespace(&facts.run.metadata.namespace));
+    }
     if facts.run.metadata.deletion_timestamp.is_some() {
         return Some(ending(
             Cause::TestRunDeleted,

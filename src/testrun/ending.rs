@@ -33,6 +33,7 @@ pub enum Cause {
     NotOfZone,
     ZoneDeleted,
     TestRunDeleted,
+    NamespaceDeleted,
     ScriptAborted,
     StoppedOnRunner,
     Interrupted,
@@ -82,10 +83,10 @@ const fn row(reason: &'static str, tell: Tell, status: RunStatus, result: Result
 impl Cause {
     /// All causes, in the order of the table.
     #[rustfmt::skip]
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         C::TimedOut, C::AbortedByUser, C::AbortedBySystem, C::AbortedByScriptError, C::AbortedByThreshold,
-        C::AbortedByLimit, C::Archived, C::UnknownToCloud, C::NotOfZone, C::ZoneDeleted, C::TestRunDeleted, C::ScriptAborted,
-        C::StoppedOnRunner, C::Interrupted, C::ThresholdsAborted, C::CouldNotStart, C::StartDeadlineExceeded,
+        C::AbortedByLimit, C::Archived, C::UnknownToCloud, C::NotOfZone, C::ZoneDeleted, C::TestRunDeleted,
+        C::NamespaceDeleted, C::ScriptAborted, C::StoppedOnRunner, C::Interrupted, C::ThresholdsAborted, C::CouldNotStart, C::StartDeadlineExceeded,
         C::RunTimeExceeded, C::OutOfMemory, C::Panicked, C::ScriptException, C::RunnerFailed, C::SetupFailed,
         C::MarkedAsFailed, C::ThresholdsCrossed,
     ];
@@ -108,6 +109,7 @@ impl Cause {
             // somebody in the cluster has ended it
             C::ZoneDeleted           => row("ZoneDeleted",           Abort(Origin::User),       S::ABORTED_BY_USER,         Passed),
             C::TestRunDeleted        => row("TestRunDeleted",        Abort(Origin::User),       S::ABORTED_BY_USER,         Passed),
+            C::NamespaceDeleted      => row("NamespaceDeleted",      Abort(Origin::User),       S::ABORTED_BY_USER,         Passed),
             // the test has ended itself before its time, or was ended on a runner: the other runners are stopped
             C::ScriptAborted         => row("ScriptAborted",         Abort(Origin::K6),         S::ABORTED_BY_USER,         Failed),
             C::StoppedOnRunner       => row("StoppedOnRunner",       Abort(Origin::User),       S::ABORTED_BY_USER,         Failed),
@@ -178,6 +180,12 @@ impl Cause {
         self.row().status == S::FINISHED
     }
 
+    /// Whether the deletion of the whole namespace looks like this at first: pods, Jobs, the run and the zone go one by one.
+    #[must_use]
+    pub fn may_be_of_namespace(self) -> bool {
+        matches!(self, C::ZoneDeleted | C::TestRunDeleted | C::CouldNotStart | C::RunnerFailed)
+    }
+
     /// Whether GCk6 has yet to be told.
     #[must_use]
     pub fn is_news_to_cloud(self) -> bool {
@@ -186,6 +194,14 @@ impl Cause {
 }
 
 impl Ending {
+    /// The whole namespace is being deleted.
+    #[must_use]
+    pub fn of_namespace(namespace: &str) -> Self {
+        let message =
+            format!("namespace {namespace} is being deleted in the cluster, and the test run with it");
+        Self { cause: C::NamespaceDeleted, message }
+    }
+
     /// The events for GCk6; empty when the news came from there.
     #[must_use]
     pub fn events(&self) -> Vec<cloud::Event> {
@@ -248,7 +264,8 @@ mod tests {
     #[test]
     fn only_an_end_that_was_asked_for_from_outside_the_test_passes() {
         for cause in Cause::ALL {
-            let asked_for = !cause.is_news_to_cloud() || matches!(cause, C::ZoneDeleted | C::TestRunDeleted);
+            let by_deletion = matches!(cause, C::ZoneDeleted | C::TestRunDeleted | C::NamespaceDeleted);
+            let asked_for = !cause.is_news_to_cloud() || by_deletion;
             assert_eq!(cause.result() == Passed, asked_for, "{cause:?}");
             assert!(!(cause.is_failure() && cause.is_verdict()), "{cause:?}");
         }

@@ -33,6 +33,8 @@ pub const READY_POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub const CLOUD_WORD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the cause of an early end is given to be recorded before the runners are stopped without that.
 pub const RECORD_PATIENCE: Duration = Duration::from_secs(3);
+/// How long GCk6 is not told of an end that may be the namespace's, until the Event about it is taken or refused.
+pub const NAMESPACE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long runners are given to take "stop". Deleting their Jobs stops them anyway.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long pods are given to go, from their deletion or the last one that went: twice the default grace period of 30 s. A pod
@@ -182,6 +184,7 @@ impl<'a> Facts<'a> {
         let stop = ending.map(|since| since + STOP_PATIENCE);
         let overdue = ending.map(|since| since + RECORD_PATIENCE);
         let deletion = self.deletion_end();
+        let unclear_end = self.may_be_of_namespace().then(|| self.namespace_end());
         let candidates = match self.memory.block {
             Block::New | Block::Created => {
                 let start = self.memory.known_since + self.start_deadline;
@@ -198,7 +201,7 @@ impl<'a> Facts<'a> {
             }
             Block::Done => [None; 4],
         };
-        candidates.into_iter().flatten().filter(|at| *at > self.now).min()
+        candidates.into_iter().chain([unclear_end]).flatten().filter(|at| *at > self.now).min()
     }
 
     /// The runners, in the order of their numbers.
@@ -233,6 +236,17 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn ending_untold(&self) -> bool {
         !self.memory.told && self.memory.ending.as_ref().is_some_and(|ending| ending.cause.is_news_to_cloud())
+    }
+
+    /// Whether the run may end because its namespace does, which the API server says in answer to the Event about the end.
+    #[must_use]
+    pub fn may_be_of_namespace(&self) -> bool {
+        let is_unclear = self.memory.ending.as_ref().is_some_and(|ending| ending.cause.may_be_of_namespace());
+        is_unclear && !self.memory.announcements.is_empty() && self.now < self.namespace_end()
+    }
+
+    fn namespace_end(&self) -> Duration {
+        self.memory.ending_since + NAMESPACE_PATIENCE
     }
 
     /// Whether GCk6 has to hear that teardown failed.

@@ -38,6 +38,9 @@ fn from_kubernetes(
     if let (Action::DeleteJob(_), Ok(_)) = (action, &reply) {
         memory.jobs_deleted = Some(now);
     }
+    if matches!(&reply, Err(error) if error.is_namespace_terminating()) && memory.namespace_goes() {
+        log::warn!("a test run of PrivateLoadZone {} ends with its namespace", memory.identity.zone);
+    }
     match (action, reply) {
         (Action::CreateCredentials, Ok(_)) => keep(memory, Keeping::Kept),
         (Action::CreateCredentials, Err(error)) if error.is_already_exists() => {

@@ -83,6 +83,10 @@ pub struct RunMemory {
     pub ending: Option<Ending>,
     /// Since when it ends.
     pub ending_since: Duration,
+    /// Whether the API server has said that the run's namespace is being deleted.
+    pub namespace_deleting: bool,
+    /// Whether GCk6 may have been told why it ends: from then on the cause stands, whatever comes to light.
+    telling_ending: bool,
     /// Whether GCk6 was told why it ends (or never will be).
     pub told: bool,
     /// Whether GCk6 was told of the teardown's failure.
@@ -337,6 +341,8 @@ impl RunMemory {
             state_missing: 0,
             ending: None,
             ending_since: now,
+            namespace_deleting: false,
+            telling_ending: false,
             told: false,
             teardown_told: false,
             telling_teardown: false,
@@ -397,6 +403,7 @@ impl RunMemory {
     /// GCk6 is being told what there is to tell by now.
     pub fn telling_cloud(&mut self) {
         self.telling_teardown = self.teardown.trouble().is_some();
+        self.telling_ending = true;
     }
 
     /// An action was decided on, and its call was never sent.
@@ -407,14 +414,18 @@ impl RunMemory {
     }
 
     /// Reads off the Jobs whether an earlier process has got past teardown. They prove nothing where somebody else deletes
-    /// them: the garbage collector in a deletion in the foreground, or whoever has taken a runner away.
+    /// them: the garbage collector in a deletion in the foreground, whoever has taken a runner away, or whoever deletes the
+    /// namespace.
     pub fn settle_teardown(&mut self, run: &TestRun) {
         if !self.teardown.is_in_doubt() || run.metadata.is_deleting_in_foreground() {
             return;
         }
         let mut jobs = self.runners.values().map(|runner| matches!(runner.job, Job::Gone(_)));
-        let one_was_taken =
-            self.ending.as_ref().is_some_and(|ending| matches!(ending.cause, Cause::RunnerFailed));
+        let cause = self.ending.as_ref().map(|ending| ending.cause);
+        if cause == Some(Cause::NamespaceDeleted) {
+            return;
+        }
+        let one_was_taken = cause == Some(Cause::RunnerFailed);
         if if one_was_taken { jobs.all(|gone| gone) } else { jobs.any(|gone| gone) } {
             self.teardown = Teardown::Past;
         }
@@ -463,6 +474,18 @@ impl RunMemory {
             self.ending_since = now;
         }
     }
+
+    /// The API server takes nothing new in the run's namespace, since that is being deleted. Returns whether that is the cause
+    /// of what had looked like another end; GCk6 was not told of that one yet.
+    pub fn namespace_goes(&mut self) -> bool {
+        self.namespace_deleting = true;
+        let Some(ending) = &mut self.ending else { return false };
+        let is_it = ending.cause.may_be_of_namespace() && !self.telling_ending;
+        if is_it {
+            *ending = Ending::of_namespace(&self.identity.zone.namespace);
+        }
+        is_it
+    }
 }
 
 #[cfg(test)]
@@ -501,5 +524,27 @@ mod tests {
         // The garbage collector does not wait for teardown.
         check(&[gone()], Some(Cause::TestRunDeleted), &["foregroundDeletion"], &Teardown::Lost);
         check(&[gone()], Some(Cause::TestRunDeleted), &["other"], &Teardown::Past);
+        // Nor does the namespace controller.
+        check(&[gone(), gone()], Some(Cause::NamespaceDeleted), &[], &Teardown::Lost);
+    }
+
+    #[test]
+    fn a_cause_gives_way_to_the_namespaces_end_until_gck6_is_told() {
+        let check = |cause: Option<Cause>, is_told: bool, expected: Option<Cause>| {
+            let mut memory = RunMemory::new(&TestRun::default(), 1, Block::Started, Duration::ZERO);
+            memory.ending = cause.map(|cause| Ending { cause, message: String::new() });
+            if is_told {
+                memory.telling_cloud();
+            }
+            assert_eq!(memory.namespace_goes(), expected != cause, "{cause:?} {is_told}");
+            assert_eq!(memory.ending.map(|ending| ending.cause), expected, "{cause:?} {is_told}");
+            assert!(memory.namespace_deleting);
+        };
+        check(None, false, None);
+        for cause in Cause::ALL {
+            let stands = !cause.may_be_of_namespace();
+            check(Some(cause), false, Some(if stands { cause } else { Cause::NamespaceDeleted }));
+            check(Some(cause), true, Some(cause));
+        }
     }
 }

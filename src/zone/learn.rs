@@ -70,8 +70,15 @@ fn from_kubernetes(
             Lesson::Done
         }
         (Action::CreateTestRun(id), Err(error)) if error.retry() == k8s::Retry::Never => {
-            let name = template::name(id);
-            refuse(memory, id, format!("the API server refuses TestRun {name}: {}", text(&error)));
+            let (name, namespace) = (template::name(id), &context.zone.metadata.namespace);
+            let why = if error.is_namespace_terminating() {
+                format!(
+                    "TestRun {name} cannot be made: namespace {namespace} is being deleted in the cluster"
+                )
+            } else {
+                format!("the API server refuses TestRun {name}: {}", text(&error))
+            };
+            refuse(memory, id, why);
             Lesson::Done
         }
         (Action::CreateTestRun(id), Err(error)) => {

@@ -27,7 +27,8 @@ static RULES: LazyLock<Vec<Rule>> =
 pub(super) struct Watchman {
     /// Objects of others, which nobody may touch.
     pub foreign: Vec<Key>,
-    /// Runs whose TestRun went before their end was recorded: let go, since it took too long after somebody had deleted it.
+    /// Runs that GCk6 goes on to list although nothing is left of them: let go before their end was recorded, since that took too
+    /// long after somebody had deleted them, or ended since GCk6 did not know them when it was asked.
     let_go: BTreeSet<u64>,
     /// Runs with a pod that never goes.
     pub node_lost: BTreeSet<u64>,
@@ -86,7 +87,7 @@ impl Watchman {
     /// What holds for a run that is over.
     pub(super) fn ended(&self, drive: &Drive, id: u64) {
         let prefix = format!("plz-test-{id}-");
-        // Known: whoever deletes a TestRun that cannot come to its end in time may see it made again.
+        // Known: such a run may be made again.
         if !self.let_go.contains(&id) {
             let mut faults = drive.world.k6s.faults(&prefix);
             // Known: a setup whose end the agent did not live to hear is run again. And a pod that a Job has made anew has its
@@ -122,10 +123,11 @@ impl Watchman {
     }
 }
 
-/// The run of a TestRun that is gone without having been recorded as over.
+/// The run of a TestRun that is gone without having been recorded as over, or of which GCk6 was told nothing.
 fn let_go(change: &Change) -> Option<u64> {
     let is_over = matches!(change.object["status"]["stage"].as_str(), Some("finished" | "error"));
-    let is_gone = change.kind == ChangeKind::Deleted && !is_over;
+    let is_denied = condition(&change.object, "TestRunRunning")["reason"] == "NotOfZone";
+    let is_gone = change.kind == ChangeKind::Deleted && (!is_over || is_denied);
     change.key.name.strip_prefix("plz-test-").filter(|_| is_gone)?.parse().ok()
 }
 

@@ -135,7 +135,10 @@ impl Api {
         }
         let why =
             format!("unable to create new content in namespace {namespace} because it is being terminated");
-        Err(Status::forbidden(kind.row(), name, &why))
+        let mut status = Status::forbidden(kind.row(), name, &why);
+        status.details["causes"] = json!([{"reason": "NamespaceTerminating",
+            "message": format!("namespace {namespace} is being terminated"), "field": "metadata.namespace"}]);
+        Err(status)
     }
 
     /// Prunes, defaults and validates.

@@ -10,6 +10,11 @@ use crate::api::delete::FOREGROUND;
 use crate::api::{Change, ChangeKind, DeleteOptions, Key, Kind, Part, Propagation};
 use crate::json;
 
+/// When a namespace is looked at again whose pods are going: half their grace period later, and a second.
+const PODS_RECHECK: Duration = Duration::from_secs(16);
+/// When one is in which something is held by a finalizer: half of the 15 s that the controller gives it, and a second.
+const CONTENT_RECHECK: Duration = Duration::from_secs(8);
+
 /// Who owns whom, by uid.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
@@ -96,7 +101,7 @@ impl Kube {
         }
     }
 
-    /// Deletes what is in a namespace that is being deleted, then lets it go.
+    /// Deletes what is in a namespace that is being deleted, then lets it go. Since Kubernetes 1.33 all pods go before anything else.
     pub(super) fn empty_namespace(&mut self, now: Duration, around: &mut Around<'_>, key: &Key) {
         let inside: Vec<(Key, bool)> = around
             .api
@@ -110,12 +115,14 @@ impl Kube {
         }
         let options =
             DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+        let pods_left = inside.iter().any(|(inside, _)| inside.kind == Kind::Pod);
         for (inside, is_deleting) in inside {
-            if !is_deleting && inside.kind != Kind::Namespace {
+            let waits = self.config.pods_go_first && pods_left && inside.kind != Kind::Pod;
+            if !is_deleting && !waits {
                 around.api.delete(now, &inside, &options).expect("the object was just there");
             }
         }
-        let again = now + self.config.delays.collect.max(Duration::from_millis(1));
-        self.tasks.insert((again, Task::Namespace(key.clone())));
+        let again = if pods_left { PODS_RECHECK } else { CONTENT_RECHECK };
+        self.tasks.insert((now + again, Task::Namespace(key.clone())));
     }
 }

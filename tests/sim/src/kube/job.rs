@@ -115,14 +115,11 @@ impl Kube {
                 state.pods.insert(name, Verdict::Active);
                 true
             }
+            // The namespace goes, and the Job with it.
+            Err(status) if status.code == 403 && status.details["causes"].is_array() => false,
             Err(status) => {
-                self.event(
-                    now,
-                    around.api,
-                    key,
-                    "FailedCreate",
-                    &format!("Error creating: {}", status.message),
-                );
+                let message = format!("Error creating: {}", status.message);
+                self.event(now, around.api, key, "FailedCreate", &message);
                 self.tasks.insert((now + RETRY, Task::Job(key.clone())));
                 false
             }

@@ -126,6 +126,8 @@ pub struct Config {
     pub downloads: BTreeMap<Fetched, Exit>,
     /// The name of the only node.
     pub node: String,
+    /// Whether the pods of a namespace that is being deleted go before all else, as they do since Kubernetes 1.33.
+    pub pods_go_first: bool,
 }
 
 impl Default for Config {
@@ -141,6 +143,7 @@ impl Default for Config {
             plans: Vec::new(),
             downloads: downloads.into(),
             node: "node-1".to_owned(),
+            pods_go_first: true,
         }
     }
 }

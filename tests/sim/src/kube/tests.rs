@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::is_deleting;
 use super::plan::{Mishap, Place, PodPlan};
-use crate::api::{DeleteOptions, Key, Kind, Propagation};
+use crate::api::{DeleteOptions, Key, Kind, Part, Propagation};
 use crate::http::{Method, Request};
 use crate::json::{list, text};
 use crate::k6::Exit;
@@ -280,12 +281,28 @@ fn wrong_flags_end_k6() {
 
 #[test]
 fn namespaces_are_emptied() {
-    let mut world = world(PodPlan::default());
-    assert!(world.run_until(DEADLINE, is_ready));
-    let key = Key::new(Kind::Namespace, "", "default");
-    world.api.delete(world.now, &key, &DeleteOptions::default()).unwrap();
-    assert!(world.run_until(DEADLINE, |world| world.api.object(&key).is_none()));
-    assert!(!world.api.all().any(|(key, _)| key.namespace == "default"));
+    for pods_go_first in [true, false] {
+        let mut world = world(PodPlan::default());
+        world.kube.config.pods_go_first = pods_go_first;
+        let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/held"]}});
+        world.api.create(world.now, Kind::ConfigMap, "default", held).unwrap();
+        assert!(world.run_until(DEADLINE, is_ready));
+        let key = Key::new(Kind::Namespace, "", "default");
+        world.api.delete(world.now, &key, &DeleteOptions::default()).unwrap();
+        let new = json!({"metadata": {"name": "new"}});
+        let refusal = world.api.create(world.now, Kind::ConfigMap, "default", new).unwrap_err();
+        let cause = &refusal.details["causes"][0];
+        assert_eq!((refusal.code, &cause["reason"]), (403, &json!("NamespaceTerminating")));
+        let has_job = |world: &World| world.api.objects(Kind::Job, "default").next().is_some();
+        assert!(world.run_until(DEADLINE, |world| is_deleting(&pod(world))));
+        assert_eq!(has_job(&world), pods_go_first);
+        let held = Key::new(Kind::ConfigMap, "default", "held");
+        assert!(world.run_until(DEADLINE, |world| pod(world).is_null() && !has_job(world)));
+        assert!(world.api.object(&key).is_some() && world.api.object(&held).is_some());
+        world.api.modify(&held, Part::Main, |object| object["metadata"]["finalizers"] = json!([]));
+        assert!(world.run_until(DEADLINE, |world| world.api.object(&key).is_none()));
+        assert!(!world.api.all().any(|(key, _)| key.namespace == "default"));
+    }
 }
 
 #[test]
