@@ -30,7 +30,7 @@ use crate::lease::Candidacy;
 use crate::lesson::Lesson;
 use crate::maps::map_of;
 use crate::metrics::Tally;
-use crate::queue::{Outcome, Pace, Queue};
+use crate::queue::{Outcome, Pace, Queue, Weighed};
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::testrun;
@@ -213,7 +213,7 @@ impl Core {
 
     /// Builds the calls that workers can take now. What cannot be built any more is decided on anew.
     fn hand_out(&mut self, now: Now, tasks: &mut Vec<Task>) {
-        while let Some(id) = self.queue.next_task(now.mono) {
+        while let Some((id, patience)) = self.queue.next_task(now.mono) {
             let call = match &id.key {
                 Key::Token(secret) => Self::token_call(secret, id.action),
                 Key::Zone(zone) => self.zone_call(now, zone, id.action),
@@ -221,10 +221,10 @@ impl Core {
                 Key::Lease(_) | Key::Operator(_) => None,
             };
             match call {
-                Some(call) => {
-                    self.queue.weigh(&id, call.body_bytes());
-                    tasks.push(Task { id, call });
+                Some(call) if self.queue.weigh(&id, call.body_bytes()) == Weighed::Fits => {
+                    tasks.push(Task { id, call, patience });
                 }
+                Some(_) => {}
                 None => self.unsent(now, &id),
             }
         }

@@ -382,6 +382,16 @@ impl TaskId {
     }
 }
 
+/// How long an answer is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as calls of its kind usually are given.
+    #[default]
+    Usual,
+    /// Not for long, since others wait and nobody knows whether an answer will come.
+    Brief,
+}
+
 /// One call for a worker to make.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -389,6 +399,8 @@ pub struct Task {
     pub id: TaskId,
     /// The call.
     pub call: Call,
+    /// How long its answer is waited for.
+    pub patience: Patience,
 }
 
 impl Call {

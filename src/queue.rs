@@ -8,26 +8,25 @@
 //! wait cost nothing.
 //!
 //! Invariant: every key that waits for something is either in a lane under way or has a deadline, so nothing is forgotten;
-//! tasks handed out never exceed `capacity`, class by class, and no body is built while those with workers have
-//! [`BODIES_BYTES_MAX`].
+//! tasks handed out never exceed `capacity`, class by class, nor their bodies the room that they have ([`bodies`]).
 
+mod bodies;
 mod limits;
 mod line;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::event::{Action, Class, Key, TaskId};
+use crate::event::{Action, Class, Key, Patience, TaskId};
 use crate::maps::map_of;
 use crate::rng::Rng;
+use crate::testrun::memory::Crowd;
+use bodies::Bodies;
 use line::Line;
 
+pub use bodies::{LARGE_BODIES_BYTES_MAX, SMALL_BODY_BYTES_MAX, Weighed};
 pub use limits::USER_CODE_MAX;
 pub use line::Outcome;
-
-/// How much the bodies of calls to the API server may come to before no other is built until some of them have been sent. One
-/// more than that may be under way, and no object is larger than 1.5 MiB.
-pub const BODIES_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// How long to wait before a failed task is tried again: doubled with each failure, and up to a quarter less at random so
 /// that forty agents do not come back in the same second.
@@ -75,8 +74,7 @@ pub struct Queue {
     /// Those of them whose report nobody waits for any more.
     disowned: BTreeSet<TaskId>,
     backoffs: BTreeMap<TaskId, Backoff>,
-    /// How large the bodies of the tasks with workers are, by lane.
-    bodies: BTreeMap<TaskId, usize>,
+    bodies: Bodies,
     rng: Rng,
 }
 
@@ -91,7 +89,7 @@ impl Queue {
             busy: BTreeSet::new(),
             disowned: BTreeSet::new(),
             backoffs: BTreeMap::new(),
-            bodies: BTreeMap::new(),
+            bodies: Bodies::default(),
             rng,
         }
     }
@@ -154,27 +152,32 @@ impl Queue {
         }
     }
 
-    /// The next task that a worker can take now, class by class. It counts as with a worker from now on, until it is
-    /// [`done`](Self::done).
-    pub fn next_task(&mut self, now: Duration) -> Option<TaskId> {
-        let has_room_for_bodies = self.bodies.values().sum::<usize>() < BODIES_BYTES_MAX;
-        self.lines.iter_mut().find_map(|(class, line)| {
+    /// The next task that a worker can take now, class by class, and how long its answer is to be waited for. It counts as with
+    /// a worker from now on, until it is [`done`](Self::done), or [waits](Self::weigh) again.
+    pub fn next_task(&mut self, now: Duration) -> Option<(TaskId, Patience)> {
+        let Self { lines, bodies, .. } = self;
+        lines.values_mut().find_map(|line| {
             line.look(now);
-            (has_room_for_bodies || *class != Class::Kubernetes).then(|| line.next())?
+            line.next(|id| bodies.may_begin(id))
         })
     }
 
-    /// Notes how large the body of a task is that is with a worker.
-    pub fn weigh(&mut self, id: &TaskId, body_bytes: usize) {
-        if body_bytes > 0 {
-            self.bodies.insert(id.lane(), body_bytes);
+    /// Says how large the body of a task is that is to be sent to the API server. One that is too large for now waits: the task
+    /// comes again.
+    pub fn weigh(&mut self, id: &TaskId, body_bytes: usize) -> Weighed {
+        let weighed = self.bodies.weigh(id, body_bytes);
+        if weighed == Weighed::Waits
+            && let Some(line) = self.lines.get_mut(&id.action.class())
+        {
+            line.put_back(id.clone());
         }
+        weighed
     }
 
     /// A worker is done with a task, or never got it: its lane is free, its key dirty. False if nobody waits for the report.
     pub fn done(&mut self, now: Duration, id: &TaskId, outcome: Outcome) -> bool {
         let lane = id.lane();
-        self.bodies.remove(&lane);
+        self.bodies.done(id);
         if self.busy.remove(&lane)
             && let Some(line) = self.lines.get_mut(&id.action.class())
         {
@@ -193,6 +196,7 @@ impl Queue {
         self.dirty.clear();
         self.deadlines.clear();
         self.backoffs.clear();
+        self.bodies.forget(|_| true);
         self.disowned.clone_from(&self.busy);
     }
 
@@ -251,13 +255,11 @@ impl Queue {
         self.lines.iter().map(|(class, line)| (*class, line.waiting(), line.under_way()))
     }
 
-    /// Whether a run's setup waits for its turn: then, how many tasks of its class are with workers, and how many of those in
-    /// its namespace.
+    /// Before whom a run's `setup()` or `teardown()` waits for its turn, if it does.
     #[must_use]
-    pub fn setup_waits_for(&self, run: &Key, runner: Option<u32>) -> Option<(usize, usize)> {
-        let line = self.lines.get(&Class::UserCode)?;
-        let id = TaskId { key: run.clone(), action: Action::RunSetup(runner?) };
-        line.is_waiting(&id).then(|| (line.under_way(), line.under_way_in(&run.object().namespace)))
+    pub fn user_code_waits(&self, run: &Key) -> Option<Crowd> {
+        let line = self.lines.get(&Class::UserCode).filter(|line| line.has_waiting(run))?;
+        Some(Crowd { all: line.under_way(), own: line.under_way_in(&run.object().namespace) })
     }
 
     /// How many tasks of a kind wait or are with a worker.
@@ -269,6 +271,7 @@ impl Queue {
     /// reports are not for another object that gets the same name meanwhile.
     pub fn forget(&mut self, key: &Key) {
         self.backoffs.retain(|id, _| id.key != *key);
+        self.bodies.forget(|id| id.key == *key);
         self.dirty.remove(key);
         self.deadlines.remove(key);
         for id in self.lines.values_mut().flat_map(|line| line.drop_waiting(Some(key))) {

@@ -123,6 +123,12 @@ impl Request {
         self.method == "POST"
     }
 
+    /// Whether it changes nothing on the runner.
+    #[must_use]
+    pub fn is_question(&self) -> bool {
+        self.method == "GET"
+    }
+
     /// How much of an answer with that HTTP status is to be read, in bytes. One more would be too many.
     #[must_use]
     pub fn answer_bytes_max(&self, status: u16) -> usize {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::Core;
 use super::refusals::Refusals;
-use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, Report, Task, TaskId};
+use crate::event::{Action, Call, Key, Now, ObjectKey, Patience, Reply, Report, Task, TaskId};
 use crate::lease::election::{Election, Term};
 use crate::lease::operator::Operators;
 use crate::lease::{Candidacy, Duty};
@@ -213,5 +213,5 @@ fn may_run(election: &Election, is_synced: bool) -> bool {
 }
 
 fn task(key: Key, action: Action, request: k8s::Request) -> Task {
-    Task { id: TaskId { key, action }, call: Call::Kubernetes(request) }
+    Task { id: TaskId { key, action }, call: Call::Kubernetes(request), patience: Patience::Usual }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Core, Row, room};
 use crate::announce::Announcement;
-use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
+use crate::event::{Action, Call, Class, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
 use crate::store::{Object as _, Store};
 use crate::testrun::api::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TEST_RUN_RUNNING, TestRun};
 use crate::testrun::ending::{Cause, Ending};
@@ -89,7 +89,7 @@ impl Core {
         if memory.proof != Proof::Unknown {
             self.next_hopeful(&memory.identity.zone_uid);
         }
-        memory.setup_waits_for = self.queue.setup_waits_for(&id, memory.runners.keys().next().copied());
+        memory.user_code_waits = self.queue.user_code_waits(&id);
         let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
         let (ending, pods) = (detect::detect(&facts), facts.pods_left);
         memory.count_pods(now.mono, pods);
@@ -131,6 +131,10 @@ impl Core {
             may
         });
         for action in started {
+            if action.class() == Class::UserCode {
+                // To say so if it still waits for its turn then.
+                self.queue.wake(&id, now.mono + detect::HOLD_UP_PATIENCE);
+            }
             self.queue.push(TaskId { key: id.clone(), action });
             memory.dispatched(now.mono, action);
         }

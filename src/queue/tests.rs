@@ -13,7 +13,7 @@ fn task(name: &str, action: Action) -> TaskId {
 
 /// All that workers can take now.
 fn hand_out(queue: &mut Queue) -> Vec<TaskId> {
-    std::iter::from_fn(|| queue.next_task(SECOND)).collect()
+    std::iter::from_fn(|| queue.next_task(SECOND)).map(|(id, _)| id).collect()
 }
 
 fn queue() -> Queue {
@@ -83,14 +83,17 @@ fn large_bodies_are_not_built_before_those_under_way_are_sent() {
         queue.push(task("a", Action::CreateJob(n)));
     }
     queue.push(task("a", Action::AskRunner(1)));
-    let (first, second) = (queue.next_task(SECOND).unwrap(), queue.next_task(SECOND).unwrap());
-    queue.weigh(&first, BODIES_BYTES_MAX / 2);
-    queue.weigh(&second, BODIES_BYTES_MAX);
-    assert_eq!(hand_out(&mut queue), [task("a", Action::AskRunner(1))], "calls without a body go on");
-    queue.done(SECOND, &first, Outcome::Answered);
+    queue.push(task("a", Action::Announce));
+    let (first, second) = (queue.next_task(SECOND).unwrap().0, queue.next_task(SECOND).unwrap().0);
+    assert_eq!(queue.weigh(&first, LARGE_BODIES_BYTES_MAX), Weighed::Fits);
+    assert_eq!(queue.weigh(&second, LARGE_BODIES_BYTES_MAX), Weighed::Waits);
+    let out = [task("a", Action::Announce), task("a", Action::AskRunner(1))];
+    assert_eq!(hand_out(&mut queue), out, "calls without a large body go on");
+    queue.done(SECOND, &out[0], Outcome::Answered);
     assert_eq!(hand_out(&mut queue), []);
-    queue.done(SECOND, &second, Outcome::Answered);
-    assert_eq!(hand_out(&mut queue).len(), 2, "there are two workers");
+    queue.done(SECOND, &first, Outcome::Answered);
+    let again = queue.next_task(SECOND).unwrap().0;
+    assert_eq!((again.clone(), queue.weigh(&again, LARGE_BODIES_BYTES_MAX)), (second, Weighed::Fits));
 }
 
 #[test]

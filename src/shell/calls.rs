@@ -9,7 +9,7 @@ use k8s::Method;
 use k8s::resource::pod_proxy;
 
 use crate::cloud::{self, Host};
-use crate::event::{Call, Reply, RunnerTarget};
+use crate::event::{Call, Patience, Reply, RunnerTarget};
 use crate::net::{HttpClient, NetError};
 use crate::redact::Secret;
 use crate::runner;
@@ -22,6 +22,8 @@ const CLOUD_TIMEOUT: Duration = Duration::from_secs(20);
 const CLOUD_NEWS_TIMEOUT: Duration = Duration::from_secs(8);
 /// A runner answers at once unless it is busy generating load.
 const RUNNER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for a question to a runner that has never answered, while others wait.
+const BRIEF_RUNNER_TIMEOUT: Duration = Duration::from_millis(400);
 /// `setup()` and `teardown()` are the user's code; k6 ends them after 60 s unless the script says otherwise.
 const USER_CODE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
@@ -43,11 +45,11 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Makes the call and waits for the answer; `code` becomes its HTTP status, if one comes.
-    pub(super) fn call(&self, call: &Call, code: &mut Option<u16>) -> Reply {
+    pub(super) fn call(&self, call: &Call, patience: Patience, code: &mut Option<u16>) -> Reply {
         match call {
             Call::Kubernetes(request) => Reply::Kubernetes(self.kubernetes(request, code)),
             Call::Cloud { request, token } => Reply::Cloud(self.cloud(request, token, code)),
-            Call::Runner { target, request } => Reply::Runner(self.runner(target, request, code)),
+            Call::Runner { target, request } => Reply::Runner(self.runner(target, request, patience, code)),
         }
     }
 
@@ -93,9 +95,14 @@ impl Caller {
         &self,
         target: &RunnerTarget,
         request: &runner::Request,
+        patience: Patience,
         code: &mut Option<u16>,
     ) -> Result<Vec<u8>, runner::Error> {
-        let timeout = if request.runs_user_code() { USER_CODE_TIMEOUT } else { RUNNER_TIMEOUT };
+        let timeout = match patience {
+            _ if request.runs_user_code() => USER_CODE_TIMEOUT,
+            Patience::Brief if request.is_question() => BRIEF_RUNNER_TIMEOUT,
+            _ => RUNNER_TIMEOUT,
+        };
         let (status, body) = match &self.runners {
             Some(client) => direct(client, target, request, timeout)?,
             None => self.proxied(target, request, timeout)?,
@@ -175,7 +182,7 @@ fn unproxied(error: &k8s::Error, pod: &str, timeout: Duration) -> runner::Error 
         k8s::Error::Transport { .. } => runner::Error::NoWay(error.to_string()),
         k8s::Error::Timeout { .. } => runner::Error::Unreachable(format!(
             "pod {pod} sent no answer through the API server within {} s",
-            timeout.as_secs()
+            timeout.as_secs_f64()
         )),
         _ => runner::Error::Unreachable(error.to_string()),
     }

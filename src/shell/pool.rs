@@ -211,7 +211,7 @@ impl Worker {
         let now = || self.license.clock.now().mono;
         let begin = now();
         let mut code = None;
-        let reply = self.caller.call(&task.call, &mut code);
+        let reply = self.caller.call(&task.call, task.patience, &mut code);
         let (target, verb) = target_and_verb(&task.call);
         Some((reply, CallDone { target, verb, code, took: now().saturating_sub(begin) }))
     }
@@ -220,7 +220,7 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, Call, Key, ObjectKey};
+    use crate::event::{Action, Call, Key, ObjectKey, Patience};
     use crate::net::HttpClient;
     use crate::net::ProxySettings;
 
@@ -242,7 +242,8 @@ mod tests {
 
     fn task(n: u32, action: Action) -> Task {
         let key = Key::Run(ObjectKey::new("ns".to_owned(), format!("run-{n}")));
-        Task { id: TaskId { key, action }, call: Call::Kubernetes(k8s::PODS.get(Some("ns"), "p")) }
+        let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
+        Task { id: TaskId { key, action }, call, patience: Patience::Usual }
     }
 
     #[test]

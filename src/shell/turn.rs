@@ -14,7 +14,7 @@ use super::pool::{Done, Pool};
 use super::watches::Again;
 use super::{StartError, spawn};
 use crate::core::Core;
-use crate::event::{Class, Event, Reply, Report, Task, TaskId};
+use crate::event::{Class, Event, Patience, Reply, Report, Task, TaskId};
 use crate::health::Watches;
 use crate::metrics::Calls;
 
@@ -167,7 +167,7 @@ impl Loop {
         let Some(Task { call, .. }) = self.core.leave(self.clock.now()) else { return };
         let caller = self.pool.caller();
         let (sender, answer) = bounded(1);
-        let ask = move || drop(sender.send(caller.call(&call, &mut None)));
+        let ask = move || drop(sender.send(caller.call(&call, Patience::Usual, &mut None)));
         let spawned = spawn("leave", Box::new(ask));
         match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
             Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),

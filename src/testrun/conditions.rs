@@ -28,6 +28,7 @@ pub fn patch(facts: &Facts<'_>, write: RunStatusWrite) -> Value {
     let known = &facts.run.status.conditions;
     let claims = match write {
         RunStatusWrite::Conditions if facts.memory.block == Block::Started => vec![running(facts)],
+        RunStatusWrite::Conditions if facts.memory.block == Block::Stopped => vec![teardown_begun(facts)],
         RunStatusWrite::Conditions => vec![starting(facts)],
         RunStatusWrite::Stage(stage) => claims(facts, stage),
     };
@@ -137,8 +138,9 @@ fn aborted(facts: &Facts<'_>) -> Claim {
 
 fn teardown_begun(facts: &Facts<'_>) -> Claim {
     if teardown_is_due(facts) {
-        let message = "teardown() is about to be run; if this stays, the agent was restarted in the meantime";
-        Claim::new(TEARDOWN_EXECUTED, Truth::Unknown, TEARDOWN_BEGUN, message)
+        let usual = "teardown() is about to be run; if this stays, the agent was restarted in the meantime";
+        let message = detect::trouble(facts).unwrap_or_else(|| usual.to_owned());
+        Claim::new(TEARDOWN_EXECUTED, Truth::Unknown, TEARDOWN_BEGUN, &message)
     } else {
         let message = "the test has not started, or no runner is left to run teardown() on";
         Claim::new(TEARDOWN_EXECUTED, Truth::False, "TeardownNotRun", message)

@@ -13,7 +13,7 @@ use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX, SILENCE_MAX};
 use super::identity::Identity;
 use super::jobs::runner as job;
 use super::life::{FailureKind, Life, PodFailure};
-use super::memory::{Job, Keeping, Setup};
+use super::memory::{Crowd, Job, Keeping, Setup};
 use super::stage::{Block, Fact};
 use super::{refusal, script};
 use crate::fetch;
@@ -23,7 +23,7 @@ use crate::zone::network;
 const STATE_MISSING_MAX: u32 = 3;
 
 /// How long something may hold a runner up before the conditions say so.
-const HOLD_UP_PATIENCE: Duration = Duration::from_secs(5);
+pub const HOLD_UP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long one step of a start may simply take, pulling an image or loading the script, before the conditions say so.
 const STEP_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -294,6 +294,7 @@ pub fn trouble(facts: &Facts<'_>) -> Option<String> {
             facts.memory.proof_error.as_ref().filter(|_| is_late).map(|_| unproven(facts))
         }
         Block::Started => silence(facts).or_else(|| facts.memory.refusal.clone()),
+        Block::Stopped => turn_awaited(facts, "teardown()"),
         _ => stalls_at(facts).filter(|at| facts.now >= *at).and_then(|_| hold_up(facts)),
     }
 }
@@ -310,6 +311,9 @@ fn unproven(facts: &Facts<'_>) -> String {
 /// When the start counts as stalled unless a runner that it waits for takes a step forward.
 #[must_use]
 pub fn stalls_at(facts: &Facts<'_>) -> Option<Duration> {
+    if facts.memory.block == Block::Stopped {
+        return None;
+    }
     let is_held_up = facts.memory.keeping == Keeping::Foreign || setup_waits(facts).is_some();
     if is_held_up || facts.memory.refusal.is_some() {
         return Some(facts.memory.since + HOLD_UP_PATIENCE);
@@ -393,17 +397,23 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
 
 /// What setup waits for that others have: a place to run in, or room for what it has returned.
 fn setup_waits(facts: &Facts<'_>) -> Option<String> {
-    if let Some((all, own)) = facts.memory.setup_waits_for {
-        let namespace = &facts.run.metadata.namespace;
-        return Some(format!(
-            "setup() waits for its turn: {all} setup() and teardown() functions are running, {own} of them in namespace {namespace}"
-        ));
-    }
-    facts.memory.data_waits_since.map(|_| {
-        "what setup() has returned waits to be handed to the runners: others' data are being handed on, \
-         and the agent holds 8 MiB of them at a time"
-            .to_owned()
-    })
+    let data = || {
+        facts.memory.data_waits_since.map(|_| {
+            "what setup() has returned waits to be handed to the runners: others' data are being handed on, \
+             and the agent holds 8 MiB of them at a time"
+                .to_owned()
+        })
+    };
+    turn_awaited(facts, "setup()").or_else(data)
+}
+
+/// What the user's code waits for.
+fn turn_awaited(facts: &Facts<'_>, code: &str) -> Option<String> {
+    let Crowd { all, own } = facts.memory.user_code_waits?;
+    let namespace = &facts.run.metadata.namespace;
+    Some(format!(
+        "{code} waits for its turn: {all} setup() and teardown() functions are running, {own} of them in namespace {namespace}"
+    ))
 }
 
 /// Why no pod is made of a Job, in the words of its Event.

@@ -308,13 +308,20 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: RunStatusWrite) {
                         Announcement::warning("Unconfirmed", reason.clone())
                     }
                     Block::Started => Announcement::warning("RunnerSilent", reason.clone()),
+                    Block::Stopped => Announcement::warning("Waiting", format!("the end waits: {reason}")),
                     _ => Announcement::warning("Waiting", format!("the start waits: {reason}")),
                 });
             }
             memory.trouble_said = writing.trouble;
             memory.trouble_said_at = Some(now);
         }
-        RunStatusWrite::Stage(Stage::Stopped) if writing.teardown_due => memory.teardown = Teardown::Due,
+        RunStatusWrite::Stage(Stage::Stopped) => {
+            memory.trouble_said = None;
+            memory.trouble_said_at = None;
+            if writing.teardown_due {
+                memory.teardown = Teardown::Due;
+            }
+        }
         RunStatusWrite::Stage(Stage::Started) => {
             memory.trouble_said = None;
             memory.trouble_said_at = None;

@@ -67,8 +67,8 @@ pub struct RunMemory {
     pub setup: Setup,
     /// Since when the setup data wait for room, if they do.
     pub data_waits_since: Option<Duration>,
-    /// While setup waits for its turn: how many setups and teardowns run, and how many of those in the run's namespace.
-    pub setup_waits_for: Option<(usize, usize)>,
+    /// Before whom `setup()` or `teardown()` waits for its turn, while it does.
+    pub user_code_waits: Option<Crowd>,
     /// How far teardown is.
     pub teardown: Teardown,
     /// When GCk6 was last asked about the run.
@@ -262,6 +262,15 @@ impl Setup {
     }
 }
 
+/// How many `setup()` and `teardown()` functions run while one waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// Of all namespaces.
+    pub all: usize,
+    /// Of the namespace of whoever waits.
+    pub own: usize,
+}
+
 /// How far teardown is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Teardown {
@@ -333,7 +342,7 @@ impl RunMemory {
             pod_went: None,
             setup: Setup::default(),
             data_waits_since: None,
-            setup_waits_for: None,
+            user_code_waits: None,
             teardown: Teardown::default(),
             state_asked: now,
             state_as_of: None,

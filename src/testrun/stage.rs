@@ -182,7 +182,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::JobsUnseen,     &[W::InspectJobs, W::TellCloud],                 Stay),
             row(F::TeardownUnclear, &[W::AskRunners, W::TellCloud],                 Stay),
             row(F::RunnersToStop,  &[W::StopRunners, W::TellCloud],                 Stay),
-            row(F::TeardownDue,    &[W::RunTeardown, W::TellCloud],                 Stay),
+            row(F::TeardownDue,    &[W::RunTeardown, W::TellCloud, W::SayTrouble],   Stay),
             row(F::JobsLeft,       &[W::DeleteJobs, W::TellCloud],                  Stay),
             row(F::PodsLeft,       &[W::TellCloud],                                 Stay),
             row(F::Unproven,       &[W::Confirm],                                   Stay),

@@ -33,7 +33,7 @@ pub(super) fn live(seed: u64) {
             0..=2 => core.absorb(now, Event::Seen { scope: None, what: Box::new(seen(&mut random)) }),
             3..=5 if !tasks.is_empty() => {
                 let at = usize::try_from(random.below(tasks.len() as u64)).unwrap();
-                let Task { id, call } = tasks.swap_remove(at);
+                let Task { id, call, .. } = tasks.swap_remove(at);
                 let event = match random.below(8) {
                     0 => Event::Unsent(id),
                     _ => Event::Done(Report { id, reply: answer(&mut random, &call) }),

@@ -15,6 +15,7 @@ mod network;
 mod outages;
 mod rights;
 mod runs;
+mod starving;
 mod swarm;
 mod zones;
 

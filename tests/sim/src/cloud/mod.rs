@@ -142,6 +142,8 @@ pub struct Cloud {
     pub token: String,
     /// What goes wrong; the first that fits.
     pub plagues: Vec<Plague>,
+    /// How long polls of a zone take, by its name, where they take long.
+    pub slow_polls: BTreeMap<String, Duration>,
     /// Registered zones by name.
     pub zones: BTreeMap<String, Zone>,
     /// Test runs by id.

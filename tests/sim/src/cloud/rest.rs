@@ -100,7 +100,10 @@ impl Cloud {
                 Response::new(200, "application/json", "{\"object\":[{\"id\":").into()
             }
             Some(Trouble::Nulls) => Response::json(200, &nulled(response.value())).into(),
-            _ => response.into(),
+            _ => match self.slow_polls.get(&name).filter(|_| route == Route::Poll) {
+                Some(after) => Answer::After(*after, response),
+                None => response.into(),
+            },
         }
     }
 

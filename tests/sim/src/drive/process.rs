@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use plz_agent::cloud::Host;
 use plz_agent::core::reach::Target;
 use plz_agent::core::{Core, Settings};
-use plz_agent::event::{Call, Class, Event, Now, Reply, Report, Task};
+use plz_agent::event::{Call, Class, Event, Now, Patience, Reply, Report, Task};
 
 use super::follow::{Follow, Pulse, follow_all};
 use super::wire;
@@ -21,6 +21,8 @@ const LATENCY: Duration = Duration::from_millis(2);
 const CUT_TIMEOUT: Duration = Duration::from_millis(2500);
 /// After which time a runner that does not answer is given up, unless it runs the user's code.
 const RUNNER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same while others wait, of one that has never answered.
+const BRIEF_RUNNER_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long calls in hand may take after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
 
@@ -248,7 +250,7 @@ impl Process {
 
     /// A call reaches its model.
     fn arrive(&mut self, now: Duration, task: &Task, world: &mut World) {
-        let Task { id, call } = task;
+        let Task { id, call, patience } = task;
         let mut given_up = Duration::ZERO;
         type Convert<'a> = Box<dyn FnOnce(Option<Response>) -> Reply + 'a>;
         let (answer, convert): (Answer, Convert<'_>) = match call {
@@ -277,11 +279,13 @@ impl Process {
                 } else {
                     world.serve_api(now, &wire::to_api(&wire::to_proxy(target, request))).answer()
                 };
+                let is_brief = *patience == Patience::Brief && request.is_question();
+                let timeout = if is_brief { BRIEF_RUNNER_TIMEOUT } else { RUNNER_TIMEOUT };
                 if let Answer::After(late, _) = &answer
-                    && *late > RUNNER_TIMEOUT
+                    && *late > timeout
                     && !request.runs_user_code()
                 {
-                    given_up = RUNNER_TIMEOUT;
+                    given_up = timeout;
                     answer = Answer::Drop;
                 }
                 let convert = if self.by_proxy { wire::from_proxy } else { wire::from_runner };
