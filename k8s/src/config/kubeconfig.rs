@@ -4,6 +4,7 @@
 //! that names them.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -26,15 +27,50 @@ pub(super) struct Merged {
 /// An entry, and where it was written.
 #[derive(Debug)]
 pub(super) struct Named<T> {
+    /// `context`, `cluster` or `user`.
+    pub(super) kind: &'static str,
     pub(super) name: String,
-    pub(super) file: PathBuf,
+    pub(super) file: Rc<File>,
+    /// Its place in the list of its kind.
+    at: usize,
     pub(super) entry: T,
 }
 
 impl<T> Named<T> {
     /// A path that the entry names, relative to its file.
     pub(super) fn path(&self, path: &str) -> PathBuf {
-        self.file.parent().unwrap_or(Path::new("")).join(path)
+        self.file.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// The error that says what is wrong with the entry.
+    pub(super) fn wrong(&self, problem: String) -> ConfigError {
+        ConfigError::Entry {
+            file: self.file.path.display().to_string() + &self.file.place(self.kind, self.at, None),
+            entry: format!("{} {:?}", self.kind, self.name),
+            problem,
+        }
+    }
+}
+
+/// A file as it was read: only an error takes the work of finding the line of an entry.
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    text: Vec<u8>,
+}
+
+impl File {
+    /// ` (line 12)`, where the entry begins, or ` (line 12: fault)`. No line where the list comes by a merge key.
+    fn place(&self, kind: &str, at: usize, fault: Option<String>) -> String {
+        let line = yaml::line_of(&self.text, &format!("{kind}s"), at).map(|line| format!("line {line}"));
+        let place: Vec<String> = line.into_iter().chain(fault).collect();
+        if place.is_empty() { String::new() } else { format!(" ({})", place.join(": ")) }
+    }
+}
+
+/// The text is full of secrets.
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.path.display())
     }
 }
 
@@ -144,16 +180,8 @@ crate::readable!(AuthProvider { name: "name" });
 #[derive(Default)]
 struct WireFile {
     current_context: String,
-    contexts: Vec<WireContext>,
-    clusters: Vec<WireCluster>,
-    users: Vec<WireUser>,
 }
-crate::readable!(WireFile {
-    current_context: "current-context",
-    contexts: "contexts",
-    clusters: "clusters",
-    users: "users",
-});
+crate::readable!(WireFile { current_context: "current-context" });
 
 #[derive(Default)]
 struct WireContext {
@@ -208,28 +236,51 @@ fn truth(value: &Value, faults: &mut Faults) -> bool {
 
 impl Merged {
     /// Merges the text of one more file in: what is there already stays.
-    pub(super) fn add(&mut self, file: &Path, text: &[u8]) -> Result<(), ConfigError> {
-        let malformed = |place| ConfigError::Malformed { file: file.display().to_string(), place };
+    pub(super) fn add(&mut self, path: &Path, text: &[u8]) -> Result<(), ConfigError> {
+        let malformed = |place| malformed(path, place);
         let document = yaml::read(text).map_err(malformed)?;
         let wire: WireFile = fields::read(&document).map_err(|fault| malformed(format!(" ({fault})")))?;
         if !self.files.is_empty() {
             self.files.push(':');
         }
-        self.files.push_str(&file.display().to_string());
+        self.files.push_str(&path.display().to_string());
         if self.current_context.is_empty() {
             self.current_context = wire.current_context;
         }
-        merge(&mut self.contexts, file, wire.contexts.into_iter().map(|wire| (wire.name, wire.context)));
-        merge(&mut self.clusters, file, wire.clusters.into_iter().map(|wire| (wire.name, wire.cluster)));
-        merge(&mut self.users, file, wire.users.into_iter().map(|wire| (wire.name, wire.user)));
-        Ok(())
+        let file = Rc::new(File { path: path.to_owned(), text: text.to_owned() });
+        merge(&mut self.contexts, "context", &file, &document, |wire: WireContext| {
+            (wire.name, wire.context)
+        })?;
+        merge(&mut self.clusters, "cluster", &file, &document, |wire: WireCluster| {
+            (wire.name, wire.cluster)
+        })?;
+        merge(&mut self.users, "user", &file, &document, |wire: WireUser| (wire.name, wire.user))
     }
 }
 
-fn merge<T>(into: &mut Vec<Named<T>>, file: &Path, entries: impl Iterator<Item = (String, T)>) {
-    for (name, entry) in entries {
+fn malformed(path: &Path, place: String) -> ConfigError {
+    ConfigError::Malformed { file: path.display().to_string(), place }
+}
+
+fn merge<W: fields::Read, T>(
+    into: &mut Vec<Named<T>>,
+    kind: &'static str,
+    file: &Rc<File>,
+    document: &Value,
+    parts: fn(W) -> (String, T),
+) -> Result<(), ConfigError> {
+    let list = match document.get(format!("{kind}s")) {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(list)) => list,
+        Some(_) => return Err(malformed(&file.path, format!(" ({kind}s is not a list)"))),
+    };
+    for (at, value) in list.iter().enumerate().filter(|(_, value)| !value.is_null()) {
+        let wire = fields::read(value)
+            .map_err(|fault| malformed(&file.path, file.place(kind, at, Some(format!("{kind}s.{fault}")))))?;
+        let (name, entry) = parts(wire);
         if into.iter().all(|known| known.name != name) {
-            into.push(Named { name, file: file.to_owned(), entry });
+            into.push(Named { kind, name, file: file.clone(), at, entry });
         }
     }
+    Ok(())
 }

@@ -231,7 +231,7 @@ pub enum ConfigError {
     /// An entry is wrong or missing.
     #[error("{file}: {entry}: {problem}")]
     Entry {
-        /// The file; several where they are merged.
+        /// The file, and the line on which the entry begins; several files where they are merged.
         file: String,
         /// The entry, `user "admin"`.
         entry: String,

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::kubeconfig::{Cluster, Exec, Merged, Named, User};
+use super::kubeconfig::{Cluster, Context, Exec, Merged, Named, User};
 use super::{
     Config, ConfigError, Credentials, Environment, ExecPlugin, Origin, Pem, Secret, Trust, system_authorities,
 };
@@ -101,14 +101,18 @@ pub(super) fn resolve(
             problem: format!("is not set; choose a context, there are: {}", names(&merged.contexts)),
         });
     }
-    let context = find(merged, "context", &merged.contexts, wanted)?;
-    let cluster = find(merged, "cluster", &merged.clusters, &context.entry.cluster)?;
+    let context = find(&merged.contexts, wanted).ok_or_else(|| ConfigError::Entry {
+        file: merged.files.clone(),
+        entry: format!("context {wanted:?}"),
+        problem: format!("does not exist; there are: {}", names(&merged.contexts)),
+    })?;
+    let cluster = named_by(context, "cluster", &merged.clusters, &context.entry.cluster)?;
     let user = match context.entry.user.as_str() {
         "" => None,
-        user => Some(find(merged, "user", &merged.users, user)?),
+        user => Some(named_by(context, "user", &merged.users, user)?),
     };
 
-    let wrong = |problem: String| wrong(cluster, "cluster", problem);
+    let wrong = |problem: String| cluster.wrong(problem);
     let entry = &cluster.entry;
     let trust = trust(cluster, env)?;
     let plain = Config::plain(&with_scheme(&entry.server, &trust, entry).map_err(&wrong)?).map_err(&wrong)?;
@@ -149,10 +153,10 @@ pub(super) fn resolve(
             let credentials = credentials(user, cluster)?;
             let is_secret = matches!(credentials, Credentials::Token(_) | Credentials::Basic { .. })
                 || matches!(identity, Some((_, Pem::Inline(_))));
-            if is_secret && is_readable_by_others(&user.file) {
+            if is_secret && is_readable_by_others(&user.file.path) {
                 config.warnings.push(format!(
                     "{}: holds the credentials of user {:?} and every user of this machine may read it; chmod o= takes that away",
-                    user.file.display(),
+                    user.file.path.display(),
                     user.name
                 ));
             }
@@ -188,7 +192,7 @@ fn trust(cluster: &Named<Cluster>, env: &Environment) -> Result<Trust, ConfigErr
     if entry.insecure_skip_tls_verify {
         return Ok(Trust::Anyone);
     }
-    let data = inline(cluster, "cluster", "certificate-authority-data", &entry.certificate_authority_data)?;
+    let data = inline(cluster, "certificate-authority-data", &entry.certificate_authority_data)?;
     let file = (!entry.certificate_authority.is_empty())
         .then(|| Pem::File(cluster.path(&entry.certificate_authority)));
     // Few kubeconfigs name no authority, and those mean a server with a public certificate.
@@ -199,7 +203,7 @@ fn trust(cluster: &Named<Cluster>, env: &Environment) -> Result<Trust, ConfigErr
 fn identity(user: &Named<User>) -> Result<Option<(Pem, Pem)>, ConfigError> {
     let entry = &user.entry;
     let pem = |field: &str, data: &str, file: &str| -> Result<Option<Pem>, ConfigError> {
-        let data = inline(user, "user", field, data)?;
+        let data = inline(user, field, data)?;
         Ok(data.or_else(|| (!file.is_empty()).then(|| Pem::File(user.path(file)))))
     };
     let certificate =
@@ -208,14 +212,11 @@ fn identity(user: &Named<User>) -> Result<Option<(Pem, Pem)>, ConfigError> {
     match (certificate, key) {
         (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(wrong(
-            user,
-            "user",
-            "has a client certificate but no key; add client-key or client-key-data".to_owned(),
-        )),
-        (None, Some(_)) => Err(wrong(
-            user,
-            "user",
+        (Some(_), None) => {
+            Err(user
+                .wrong("has a client certificate but no key; add client-key or client-key-data".to_owned()))
+        }
+        (None, Some(_)) => Err(user.wrong(
             "has a client key but no certificate; add client-certificate or client-certificate-data"
                 .to_owned(),
         )),
@@ -225,9 +226,7 @@ fn identity(user: &Named<User>) -> Result<Option<(Pem, Pem)>, ConfigError> {
 fn credentials(user: &Named<User>, cluster: &Named<Cluster>) -> Result<Credentials, ConfigError> {
     let entry = &user.entry;
     if !entry.impersonate.is_empty() {
-        return Err(wrong(
-            user,
-            "user",
+        return Err(user.wrong(
             "impersonates (`as`), which is not supported; use that user's own credentials".to_owned(),
         ));
     }
@@ -257,7 +256,7 @@ fn credentials(user: &Named<User>, cluster: &Named<Cluster>) -> Result<Credentia
             "has the auth-provider {:?}, which is built into some kubectl and not into this client; {instead}",
             provider.name
         );
-        return Err(wrong(user, "user", problem));
+        return Err(user.wrong(problem));
     }
     Ok(Credentials::None)
 }
@@ -268,15 +267,15 @@ fn plugin(user: &Named<User>, exec: &Exec, cluster: &Named<Cluster>) -> Result<E
             "exec.apiVersion is {:?}; only {} and {} are supported",
             exec.api_version, EXEC_VERSIONS[0], EXEC_VERSIONS[1]
         );
-        return Err(wrong(user, "user", problem));
+        return Err(user.wrong(problem));
     }
     if exec.command.is_empty() {
-        return Err(wrong(user, "user", "exec.command is empty; name the credential plugin".to_owned()));
+        return Err(user.wrong("exec.command is empty; name the credential plugin".to_owned()));
     }
     if exec.interactive_mode == "Always" {
         let problem =
             "exec.interactiveMode is Always, but there is nobody to ask; use a plugin that works alone";
-        return Err(wrong(user, "user", problem.to_owned()));
+        return Err(user.wrong(problem.to_owned()));
     }
     let command =
         if exec.command.contains('/') { user.path(&exec.command) } else { PathBuf::from(&exec.command) };
@@ -320,29 +319,30 @@ fn cluster_info(cluster: &Named<Cluster>) -> Value {
     Value::Object(info)
 }
 
-fn inline<T>(named: &Named<T>, kind: &str, field: &str, data: &str) -> Result<Option<Pem>, ConfigError> {
+fn inline<T>(named: &Named<T>, field: &str, data: &str) -> Result<Option<Pem>, ConfigError> {
     if data.is_empty() {
         return Ok(None);
     }
     let compact: String = data.split_ascii_whitespace().collect();
     match STANDARD.decode(compact) {
         Ok(pem) => Ok(Some(Pem::Inline(pem))),
-        Err(_) => {
-            Err(wrong(named, kind, format!("{field} is not base64; encode the PEM file, all on one line")))
-        }
+        Err(_) => Err(named.wrong(format!("{field} is not base64; encode the PEM file, all on one line"))),
     }
 }
 
-fn find<'a, T>(
-    merged: &Merged,
+fn find<'a, T>(entries: &'a [Named<T>], name: &str) -> Option<&'a Named<T>> {
+    entries.iter().find(|entry| entry.name == name)
+}
+
+/// What a context names.
+fn named_by<'a, T>(
+    context: &Named<Context>,
     kind: &str,
     entries: &'a [Named<T>],
     name: &str,
 ) -> Result<&'a Named<T>, ConfigError> {
-    entries.iter().find(|entry| entry.name == name).ok_or_else(|| ConfigError::Entry {
-        file: merged.files.clone(),
-        entry: format!("{kind} {name:?}"),
-        problem: format!("does not exist; there are: {}", names(entries)),
+    find(entries, name).ok_or_else(|| {
+        context.wrong(format!("its {kind} {name:?} does not exist; there are: {}", names(entries)))
     })
 }
 
@@ -350,14 +350,6 @@ fn names<T>(entries: &[Named<T>]) -> String {
     let names: Vec<&str> =
         entries.iter().map(|entry| entry.name.as_str()).filter(|name| !name.is_empty()).collect();
     if names.is_empty() { "none that has a name".to_owned() } else { names.join(", ") }
-}
-
-fn wrong<T>(named: &Named<T>, kind: &str, problem: String) -> ConfigError {
-    ConfigError::Entry {
-        file: named.file.display().to_string(),
-        entry: format!("{kind} {:?}", named.name),
-        problem,
-    }
 }
 
 #[cfg(test)]

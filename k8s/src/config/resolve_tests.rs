@@ -95,7 +95,49 @@ fn what_is_missing_is_named_with_what_there_is() {
     let check = |context, wanted: &[&str]| fails(resolved(&[("/x", text)], context), wanted);
     check(None, &["/x", "current-context", "a, b"]);
     check(Some("z"), &["/x", "context \"z\"", "a, b"]);
-    check(Some("a"), &["/x", "cluster \"k\"", "none"]);
+    check(Some("a"), &["/x (line 1): context \"a\"", "cluster \"k\"", "none"]);
+}
+
+/// Each entry on lines of its own, with one thing wrong.
+#[test]
+fn an_entry_that_is_wrong_is_named_by_file_and_line() {
+    let text = |cluster: &str, user: &str| {
+        format!(
+            "current-context: c\ncontexts:\n- name: c\n  context: {{cluster: k, user: u}}\nclusters:\n- null\n\n- name: k\n  cluster:\n    \
+             {cluster}\nusers:\n- name: v\n- name: u\n  user:\n    {user}\n"
+        )
+    };
+    let check = |cluster: &str, user: &str, wanted: &str| {
+        let other = "users: [{name: w}]";
+        fails(resolved(&[("/o", other), ("/x", &text(cluster, user))], None), &[wanted]);
+    };
+    let fine = "server: http://h";
+    check("server: h:6443", "token: t", "/x (line 8): cluster \"k\": ");
+    check("{server: 'http://h', proxy-url: 'ftp://p'}", "token: t", "/x (line 8): cluster \"k\": ");
+    check("{server: 'https://h', certificate-authority-data: '%'}", "", "/x (line 8): cluster \"k\": ");
+    for user in [
+        "client-key: k",
+        "client-certificate: c",
+        "client-key-data: '%'",
+        "as: root",
+        "auth-provider: {name: oidc}",
+        "exec: {apiVersion: v1}",
+        "exec: {apiVersion: client.authentication.k8s.io/v1}",
+        "exec: {apiVersion: client.authentication.k8s.io/v1, command: p, interactiveMode: Always}",
+    ] {
+        check(fine, user, "/x (line 13): user \"u\": ");
+    }
+    let missing = text(fine, "").replace("user: u}", "user: z}");
+    fails(
+        resolved(&[("/x", &missing)], None),
+        &["/x (line 3): context \"c\": its user \"z\" does not exist"],
+    );
+    let kinds = |cluster: &str, user: &str, wanted: &str| {
+        let error = Merged::default().add(Path::new("/x"), text(cluster, user).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+    };
+    kinds("server: 7", "", "(line 8: clusters.cluster.server is not text)");
+    kinds(fine, "token: [hunter2]", "(line 13: users.user.token is not text)");
 }
 
 #[test]
@@ -108,6 +150,9 @@ fn malformed_files_are_located_but_not_quoted() {
     check("users:\n- name: u\n  user: {token: [hunter2", "line 4");
     check("users:\n- name: u\n  user: {token: [hunter2]}", "users.user.token");
     check("hunter2", "the whole is not an object");
+    check("users: hunter2", "users is not a list");
+    check("base: &b {users: [hunter2]}\n<<: *b", " (users.the whole is not an object)");
+    check("users: [hunter2]", "(line 1: users.the whole is not an object)");
     assert!(merged.add(Path::new("/empty"), b"").is_ok());
 }
 

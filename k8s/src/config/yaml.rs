@@ -1,33 +1,44 @@
 //! YAML as kubectl reads it: the first document of a file, in YAML 1.1 where that differs.
 //!
-//! Owns encodings, `!!binary`, merge keys and the words for yes and no. Leaves syntax to the parser and shapes to `fields`.
-//! Invariant: what is told of a fault is its place, never the text that stands there.
+//! Owns encodings, `!!binary`, merge keys, the words for yes and no, and where an entry stands. Leaves syntax to the parser and
+//! shapes to `fields`. Invariant: what is told of a fault is its place, never the text that stands there.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{
-    Deserialize, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde_json::{Map, Value};
 
 /// Reads the first document, or tells where it cannot: ` (line 3, column 7)`.
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, String> {
     let text = decode(bytes).ok_or_else(|| " (it is neither UTF-8 nor UTF-16)".to_owned())?;
+    parse(&text, Aim::None).map_err(|error| {
+        error
+            .location()
+            .map(|at| format!(" (line {}, column {})", at.line(), at.column()))
+            .unwrap_or_default()
+    })
+}
+
+/// The line on which the element `at` of the list `list` begins, counted from 1. The list is one of the document's own fields.
+pub(crate) fn line_of(bytes: &[u8], list: &str, at: usize) -> Option<usize> {
+    parse(&decode(bytes)?, Aim::Element(list, at)).err()?.location().map(|at| at.line())
+}
+
+fn parse(text: &str, aim: Aim<'_>) -> Result<Value, serde_yaml::Error> {
     // The parser drops this tag and leaves the base64; a tag of our own it passes on.
     let text = text.replace("!!binary", "!binary").replace("!<tag:yaml.org,2002:binary>", "!binary");
     let is_empty = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
     if text.lines().map(str::trim).all(is_empty) {
         return Ok(Value::Null);
     }
-    let Some(document) = serde_yaml::Deserializer::from_str(&text).next() else { return Ok(Value::Null) };
-    Node::deserialize(document).map(|node| node.0).map_err(|error| {
-        error
-            .location()
-            .map(|at| format!(" (line {}, column {})", at.line(), at.column()))
-            .unwrap_or_default()
-    })
+    match serde_yaml::Deserializer::from_str(&text).next() {
+        Some(document) => Node(aim).deserialize(document),
+        None => Ok(Value::Null),
+    }
 }
 
 /// What YAML 1.1 takes for a truth value beside `true` and `false`.
@@ -52,59 +63,98 @@ fn decode(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// A value in which tags are resolved and merge keys are merged.
-struct Node(Value);
+/// The place that a reading is to find. The parser tells places in its errors alone, so the reading fails there.
+#[derive(Clone, Copy)]
+enum Aim<'a> {
+    /// None: the reading goes to the end.
+    None,
+    /// An element of a list that is a field of this value.
+    Element(&'a str, usize),
+    /// An element of this value.
+    Nth(usize),
+    /// This value.
+    Here,
+}
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader).map(Node)
+/// A value in which tags are resolved and merge keys are merged.
+#[derive(Clone, Copy)]
+struct Node<'a>(Aim<'a>);
+
+impl<'a> Node<'a> {
+    fn field(self, key: &Value) -> Self {
+        match self.0 {
+            Aim::Element(list, at) if key == list => Self(Aim::Nth(at)),
+            _ => Self(Aim::None),
+        }
+    }
+
+    fn element(self, at: usize) -> Self {
+        Self(if matches!(self.0, Aim::Nth(wanted) if wanted == at) { Aim::Here } else { Aim::None })
+    }
+
+    fn reach<E: serde::de::Error>(self) -> Result<(), E> {
+        if matches!(self.0, Aim::Here) { Err(E::custom("here it is")) } else { Ok(()) }
+    }
+
+    fn scalar<E: serde::de::Error>(self, value: impl Into<Value>) -> Result<Value, E> {
+        self.reach()?;
+        Ok(value.into())
     }
 }
 
-struct Reader;
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for Reader {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
+        self.scalar(value)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        self.scalar(value)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        self.scalar(value)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        self.scalar(value)
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        self.scalar(value)
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.scalar(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        self.reach()?;
         let mut values = Vec::new();
-        while let Some(Node(value)) = list.next_element()? {
+        while let Some(value) = list.next_element_seed(self.element(values.len()))? {
             values.push(value);
         }
         Ok(Value::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        self.reach()?;
         let (mut map, mut merged) = (Map::new(), Map::new());
-        while let Some((Node(key), Node(value))) = entries.next_entry()? {
+        while let Some(key) = entries.next_key_seed(Node(Aim::None))? {
+            let value = entries.next_value_seed(self.field(&key))?;
             match (key, value) {
                 (Value::String(key), Value::Object(base)) if key == "<<" => under(&mut merged, base),
                 (Value::String(key), Value::Array(bases)) if key == "<<" => {
@@ -129,8 +179,7 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Value, A::Error> {
         let (tag, content) = tagged.variant::<String>()?;
-        let Node(value) = content.newtype_variant()?;
-        match (tag.trim_start_matches('!'), value) {
+        match (tag.trim_start_matches('!'), content.newtype_variant_seed(self)?) {
             ("binary", Value::String(text)) => {
                 let compact: String = text.split_ascii_whitespace().collect();
                 let bytes = STANDARD.decode(compact).map_err(|_| A::Error::custom("no base64"))?;
@@ -174,6 +223,19 @@ mod tests {
         );
         check(b"c: {x: 3, <<: [{x: 1, y: 2}, {y: 4}]}", json!({"c": {"x": 3, "y": 2}}));
         check(b"a: 1\na: 2", json!({"a": 2}));
+    }
+
+    #[test]
+    fn an_element_of_a_list_is_found_by_its_line() {
+        let text = "a: [x, {y: 1}]\nlist: &l\n- name: one\n\n# three\n-\n  name: two\n- null\n- {\n  name: [4]}\nb: *l\n---\n- 1";
+        let lines = |list| (0..5).map(|at| line_of(text.as_bytes(), list, at)).collect::<Vec<_>>();
+        assert_eq!(lines("list"), [Some(3), Some(7), Some(8), Some(9), None]);
+        assert_eq!(lines("a"), [Some(1), Some(1), None, None, None]);
+        assert_eq!(lines("name"), [None; 5]);
+        assert_eq!(line_of(b"list: [1", "list", 0), Some(1), "before the fault");
+        assert_eq!(line_of(b"", "list", 0), None);
+        let wide: Vec<u8> = "\u{feff}\nl:\n- \u{e4}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(line_of(&wide, "l", 0), Some(3));
     }
 
     #[test]
