@@ -15,7 +15,7 @@
 //! for a simulator or for another transport.
 //!
 //! Reading order: [`request`], [`resource`], [`status`], [`fields`], [`meta`], [`pod`], [`shape`], [`sieve`], [`watch`], then the I/O: [`config`],
-//! [`tls`], `exec`, `auth`, [`stop`], [`backoff`], `pulse`, [`client`], `follow`.
+//! [`proxy`], [`tls`], [`exec`], `auth`, [`stop`], [`backoff`], `pulse`, [`client`], `follow`.
 //!
 //! Objects are your own types, with the fields that you read and no others; [`readable!`] reads them in less code than serde's
 //! own derive:
@@ -78,12 +78,13 @@ mod auth;
 pub mod backoff;
 pub mod client;
 pub mod config;
-mod exec;
+pub mod exec;
 pub mod fields;
 mod follow;
 mod http_date;
 pub mod meta;
 pub mod pod;
+pub mod proxy;
 mod pulse;
 pub mod request;
 pub mod resource;

@@ -145,8 +145,8 @@ fn input_that_cannot_be_used_is_one_clear_line() {
     refused(&[], &[("PLZ_LOG", "trace")], &["PLZ_LOG: \"trace\" is no log filter"]);
     refused(
         &[],
-        &[("all_proxy", "socks5://u:s3cret@h:1")],
-        &["all_proxy: ", "socks5://", "http://host:port"],
+        &[("all_proxy", "socks4://u:s3cret@h:1")],
+        &["all_proxy: ", "socks4://", "http://host:port"],
     );
     refused(&[], &[("HTTPS_PROXY", "http://")], &["HTTPS_PROXY: not a proxy URL"]);
 }

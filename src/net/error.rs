@@ -6,6 +6,7 @@
 use std::io;
 
 use k8s::client::proxy_status;
+use k8s::proxy::socks;
 use k8s::tls::{self, Side};
 use thiserror::Error;
 
@@ -123,6 +124,10 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
     let target = target.to_owned();
     if let Some(error) = tls::cause(&error) {
         return NetError::Tls { target, cause: tls::explain(error, Side::Elsewhere) };
+    }
+    if let Some(refusal) = socks::refusal(&error) {
+        let cause = format!("{}: it {}", proxy.unwrap_or("proxy"), refusal.explain("HTTPS_PROXY"));
+        return NetError::Proxy { target, cause };
     }
     let cause = scrubbed_line(&error.to_string(), CAUSE_BYTES_MAX);
     match error {

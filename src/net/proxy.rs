@@ -3,28 +3,17 @@
 //! Owns the meaning of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; pure, told the values by `config`.
 //! Their meaning is the one that k6 and the Kubernetes tools give them, so that one environment serves all.
 //!
-//! Invariant: a proxy that cannot be used is refused when it is read, never silently left out; its password is never
-//! printed.
+//! Invariant: a proxy that cannot be used is refused when it is read, by [`k8s::proxy`], never silently left out; its password is
+//! never printed.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use thiserror::Error;
+pub use k8s::proxy::ProxyError;
 
 use crate::redact::Secret;
 
-/// Why a proxy setting cannot be used. The message does not repeat the value, which may hold a password.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum ProxyError {
-    /// A scheme other than `http` and `https`.
-    #[error("a proxy with the scheme {0}:// is not supported; give http://host:port or https://host:port")]
-    Scheme(String),
-    /// Not a URL with a host.
-    #[error("not a proxy URL; give http://[user:password@]host:port")]
-    Malformed,
-}
-
-/// A proxy as `http://[user:password@]host[:port]`. `Debug` and `Display` leave the credentials out.
+/// A proxy as `http://[user:password@]host[:port]`, or the same with `https` or `socks5`. `Debug` and `Display` leave the credentials out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl {
     proxy: ureq::Proxy,
@@ -35,16 +24,7 @@ impl ProxyUrl {
     /// Reads a proxy URL; without a scheme it is `http`.
     pub fn parse(value: &str) -> Result<ProxyUrl, ProxyError> {
         let value = value.trim();
-        if let Some((scheme, _)) = value.split_once("://") {
-            // Without its feature, ureq takes a SOCKS proxy and then goes direct.
-            if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
-                return Err(ProxyError::Scheme(scheme.to_owned()));
-            }
-        }
-        let proxy = ureq::Proxy::new(value).map_err(|_| ProxyError::Malformed)?;
-        if proxy.host().is_empty() {
-            return Err(ProxyError::Malformed);
-        }
+        let proxy = k8s::proxy::parse(value)?;
         Ok(ProxyUrl { proxy, text: Secret::new(value) })
     }
 
@@ -372,10 +352,9 @@ mod tests {
 
     #[test]
     fn refuses_what_it_cannot_use_and_hides_credentials() {
-        assert_eq!(ProxyUrl::parse("socks5://u:p@h:1").unwrap_err(), ProxyError::Scheme("socks5".into()));
         assert_eq!(ProxyUrl::parse("http://").unwrap_err(), ProxyError::Malformed);
         assert_eq!(ProxyUrl::parse("http://a b").unwrap_err(), ProxyError::Malformed);
-        for scheme in ["socks4", "socks4a", "SOCKS5h", "ftp", "unix"] {
+        for scheme in ["socks4", "socks4a", "SOCKS", "ftp", "unix"] {
             let error = ProxyUrl::parse(&format!("{scheme}://u:p@h:1")).unwrap_err();
             assert_eq!(error, ProxyError::Scheme(scheme.into()));
             assert!(!error.to_string().contains("u:p"), "{error}");
@@ -387,5 +366,7 @@ mod tests {
         assert!(credentials("http://user@h:1") && credentials("u:p@h:1") && !credentials("h:1"));
         let proxy = ProxyUrl::parse("http://user:pass@proxy:3128").unwrap();
         assert_eq!(format!("{proxy} {proxy:?}"), "proxy:3128 ProxyUrl(proxy:3128)");
+        let proxy = ProxyUrl::parse("socks5://user:pass@proxy").unwrap();
+        assert_eq!(format!("{proxy} {proxy:?}"), "proxy:1080 ProxyUrl(proxy:1080)");
     }
 }

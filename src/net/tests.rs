@@ -211,6 +211,38 @@ fn a_proxy_that_refuses_is_named() {
     );
 }
 
+/// Answers a SOCKS handshake with `bytes`, without a look at what is asked.
+fn socks(bytes: &'static [u8]) -> HttpClient {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy =
+        ProxyUrl::parse(&format!("socks5://user:hunter2@{}", listener.local_addr().unwrap())).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(bytes).unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+    });
+    HttpClient::cloud(&ProxySettings { http: Some(proxy), ..ProxySettings::default() }, None)
+}
+
+#[test]
+fn a_socks_proxy_is_gone_through_and_its_refusals_are_named() {
+    let send = |client: HttpClient| client.send("GET", "http://cloud.test/p?sig=1", &[], b"", TIMEOUT);
+    let through = b"\x05\0\x05\0\0\x01\0\0\0\0\0\0HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine";
+    assert_eq!(send(socks(through)).unwrap().body, b"fine");
+    let check = |bytes, words: &str| {
+        let error = send(socks(bytes)).unwrap_err();
+        assert!(matches!(error, NetError::Proxy { .. }) && error.is_transient(), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(words) && !text.contains("hunter2") && !text.contains("sig"), "{text}");
+    };
+    check(
+        b"\x05\0\x05\x04",
+        ": it does not connect to it (reply 4, no way to that host); check name and address",
+    );
+    check(b"\x05\x02\x01\x01", "correct them in HTTPS_PROXY");
+    check(b"HTTP/1.1 405", "does not answer as a SOCKS 5 proxy does; correct HTTPS_PROXY");
+}
+
 #[test]
 fn a_proxy_that_never_answers_costs_the_time_of_a_connection() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -6,6 +6,7 @@
 use std::io;
 
 use crate::config::{Config, Origin};
+use crate::proxy::socks;
 use crate::status::{Error, printable};
 use crate::tls::{self, Side};
 
@@ -18,7 +19,11 @@ pub(super) fn of(config: &Config, error: &ureq::Error) -> Error {
     if let Some(error) = tls::cause(error) {
         return broken(tls::explain(error, side(config)));
     }
+    if let Some(refusal) = socks::refusal(error) {
+        return broken(format!("the proxy of proxy-url {}", refusal.explain("proxy-url")));
+    }
     let text = printable(&error.to_string(), CAUSE_CHARS_MAX);
+    let via = if config.proxy.is_some() { "by the proxy of proxy-url: " } else { "" };
     match error {
         ureq::Error::Timeout(limit) => Error::Timeout { server, cause: format!("{limit} timeout") },
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -27,7 +32,10 @@ pub(super) fn of(config: &Config, error: &ureq::Error) -> Error {
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             broken("the connection was closed before the answer was complete".to_owned())
         }
-        ureq::Error::Io(error) => broken(printable(&error.to_string(), CAUSE_CHARS_MAX)),
+        ureq::Error::Io(error) => broken(printable(&format!("{via}{error}"), CAUSE_CHARS_MAX)),
+        ureq::Error::HostNotFound if config.proxy.is_some() => {
+            broken("the name of the proxy of proxy-url is not known".to_owned())
+        }
         ureq::Error::HostNotFound => broken("its name is not known".to_owned()),
         ureq::Error::ConnectProxyFailed(_) => broken(refused_by_proxy(&text)),
         ureq::Error::Protocol(_) => broken(format!(

@@ -9,6 +9,7 @@ use ureq::Agent;
 use ureq::unversioned::resolver::DefaultResolver;
 
 use crate::config::Config;
+use crate::proxy;
 use crate::stop::{Registration, Stop};
 use crate::tls::{Tls, connector};
 
@@ -78,7 +79,8 @@ fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Result<Agent, ureq::Er
     };
     let kept = if purpose == Purpose::Pods { POD_CONNECTIONS_MAX } else { IDLE_CONNECTIONS_MAX };
     // Without one that is named here, none: the library would take one from the environment.
-    let proxy = config.proxy.as_ref().map(|proxy| ureq::Proxy::new(&proxy.0)).transpose()?;
+    let proxy = config.proxy.as_ref().map(|proxy| proxy::parse(&proxy.0)).transpose();
+    let proxy = proxy.map_err(|error| ureq::Error::Other(error.into()))?;
     let settings = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)

@@ -40,7 +40,7 @@ pub struct Config {
     pub identity: Option<(Pem, Pem)>,
     /// What to say who one is.
     pub credentials: Credentials,
-    /// An `http://` or `https://` proxy.
+    /// An `http://`, `https://` or `socks5://` proxy; see [`proxy`](crate::proxy).
     pub proxy: Option<Proxy>,
     /// Sent with every request.
     pub user_agent: String,

@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use crate::proxy;
+
 use super::kubeconfig::{Cluster, Context, Exec, Merged, Named, User};
 use super::{
     Config, ConfigError, Credentials, Environment, ExecPlugin, Origin, Pem, Secret, Trust, system_authorities,
@@ -118,13 +120,14 @@ pub(super) fn resolve(
     let plain = Config::plain(&with_scheme(&entry.server, &trust, entry).map_err(&wrong)?).map_err(&wrong)?;
     let proxy = match entry.proxy_url.as_str() {
         "" => None,
-        url if url.starts_with("http://") || url.starts_with("https://") => Some(Secret(url.to_owned())),
+        url if !url.contains("://") => {
+            return Err(wrong(
+                "proxy-url has no scheme; begin it with http://, https:// or socks5://".to_owned(),
+            ));
+        }
         url => {
-            let scheme = url.split_once("://").map_or("none", |(scheme, _)| scheme);
-            let problem = format!(
-                "proxy-url has the scheme {scheme}, which is not supported; use an http:// or https:// proxy"
-            );
-            return Err(wrong(problem));
+            proxy::parse(url).map_err(|error| wrong(format!("proxy-url: {error}")))?;
+            Some(Secret(url.to_owned()))
         }
     };
     let namespace = Some(context.entry.namespace.clone()).filter(|namespace| !namespace.is_empty());

@@ -223,10 +223,11 @@ fn clusters() {
     let config = cluster(r#""server":"http://h","proxy-url":"http://p:3128""#).unwrap();
     assert_eq!(config.proxy, Some(Secret("http://p:3128".into())));
     assert!(!format!("{config:?}").contains("3128"));
-    fails(
-        cluster(r#""server":"http://h","proxy-url":"socks5://p""#),
-        &["cluster \"k\"", "socks5", "http://"],
-    );
+    let proxy = |url: &str| cluster(&format!(r#""server":"http://h","proxy-url":"{url}""#));
+    assert_eq!(proxy("socks5://u:p@p").unwrap().proxy, Some(Secret("socks5://u:p@p".into())));
+    fails(proxy("socks4://u:hunter2@p"), &["cluster \"k\"", "scheme socks4://", "socks5://host"]);
+    fails(proxy("p:3128"), &["cluster \"k\"", "has no scheme; begin it with"]);
+    fails(proxy("http://"), &["cluster \"k\"", "not a proxy URL"]);
     fails(cluster(r#""server":"h:6443""#), &["/kube/config", "cluster \"k\"", "https://"]);
     // As kubectl takes it, where the cluster says something about TLS.
     let server = |text: &str| cluster(text).unwrap().server.to_string();

@@ -12,18 +12,19 @@ use rustls::{ClientConnection, StreamOwned};
 use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector as Link, Either, LazyBuffers, NextTimeout,
-    TcpConnector, Transport, TransportAdapter,
+    Transport, TransportAdapter,
 };
 
 use super::Tls;
 use crate::client::InterimBound;
+use crate::proxy::socks;
 
 /// How connections are made: through a proxy where the agent has one, over TCP, with TLS where the URL says so.
 /// `server` is a host, and the name that its certificate is to bear in place of it.
 #[must_use]
 pub fn connector(tls: Tls, server: Option<(String, String)>) -> impl Link {
     ().chain(ConnectProxyConnector::default())
-        .chain(TcpConnector::default())
+        .chain(socks::Connector::default())
         .chain(Connector { tls, server })
         .chain(InterimBound)
 }

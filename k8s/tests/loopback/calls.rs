@@ -167,16 +167,21 @@ pub(crate) fn proxy(asked: &str, target: &str, connects: Arc<AtomicUsize>) -> St
         assert_eq!((request.method.as_str(), request.target.as_str()), ("CONNECT", asked.as_str()));
         assert_eq!(request.header("proxy-authorization"), "Basic dTpw");
         connects.fetch_add(1, Ordering::SeqCst);
-        let mut server = TcpStream::connect(target)?;
         io::Write::write_all(&mut client, b"HTTP/1.1 200 OK\r\n\r\n")?;
-        let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
-        thread::spawn(move || {
-            let _ = io::copy(&mut from, &mut to);
-            let _ = to.shutdown(Shutdown::Both);
-        });
-        io::copy(&mut server, &mut client).map(drop)
+        relay(client, &target)
     });
     address
+}
+
+/// A tunnel from a client to `target`, until either hangs up.
+pub(crate) fn relay(mut client: TcpStream, target: &str) -> io::Result<()> {
+    let mut server = TcpStream::connect(target)?;
+    let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+    io::copy(&mut server, &mut client).map(drop)
 }
 
 #[test]

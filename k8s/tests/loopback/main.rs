@@ -7,6 +7,7 @@ mod certs;
 mod credentials;
 mod places;
 mod server;
+mod socks;
 mod trust;
 mod watches;
 

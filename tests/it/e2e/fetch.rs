@@ -128,12 +128,18 @@ fn a_proxy_of_the_pod_is_gone_through() {
     let [.., address] = sim.wan();
     let proxy = Proxy::start([("bucket.test".to_owned(), address)].into()).unwrap();
     let url = url.replace(&sim.bucket_url(), "http://bucket.test");
-    let through = ("HTTP_PROXY", proxy.url());
-    let fetched = fetch_in(&url, &[], &[(through.0, &through.1)]);
-    assert_eq!((fetched.code, fetched.archive), (Some(0), Some(sample_archive())), "{}", fetched.log);
-    assert_eq!(proxy.tunnels("bucket.test"), 1);
     let elsewhere = url.replace("bucket.test", "elsewhere.test");
-    let fetched = fetch_in(&elsewhere, &[], &[(through.0, &through.1)]);
-    assert_eq!(fetched.code, Some(13), "{}", fetched.log);
-    assert!(fetched.last_words.contains("NO_PROXY"), "{}", fetched.last_words);
+    let check = |variable: &str, value: &str, refusal: &str| {
+        let before = proxy.tunnels("bucket.test");
+        let fetched = fetch_in(&url, &[], &[(variable, value)]);
+        assert_eq!((fetched.code, fetched.archive), (Some(0), Some(sample_archive())), "{}", fetched.log);
+        assert_eq!(proxy.tunnels("bucket.test"), before + 1);
+        let fetched = fetch_in(&elsewhere, &[], &[(variable, value)]);
+        assert_eq!(fetched.code, Some(13), "{}", fetched.log);
+        assert!(fetched.last_words.contains(refusal), "{}", fetched.last_words);
+        assert!(!format!("{}{}", fetched.log, fetched.last_words).contains("pa55"));
+    };
+    check("HTTP_PROXY", &proxy.url(), "NO_PROXY");
+    check("HTTP_PROXY", &proxy.socks_url(), "have this host and port allowed");
+    check("ALL_PROXY", &proxy.socks_url().replace("socks5", "socks5h"), "have this host and port allowed");
 }

@@ -18,8 +18,7 @@ fn polls_share_one_connection() {
     place.stop(Signal::Term);
 }
 
-#[test]
-fn gck6_is_reached_through_a_proxy_over_tunnels_that_are_kept() {
+fn gck6_is_reached_over_tunnels_that_are_kept(url: fn(&Proxy) -> String) {
     let mut place = Place::new(Scheme::Http, &["--runner-access", "direct"]);
     let [api, ingest, _] = place.sim.wan();
     let proxy = Proxy::start([(API.to_owned(), api), (INGEST.to_owned(), ingest)].into()).unwrap();
@@ -28,7 +27,7 @@ fn gck6_is_reached_through_a_proxy_over_tunnels_that_are_kept() {
     place.launch = place
         .launch
         .args(["--cloud-api", &urls[0], "--cloud-ingest", &urls[1]])
-        .env("HTTP_PROXY", proxy.url().replace("http://", "http://user:pa55@"));
+        .env("HTTP_PROXY", url(&proxy));
     let id = place.queue(2);
     place.start();
     place.over(id, 3);
@@ -41,6 +40,16 @@ fn gck6_is_reached_through_a_proxy_over_tunnels_that_are_kept() {
     );
     assert!(!place.agent().log().contains("pa55"));
     assert!(place.agent().log().contains("runner pods are not told of the agent's proxy"));
+}
+
+#[test]
+fn gck6_is_reached_through_a_proxy() {
+    gck6_is_reached_over_tunnels_that_are_kept(|proxy| proxy.url().replace("http://", "http://user:pa55@"));
+}
+
+#[test]
+fn gck6_is_reached_through_a_socks_proxy() {
+    gck6_is_reached_over_tunnels_that_are_kept(Proxy::socks_url);
 }
 
 #[test]
