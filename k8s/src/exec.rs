@@ -17,6 +17,15 @@ use crate::fields;
 use crate::meta::parse_time;
 use crate::status::{Error, printable};
 
+/// The kind of what a plugin is given, and of what it prints.
+const KIND: &str = "ExecCredential";
+/// What a version may be called that a plugin prints; other words may be a secret that has slipped.
+const VERSIONS: [&str; 3] = [
+    "client.authentication.k8s.io/v1",
+    "client.authentication.k8s.io/v1beta1",
+    "client.authentication.k8s.io/v1alpha1",
+];
+
 /// The most that is read of what a plugin prints, in bytes.
 const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
 /// The most that is shown of what a plugin complains, in characters.
@@ -25,13 +34,15 @@ const COMPLAINT_CHARS_MAX: usize = 300;
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 const READER_STACK_BYTES: usize = 64 * 1024;
 
-/// What a plugin has made.
+/// What a plugin has made: a token, a client certificate or both.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ExecCredential {
-    pub(crate) token: Option<Secret>,
+pub struct ExecCredential {
+    /// The bearer token.
+    pub token: Option<Secret>,
     /// Certificate and key, both PEM.
-    pub(crate) identity: Option<(Vec<u8>, Secret)>,
-    pub(crate) expires: Option<SystemTime>,
+    pub identity: Option<(Vec<u8>, Secret)>,
+    /// When they end.
+    pub expires: Option<SystemTime>,
 }
 
 /// Runs the plugin to its end, or to its time limit.
@@ -61,7 +72,7 @@ fn start(plugin: &ExecPlugin) -> Result<Child, Error> {
     if let Some(cluster) = &plugin.cluster {
         spec["cluster"] = cluster.clone();
     }
-    let info = json!({ "apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec });
+    let info = json!({ "apiVersion": plugin.api_version, "kind": KIND, "spec": spec });
     Command::new(&plugin.command)
         .args(&plugin.args)
         .envs(plugin.env.iter().map(|(name, value)| (name, value)))
@@ -110,7 +121,8 @@ fn wait(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> 
     }
 }
 
-fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Error> {
+/// Reads what a plugin has printed, JSON or YAML.
+pub fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Error> {
     let failed = |what: &str| failed(plugin, what);
     let document =
         serde_json::from_slice(printed).map_err(drop).or_else(|()| yaml::read(printed).map_err(drop));
@@ -118,10 +130,14 @@ fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Error> {
         .ok()
         .and_then(|document| fields::read(&document).ok())
         .ok_or_else(|| failed("did not print an ExecCredential as JSON or YAML"))?;
-    if wire.kind != "ExecCredential" || wire.api_version != plugin.api_version {
-        let (kind, version) = (printable(&wire.kind, 60), printable(&wire.api_version, 60));
+    if wire.kind != KIND {
+        return Err(failed(&format!("printed something whose kind is not {KIND}")));
+    }
+    if wire.api_version != plugin.api_version {
+        let printed = VERSIONS.into_iter().find(|version| *version == wire.api_version);
         return Err(failed(&format!(
-            "printed a {kind:?} of {version:?}; the kubeconfig asks for an ExecCredential of {:?}",
+            "printed an {KIND} of {}; the kubeconfig asks for one of {}",
+            printed.unwrap_or("an unknown version"),
             plugin.api_version
         )));
     }
@@ -238,7 +254,11 @@ mod tests {
         fails(&prints(r#"{"token":"t","expirationTimestamp":"soon"}"#), &["RFC 3339"]);
         let mut older = prints(r#"{"token":"t"}"#);
         older.api_version.push_str("beta1");
-        fails(&older, &["asks for", "v1beta1"]);
+        fails(&older, &["an ExecCredential of client.authentication.k8s.io/v1;", "asks for", "v1beta1"]);
+        for slipped in [r#"{"kind":"hunter2"}"#, r#"{"kind":"ExecCredential","apiVersion":"hunter2"}"#] {
+            let error = parse(&shell(""), slipped.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("printed") && !error.contains("hunter2"), "{error}");
+        }
         let missing = ExecPlugin { command: "/nowhere/plugin".into(), ..shell("") };
         fails(&missing, &["/nowhere/plugin", "cannot be started", "ask around"]);
     }

@@ -32,6 +32,8 @@ mod pool;
 mod turn;
 mod watches;
 
+pub use listen::answer_to;
+
 use std::os::unix::net::UnixStream;
 
 use crossbeam_channel::{Receiver, bounded, never};

@@ -34,6 +34,7 @@ use crate::event::Now;
 use crate::health::Watches;
 use crate::metrics::{self, Calls};
 use crate::threads;
+use reply::Status;
 use slots::Slots;
 
 /// How many questions may wait for the loop: one for each connection.
@@ -44,6 +45,12 @@ const ANSWER_PATIENCE: Duration = Duration::from_millis(900);
 const STACK_BYTES: usize = 128 * 1024;
 /// After a failure to accept, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The status with which the head of a request is answered, its reason beside it; none as long as more of the head is awaited.
+#[must_use]
+pub fn answer_to(head: &[u8]) -> Option<&'static str> {
+    head::read(head).map(|read| read.map_or_else(Status::words, |_| Status::Ok.words()))
+}
 
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ pub(super) enum Status {
 
 impl Status {
     /// Code and reason, as they stand in the first line.
-    const fn words(self) -> &'static str {
+    pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Ok => "200 OK",
             Self::BadRequest => "400 Bad Request",

@@ -63,6 +63,23 @@ pub(super) const KUBECONFIGS: &[&[u8]] = &[
     b"current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\nclusters: [{name: k, cluster: {server: 'http://h', proxy-url: 'http://u:p@proxy:1', insecure-skip-tls-verify: true}}]\nusers:\n- name: u\n  user:\n    exec: {apiVersion: client.authentication.k8s.io/v1, command: aws, args: [a], env: [{name: A, value: b}], interactiveMode: Never}\n",
 ];
 
+/// A token of a plugin, which no error may repeat.
+pub(super) const PLANTED: &str = "hunter2hunter2";
+
+pub(super) const EXEC_CREDENTIALS: &[&[u8]] = &[
+    br#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"hunter2hunter2","expirationTimestamp":"2026-01-01T00:00:05Z"}}"#,
+    br#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false},"status":{"clientCertificateData":"-----BEGIN CERTIFICATE-----","clientKeyData":"hunter2hunter2"}}"#,
+    b"apiVersion: client.authentication.k8s.io/v1\nkind: ExecCredential\nstatus:\n  token: !!binary aHVudGVyMmh1bnRlcjI=\n  expirationTimestamp: &t 2026-01-01T00:00:05Z\n",
+];
+
+pub(super) const HEADS: &[&[u8]] = &[
+    b"GET /metrics?x=y HTTP/1.1\r\nHost: 10.0.0.7:8080\r\nUser-Agent: Prometheus/3.0\r\nAccept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\r\n",
+    b"HEAD http://a:8080/readyz HTTP/1.0\n\n",
+    b"POST /healthz HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+];
+
 pub(super) const WATCHES: &[&[u8]] = &[
     br#"{"kind":"PodList","metadata":{"resourceVersion":"5","continue":"c"},"items":[{"metadata":{"name":"p","namespace":"n","uid":"u","resourceVersion":"4"},"status":{"phase":"Running"}}]}"#,
     b"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"p\",\"uid\":\"u\",\"resourceVersion\":\"7\"}}}\n{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"8\"}}}\r\n\n",
@@ -73,6 +90,7 @@ pub(super) const SERVERS: &[&[u8]] = &[b"https://10.0.0.1:6443/prefix", b"http:/
 pub(super) const TIMES: &[&[u8]] = &[b"2026-01-01T00:00:05.123456Z", b"Wed, 21 Oct 2026 07:28:00 GMT", b"120"];
 pub(super) const QUANTITIES: &[&[u8]] = &[b"200m", b"1.5Gi", b"1e3", b"100k", b"0.1u"];
 pub(super) const PROXIES: &[&[u8]] = &[b"http://u:p@proxy:3128", b"proxy:3128", b"socks5://[::1]:1"];
+pub(super) const SOCKS: &[&[u8]] = &[b"\x05\x02\x01\0\x05\0\0\x03\x02ab\x01\xbb", b"\x05\0\x05\0\0\x01\x0a\0\0\x01\x01\xbb", b"\x05\xff"];
 pub(super) const NO_PROXIES: &[&[u8]] = &[b"localhost,.cluster.local, 10.0.0.0/8,*.a,fd00::/8,h:80", b"*"];
 pub(super) const TARS: &[&[u8]] = &[b"metadata.json\0\0\0", b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>", &[0x1f, 0x8b]];
 pub(super) const TERMINATIONS: &[&[u8]] = &[b"expired: the link to the archive has expired", b"tls: https://h/p?sig=1 is bad"];

@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::fs;
+use std::io::{self, Read, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
-use k8s::config::{Server, Source};
+use k8s::config::{ExecPlugin, Server, Source};
+use k8s::proxy::socks::negotiate;
 use k8s::watch::{Cut, Watcher};
 use k8s::{AccessReview, Pod, WatchSpec};
 use plz_agent::cloud::{RunId, reply};
@@ -19,7 +21,7 @@ use plz_agent::testrun::api::TestRun;
 use plz_agent::testrun::pod::RunnerPod;
 use plz_agent::zone::api::PrivateLoadZone;
 use plz_agent::zone::{quantity, template};
-use plz_agent::{excerpt, fetch, redact, runner, testrun, token};
+use plz_agent::{excerpt, fetch, redact, runner, shell, testrun, token};
 
 use super::corpus;
 
@@ -47,6 +49,7 @@ fn text(bytes: &[u8]) -> String {
 pub(super) const TARGETS: &[Target] = &[
     // Kubernetes.
     target("kubeconfig",         corpus::KUBECONFIGS,     kubeconfig),
+    target("exec-credential",    corpus::EXEC_CREDENTIALS, exec_credential),
     target("server",             corpus::SERVERS,         |bytes| size(&Server::parse(&text(bytes)))),
     target("watch",              corpus::WATCHES,         watch),
     target("status",             corpus::STATUSES,        |bytes| size(&k8s::status::interpret(409, None, bytes.to_vec()))),
@@ -72,6 +75,7 @@ pub(super) const TARGETS: &[Target] = &[
     target("runner-error",       corpus::RUNNER_ERRORS,   |bytes| size(&runner::interpret(500, bytes))),
     // The network, and what a person configures.
     target("proxy",              corpus::PROXIES,         |bytes| size(&ProxyUrl::parse(&text(bytes)))),
+    target("socks",              corpus::SOCKS,           socks),
     target("no-proxy",           corpus::NO_PROXIES,      no_proxy),
     target("authority",          corpus::PEMS,            |bytes| ExtraCa::from_pem(bytes).map_or_else(|error| size(&error), |ca| ca.certificates().len())),
     target("arguments",          corpus::ARGUMENTS,       arguments),
@@ -80,6 +84,8 @@ pub(super) const TARGETS: &[Target] = &[
     target("archive-head",       corpus::TARS,            |bytes| size(&fetch::archive::check_head(&bytes[..bytes.len().min(fetch::archive::BLOCK_BYTES)]))),
     target("archive-error",      corpus::TARS,            |bytes| size(&fetch::archive::s3_error(bytes))),
     target("archive-outcome",    corpus::TERMINATIONS,    |bytes| size(&fetch::outcome(13, &text(bytes)))),
+    // Probes, scrapers, and whoever else reaches the port.
+    target("request-head",       corpus::HEADS,           request_head),
     // What leaves the process.
     target("scrub",              corpus::TEXTS,           scrub),
     target("excerpt",            corpus::CLOUD_ERRORS,    |bytes| excerpt::of_body(bytes).len()),
@@ -93,6 +99,35 @@ fn kubeconfig(bytes: &[u8]) -> usize {
     let read = k8s::Config::infer(&Source { kubeconfig: Some(path.clone()), ..Source::default() });
     fs::remove_file(path).unwrap();
     read.map_or_else(|error| error.to_string().len(), |config| size(&config))
+}
+
+/// What a plugin prints goes into no message.
+fn exec_credential(bytes: &[u8]) -> usize {
+    let plugin = ExecPlugin {
+        api_version: "client.authentication.k8s.io/v1".to_owned(),
+        command: "plugin".into(),
+        args: Vec::new(),
+        env: Vec::new(),
+        cluster: None,
+        install_hint: String::new(),
+        user: "u".to_owned(),
+    };
+    let read = k8s::exec::parse(&plugin, bytes);
+    let shown = format!("{read:?}");
+    assert!(!shown.contains(corpus::PLANTED), "{shown}");
+    shown.len()
+}
+
+/// As it comes: what is answered once is answered, whatever follows.
+fn request_head(bytes: &[u8]) -> usize {
+    let mut answered = None;
+    for end in (0..bytes.len()).step_by(7).chain([bytes.len()]) {
+        let now = shell::answer_to(&bytes[..end]);
+        assert!(answered.is_none() || now.is_some(), "{end}");
+        answered = answered.or(now);
+    }
+    assert!(bytes.len() < 4096 || answered.is_some());
+    answered.map_or(0, str::len)
 }
 
 /// A list and then a watch, in pieces.
@@ -118,6 +153,26 @@ fn cloud_data(bytes: &[u8]) -> usize {
             .map_or_else(|error| size(&error), |run| size(&run)),
         Err(error) => size(&error),
     }
+}
+
+/// The answers of a SOCKS proxy.
+fn socks(bytes: &[u8]) -> usize {
+    struct Answers<'a>(&'a [u8]);
+    impl Read for Answers<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+    impl Write for Answers<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let proxy = k8s::proxy::parse("socks5://u:p@h").unwrap();
+    size(&negotiate(&mut Answers(bytes), &proxy, "api.internal", 443))
 }
 
 fn no_proxy(bytes: &[u8]) -> usize {
