@@ -70,6 +70,8 @@ pub struct Facts<'a> {
     runners: Vec<Runner<'a>>,
     /// How many pods of its runners are still there.
     pub pods_left: usize,
+    /// How many of them claim to be a runner whose Job was gone before this process could know it.
+    pods_unknown: usize,
 }
 
 /// One runner, as far as it is known.
@@ -97,14 +99,13 @@ impl<'a> Facts<'a> {
         let mut runners = Vec::with_capacity(memory.runners.len());
         runners
             .extend(memory.runners.iter().map(|(number, runner)| Runner::new(run, *number, runner, store)));
+        let known: usize = runners.iter().map(|runner| runner.pods(run, store).count()).sum();
         // What claims to be a runner of a Job that nobody knows any more is waited for, and no more than that.
-        let is_unsure = || runners.iter().any(|runner| runner.memory.job.uid().is_none());
-        let pods_left = if is_unsure() {
-            store.claims(&run.metadata.key())
-        } else {
-            runners.iter().map(|runner| runner.pods(run, store).count()).sum()
-        };
-        Self { now, wall, run, memory, zone_deleting, start_deadline, runners, pods_left }
+        let is_unsure = runners.iter().any(|runner| runner.memory.job.uid().is_none());
+        let pods_unknown =
+            if is_unsure { store.claims(&run.metadata.key()).saturating_sub(known) } else { 0 };
+        let pods_left = known + pods_unknown;
+        Self { now, wall, run, memory, zone_deleting, start_deadline, runners, pods_left, pods_unknown }
     }
 
     /// Whether `fact` is true now.
@@ -121,7 +122,7 @@ impl<'a> Facts<'a> {
             Fact::RunnersToStop => {
                 memory.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict())
                     && self.now < memory.ending_since + STOP_PATIENCE
-                    && self.runners().any(|runner| runner.is_to_stop())
+                    && (self.pods_unknown > 0 || self.runners().any(|runner| runner.is_to_stop()))
             }
             Fact::Ending => memory.ending.is_some(),
             Fact::CloudUntold => {

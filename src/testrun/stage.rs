@@ -39,7 +39,7 @@ pub enum Fact {
     DeletionOverdue,
     /// Something ends the run, the API server does not take the news, and load must not go on for that.
     StopOverdue,
-    /// Something ends the run, and runners that run have not been told to stop.
+    /// Something ends the run, and runners that run have not been told to stop, or cannot be told and are not gone yet.
     RunnersToStop,
     /// Something ends the run.
     Ending,

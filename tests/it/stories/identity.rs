@@ -147,6 +147,23 @@ fn a_runner_whose_job_is_deleted_without_it_runs_on() {
     assert_eq!(story.drive.world.cloud.runs[&id].finishes[0].1["run_status"], 3);
 }
 
+/// Its pod is no runner for the new agent, which does not know the Job. It may be one still.
+#[test]
+fn teardown_waits_for_a_runner_whose_job_is_deleted_while_no_agent_runs() {
+    let mut story = Story::new();
+    story.plan("*", PodPlan::script(Script { duration: s(600), flush: s(2), ..Script::default() }));
+    let id = story.run(2);
+    story.stage(id, "started", s(10));
+    let background =
+        DeleteOptions { propagation: Some(sim::api::Propagation::Background), ..DeleteOptions::default() };
+    let key = Key::new(Kind::Job, NAMESPACE, "plz-test-101-2");
+    story.drive.world.api.delete(story.drive.now, &key, &background).unwrap();
+    story.kill();
+    let run = story.over(id, s(90), 6);
+    assert_eq!(told(&run), (vec![8052], 1));
+    assert!(detail(&run).contains("somebody has deleted it"), "{}", detail(&run));
+}
+
 /// A `TestRun` as the agent makes it for a test run, with everything that a tenant would like to have done by somebody else.
 fn forged(drive: &Drive, id: u64) -> Value {
     let uid = zone(drive)["metadata"]["uid"].clone();

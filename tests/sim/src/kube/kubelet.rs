@@ -19,6 +19,9 @@ use crate::api::{Change, DeleteOptions, Key, Part};
 use crate::json;
 use crate::k6::Exit;
 
+/// After which time a lost node is removed, from the eviction of its pods on; those that still have not ended go with it.
+const NODE_REMOVED_AFTER: Duration = Duration::from_secs(30 * 60);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Unbound,
@@ -257,7 +260,11 @@ impl Kube {
                     sandbox.status.reason = "NodeLost";
                     around.api.delete(now, key, &DeleteOptions::default()).expect("the pod is there");
                 }
-                return None;
+                let removed = sandbox.due + NODE_REMOVED_AFTER;
+                if now < removed {
+                    return Some(removed);
+                }
+                sandbox.step = Step::Terminating;
             }
             Step::Ended | Step::Terminating => return None,
         }
