@@ -280,13 +280,7 @@ impl Core {
         match &key {
             Key::Zone(zone) => {
                 let runs: Vec<ObjectKey> = self.runs_in(&zone.namespace);
-                let namesakes: Vec<ObjectKey> = self
-                    .store
-                    .zones
-                    .iter()
-                    .filter(|(other, _)| other.name == zone.name && *other != zone)
-                    .map(|(other, _)| other.clone())
-                    .collect();
+                let namesakes = self.namesakes(zone);
                 runs.into_iter().for_each(|run| self.queue.mark(Key::Run(run)));
                 namesakes.into_iter().for_each(|zone| self.queue.mark(Key::Zone(zone)));
             }
@@ -324,7 +318,12 @@ impl Core {
             return;
         }
         let reply = self.settle(now, &id, reply);
-        let accepted = matches!(&reply, Reply::Cloud(Ok(_)));
+        let accepted = match &reply {
+            Reply::Cloud(Ok(_)) => true,
+            // To whom it does not take GCk6 says nothing of what it knows.
+            Reply::Cloud(Err(error)) => error.is_not_found(),
+            _ => false,
+        };
         match &id.key {
             Key::Token(secret) => self.token_report(now, secret, reply),
             Key::Zone(zone) => self.zone_report(now, zone, &id, reply),

@@ -28,8 +28,14 @@ pub struct TokenMemory {
     pub problem: Option<String>,
     /// Since when something is wrong.
     pub problem_since: Option<Duration>,
+    /// When that was last seen.
+    pub troubled_at: Option<Duration>,
     /// Whether GCk6 refuses it.
     pub refused: bool,
+    /// Whether the Secret could not be read for a reason that may pass: that says nothing of the token.
+    unread: bool,
+    /// Since when GCk6 takes it.
+    accepted_since: Option<Duration>,
     /// When the Secret was last read.
     read: Option<Duration>,
 }
@@ -51,8 +57,23 @@ impl TokenMemory {
         self.value.is_some() || self.problem.is_some()
     }
 
+    /// Since when GCk6 takes the token, if nothing is wrong with it.
+    #[must_use]
+    pub fn accepted_since(&self) -> Option<Duration> {
+        self.accepted_since.filter(|_| self.problem.is_none())
+    }
+
+    /// Whether it is known to be missing or refused.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.problem.is_some() && !self.unread
+    }
+
     /// GCk6 has refused the token.
     pub fn refuse(&mut self, now: Duration, secret: &ObjectKey, why: &str) {
+        self.accepted_since = None;
+        self.unread = false;
+        self.troubled_at = Some(now);
         if !self.refused {
             self.refused = true;
             self.read = None;
@@ -63,13 +84,15 @@ impl TokenMemory {
         }
     }
 
-    /// GCk6 has accepted the token. Since when it had been refused, if it had.
-    pub fn accept(&mut self) -> Option<Duration> {
+    /// GCk6 has accepted the token.
+    pub fn accept(&mut self, now: Duration) -> Acceptance {
+        let is_first = self.accepted_since.is_none();
+        self.accepted_since.get_or_insert(now);
         if !std::mem::take(&mut self.refused) {
-            return None;
+            return if is_first { Acceptance::First } else { Acceptance::Known };
         }
         self.problem = None;
-        self.problem_since.take()
+        Acceptance::Again(self.problem_since.take().unwrap_or(now))
     }
 
     /// Learns from an answer to the reading of the Secret. True if there is a token now that there was not before.
@@ -80,9 +103,11 @@ impl TokenMemory {
             self.read = Some((now + MEND_INTERVAL).saturating_sub(READ_INTERVAL));
             return false;
         }
+        self.unread = matches!(&reply, Err(error) if error.retry() != k8s::Retry::Never);
         match read(secret, reply) {
             Ok(token) => {
                 let is_new = self.value.as_ref() != Some(&token);
+                self.accepted_since = self.accepted_since.filter(|_| !is_new);
                 if is_new || !self.refused {
                     self.refused = false;
                     self.problem = None;
@@ -100,8 +125,20 @@ impl TokenMemory {
 
     fn trouble(&mut self, now: Duration, problem: String) {
         self.problem_since.get_or_insert(now);
+        self.troubled_at = Some(now);
         self.problem = Some(problem);
     }
+}
+
+/// What it means that GCk6 has accepted a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// Nothing new.
+    Known,
+    /// It had not been tried.
+    First,
+    /// It had been refused, since then.
+    Again(Duration),
 }
 
 /// The token in the answer to the reading of its Secret, or what is wrong, for a person.
@@ -171,7 +208,7 @@ mod tests {
         let mut token = TokenMemory::default();
         let away = || Err(k8s::Error::Transport { server: "s".into(), cause: "refused".into() });
         assert!(!token.learn(SECOND, &key(), away()));
-        assert!(token.problem.as_ref().is_some_and(|problem| problem.contains("refused")));
+        assert!(token.problem.as_ref().is_some_and(|problem| problem.contains("refused")) && !token.is_bad());
         assert!(token.learn(2 * SECOND, &key(), Ok(secret("t"))));
         assert!(!token.learn(400 * SECOND, &key(), away()));
         assert_eq!((token.problem.as_ref(), token.value.is_some()), (None, true));
@@ -206,10 +243,18 @@ mod tests {
     fn a_refused_token_that_is_accepted_is_as_good_as_before() {
         let mut memory = TokenMemory::default();
         assert!(memory.learn(SECOND, &key(), Ok(secret("token"))));
-        assert_eq!(memory.accept(), None);
+        assert_eq!(memory.accept(SECOND), Acceptance::First);
+        assert_eq!(memory.accept(2 * SECOND), Acceptance::Known);
+        assert_eq!(memory.accepted_since(), Some(SECOND));
         memory.refuse(2 * SECOND, &key(), "401");
-        assert_eq!(memory.accept(), Some(2 * SECOND));
+        assert!(memory.is_bad() && memory.accepted_since().is_none());
+        memory.refuse(3 * SECOND, &key(), "401");
+        assert_eq!((memory.problem_since, memory.troubled_at), (Some(2 * SECOND), Some(3 * SECOND)));
+        assert_eq!(memory.accept(4 * SECOND), Acceptance::Again(2 * SECOND));
         assert_eq!((memory.problem.as_ref(), memory.problem_since), (None, None));
+        assert!(!memory.is_bad() && memory.accepted_since() == Some(4 * SECOND));
+        assert!(memory.learn(5 * SECOND, &key(), Ok(secret("another"))));
+        assert_eq!(memory.accepted_since(), None);
     }
 
     #[test]
@@ -221,5 +266,6 @@ mod tests {
         assert_eq!(memory.value.as_ref().unwrap().expose(), "token");
         assert!(memory.problem.as_ref().unwrap().contains("ns/k6-token does not exist"));
         assert_eq!(memory.problem_since, Some(2 * SECOND));
+        assert!(memory.is_bad());
     }
 }

@@ -3,12 +3,15 @@
 //! Pure. Owns which zones can be registered. The rules are those of `zone::facts`. Invariant: every zone of the list has one
 //! finding.
 
+use std::time::Duration;
+
 use k8s::fields;
 use serde_json::Value;
 
 use super::finding::{Check, Finding};
 use crate::zone::api::PrivateLoadZone;
-use crate::zone::facts::{claim, registration};
+use crate::zone::claim::Claim;
+use crate::zone::facts::registration;
 
 /// The zones of a page, and what can be said of each without asking anybody.
 pub(super) fn judge(items: &[Value]) -> (Vec<PrivateLoadZone>, Vec<Finding>) {
@@ -32,18 +35,17 @@ pub(super) fn judge(items: &[Value]) -> (Vec<PrivateLoadZone>, Vec<Finding>) {
 fn one(zone: &PrivateLoadZone, zones: &[PrivateLoadZone]) -> Finding {
     let metadata = &zone.metadata;
     let key = format!("{}/{}", metadata.namespace, metadata.name);
-    let namesake = zones
-        .iter()
-        .filter(|other| {
-            other.metadata.name == metadata.name && other.metadata.namespace != metadata.namespace
-        })
-        .find(|other| claim(other) < claim(zone));
+    let claim = |zone| Claim::of(zone, None, None, Duration::ZERO);
+    let namesakes = zones.iter().filter(|other| {
+        other.metadata.name == metadata.name && other.metadata.namespace != metadata.namespace
+    });
+    let holder = claim(zone).and_then(|own| own.holder(namesakes.filter_map(claim)));
     let finding = if metadata.is_deleting() {
         Finding::ok(Check::ZoneSpec, &format!("zone {key} is being deleted"))
-    } else if let Some(other) = namesake {
+    } else if let Some(holder) = holder {
         let message = format!(
-            "zone {key}: GCk6 tells zones apart by name only, and that in namespace {} came first",
-            other.metadata.namespace
+            "zone {key}: GCk6 tells zones apart by name only, and that in namespace {} comes first if GCk6 takes its token",
+            holder.zone.namespace
         );
         Finding::failed(Check::ZoneSpec, &message, "rename one of them")
     } else if let Err(why) = registration(zone) {
@@ -107,13 +109,18 @@ mod tests {
             std::slice::from_ref(&known),
             &[(Verdict::Ok, "is registered, with the finalizer, provider id u-1")],
         );
-        check(&[plain(), known], &[(Verdict::Failed, "in namespace b came first"), (Verdict::Ok, "b/edge")]);
+        check(&[plain(), known], &[(Verdict::Failed, "in namespace b comes first"), (Verdict::Ok, "b/edge")]);
         check(&[zone("a", &json!({"spec": {"token": null}}))], &[(Verdict::Failed, "spec.token is empty")]);
         check(
             &[zone("a", &json!({"spec": {"resources": null}}))],
             &[(Verdict::Failed, "limits.cpu is missing")],
         );
         check(&[zone("a", &json!({"spec": {"token": 7}}))], &[(Verdict::Failed, "spec.token is not text")]);
+        // Who cannot be registered holds no name.
+        check(
+            &[plain(), zone("0", &json!({"spec": {"token": null}}))],
+            &[(Verdict::Ok, "a/edge"), (Verdict::Failed, "in namespace a comes first")],
+        );
         let leaving = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
         check(&[zone("a", &leaving)], &[(Verdict::Ok, "is being deleted")]);
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::Core;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::queue::Pace;
+use crate::token::Acceptance;
+use crate::zone::claim::LAPSED_AFTER;
 
 /// A token that was refused for less than this and is accepted again may be refused for some calls only; those keep their pace.
 const REFUSED_MIN: Duration = Duration::from_secs(5);
@@ -14,10 +16,12 @@ impl Core {
     pub(super) fn token_refused(&mut self, now: Now, id: &TaskId, why: &str) {
         if let Some(secret) = self.token_of(&id.key) {
             let token = self.tokens.entry(secret.clone()).or_default();
-            if !token.refused {
-                log::warn!("Secret {secret}: GCk6 refuses the token: {why}");
-            }
+            let is_new = !token.refused;
             token.refuse(now.mono, &secret, why);
+            if is_new {
+                log::warn!("Secret {secret}: GCk6 refuses the token: {why}");
+                self.token_changed(now, &secret, false);
+            }
             self.queue.mark(Key::Token(secret));
         }
         let _ = self.queue.failed(now.mono, id, Pace::REMOTE, None);
@@ -80,7 +84,9 @@ impl Core {
         {
             log::warn!("{message}");
         }
-        if is_new || token.problem != problem {
+        // Once the name is at stake each look at the token counts.
+        let has_lapsed = token.problem_since.is_some_and(|since| now.mono >= since + LAPSED_AFTER);
+        if is_new || token.problem != problem || has_lapsed {
             self.token_changed(now, secret, is_new);
         }
     }
@@ -88,15 +94,18 @@ impl Core {
     /// A call with the token of a zone or a run went well. Whoever was told that GCk6 refuses it hears of that at once; and what
     /// had waited for it is tried again, unless GCk6 seems to take the token for one call and to refuse it for another.
     pub(super) fn token_accepted(&mut self, now: Now, key: &Key) {
-        if let Some(secret) = self.token_of(key)
-            && let Some(since) = self.tokens.get_mut(&secret).and_then(|token| token.accept())
-        {
-            log::info!("Secret {secret}: GCk6 takes the token again");
-            self.token_changed(now, &secret, now.mono >= since + REFUSED_MIN);
+        let Some(secret) = self.token_of(key) else { return };
+        match self.tokens.get_mut(&secret).map(|token| token.accept(now.mono)) {
+            Some(Acceptance::Again(since)) => {
+                log::info!("Secret {secret}: GCk6 takes the token again");
+                self.token_changed(now, &secret, now.mono >= since + REFUSED_MIN);
+            }
+            Some(Acceptance::First) => self.token_changed(now, &secret, false),
+            Some(Acceptance::Known) | None => {}
         }
     }
 
-    /// Has everybody look whose token it is; with `is_good` they try again at once.
+    /// Has everybody look whose token it is, and the namesakes of zones; with `is_good` they try again at once.
     fn token_changed(&mut self, now: Now, secret: &ObjectKey, is_good: bool) {
         let zones: Vec<Key> = self.store.zones.iter().map(|(key, _)| Key::Zone(key.clone())).collect();
         let runs: Vec<Key> = self.runs.keys().map(|key| Key::Run(key.clone())).collect();
@@ -110,7 +119,7 @@ impl Core {
                     zone.next_poll = if zone.polls_failed > 0 { now.mono } else { zone.next_poll };
                 }
             }
-            self.queue.mark(key);
+            self.mark(key);
         }
     }
 }

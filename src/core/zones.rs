@@ -7,8 +7,10 @@ use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::lesson::Lesson;
 use crate::metrics::Poll;
 use crate::testrun;
+use crate::testrun::proof::Proof;
 use crate::zone::api::{PLZ_REGISTERED, PrivateLoadZone};
-use crate::zone::facts::{Facts, claim};
+use crate::zone::claim::Claim;
+use crate::zone::facts::Facts;
 use crate::zone::learn::{self, Context};
 use crate::zone::memory::ZoneMemory;
 use crate::zone::table::{Block, Fact};
@@ -37,7 +39,39 @@ impl Core {
         for action in decision.actions {
             self.start_for_zone(now, key, &memory, action);
         }
+        if decision.steps_down {
+            log::warn!(
+                "PrivateLoadZone {key} leaves its name to another zone, and is not polled for any more"
+            );
+            memory.step_down();
+            // What GCk6 was told last may have been this one's.
+            for namesake in self.namesakes(key) {
+                if let Some(memory) = self.zones.get_mut(&namesake).filter(|zone| zone.registered.is_some()) {
+                    memory.step_down();
+                }
+                self.queue.mark(Key::Zone(namesake));
+            }
+        }
         self.zones.insert(key.clone(), memory);
+    }
+
+    /// The zones of the same name in other namespaces.
+    pub(super) fn namesakes(&self, key: &ObjectKey) -> Vec<ObjectKey> {
+        let zones = self.store.zones.iter().map(|(other, _)| other);
+        zones.filter(|other| other.name == key.name && *other != key).cloned().collect()
+    }
+
+    /// What a zone claims of its name. `memory` is what is remembered of it.
+    fn claim<'a>(
+        &'a self,
+        now: Now,
+        key: &ObjectKey,
+        zone: &'a PrivateLoadZone,
+        memory: Option<&ZoneMemory>,
+    ) -> Option<Claim<'a>> {
+        let secret = self.token_of(&Key::Zone(key.clone()));
+        let token = secret.and_then(|secret| self.tokens.get(&secret));
+        Claim::of(zone, memory, token.map(Box::as_ref), now.mono)
     }
 
     fn start_for_zone(&mut self, now: Now, key: &ObjectKey, memory: &ZoneMemory, action: Action) {
@@ -91,6 +125,7 @@ impl Core {
             })
             .copied()
             .collect();
+        self.leave_to_others(key);
         for id in started {
             // Before it is settled: the run takes over what is known of it.
             self.remember_run(now, &ObjectKey::new(namespace.clone(), template::name(id)));
@@ -99,6 +134,32 @@ impl Core {
             }
         }
         true
+    }
+
+    /// Settles the listed test runs that run already, in the namespace of a zone that had the name before: a test runs once.
+    fn leave_to_others(&mut self, key: &ObjectKey) {
+        let listed: Vec<RunId> =
+            self.zones.get(key).into_iter().flat_map(|zone| zone.listed.keys()).copied().collect();
+        if listed.is_empty() {
+            return;
+        }
+        for namesake in self.namesakes(key) {
+            let runs_there = |id: &&RunId| {
+                let run = ObjectKey::new(namesake.namespace.clone(), template::name(**id));
+                // Whoever may make TestRuns can make one that says it is that.
+                self.runs
+                    .get(&run)
+                    .is_some_and(|run| run.proof == Proof::Proven && run.identity.zone == namesake)
+            };
+            let running: Vec<RunId> = listed.iter().filter(runs_there).copied().collect();
+            let Some(memory) = self.zones.get_mut(key) else { return };
+            for id in running {
+                log::info!(
+                    "PrivateLoadZone {key}: test run {id} is left to PrivateLoadZone {namesake}, which has begun with it"
+                );
+                memory.settle(id);
+            }
+        }
     }
 
     /// Notes how far the way out is, and gives up what only holds it up.
@@ -135,20 +196,22 @@ impl Core {
             .token_of(&Key::Zone(key.clone()))
             .and_then(|secret| self.tokens.get(&secret))
             .map(Box::as_ref);
-        let namesakes =
-            || self.store.zones.iter().filter(|(other, _)| other.name == key.name && *other != key);
-        let namesake = namesakes()
-            .filter(|(_, other)| claim(other) < claim(zone))
-            .map(|(other, _)| other.clone())
-            .next();
-        let name_stays = namesakes().any(|(_, other)| !other.metadata.is_deleting() && other.is_registered());
+        let namesakes = || {
+            let zones = self.store.zones.iter().filter(|(other, _)| other.name == key.name && *other != key);
+            zones.filter_map(|(other, zone)| {
+                self.claim(now, other, zone, self.zones.get(other).map(Box::as_ref))
+            })
+        };
+        let own = self.claim(now, key, zone, Some(memory));
+        let holder = own.and_then(|own| own.holder(namesakes()));
+        let name_stays = namesakes().any(|other| other.stays());
         Facts {
             now: now.mono,
             wall: now.wall,
             zone,
             memory,
             token,
-            namesake,
+            holder,
             name_stays,
             runs_left: self.runs_left(zone),
             settings: &self.settings.template,

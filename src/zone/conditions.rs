@@ -49,6 +49,15 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
         let message = format!("the zone is being deleted, and GCk6 does not let go of it: {error}");
         return claim(Truth::True, "DeregistrationFailed", &message);
     }
+    let problem = facts.token.and_then(|token| token.problem.as_ref());
+    if let Some(holder) = &facts.holder {
+        let beside = problem.map(|problem| format!("; beside that, {problem}")).unwrap_or_default();
+        let message = format!(
+            "GCk6 tells zones apart by name only, and PrivateLoadZone {} has this one; rename one of them{beside}",
+            holder.zone
+        );
+        return claim(Truth::False, "NameTaken", &message);
+    }
     if memory.registered.is_some() {
         if let Some(error) = &memory.registration_error {
             let message = format!("registered, but GCk6 does not take the change of the spec: {error}");
@@ -63,16 +72,10 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
             format!("GCk6 knows this cluster as load zone {name}, provider id {}", facts.zone.provider_id());
         return claim(Truth::True, "Registered", &message);
     }
-    if let Some(namesake) = &facts.namesake {
-        let message = format!(
-            "GCk6 tells zones apart by name only, and PrivateLoadZone {namesake} has this one already; rename one of them"
-        );
-        return claim(Truth::False, "NameTaken", &message);
-    }
     if let Err(message) = facts.registration() {
         return claim(Truth::False, "InvalidSpec", &message);
     }
-    if let Some(problem) = facts.token.and_then(|token| token.problem.as_ref()) {
+    if let Some(problem) = problem {
         let refused = facts.token.is_some_and(|token| token.refused);
         return claim(Truth::False, if refused { "TokenRefused" } else { "TokenMissing" }, problem);
     }

@@ -23,6 +23,8 @@ pub struct Decision {
     pub actions: Vec<Action>,
     /// When to look again although nothing happens.
     pub wake: Option<Duration>,
+    /// Whether it leaves its name to another zone.
+    pub steps_down: bool,
 }
 
 /// Decides by the table.
@@ -30,7 +32,8 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     let block = facts.block();
     let row =
         table::rows(block).iter().find(|row| facts.holds(row.fact)).expect("every block ends with Otherwise");
-    let mut decision = Decision { row: (block, row.fact), actions: Vec::new(), wake: wake(facts) };
+    let mut decision =
+        Decision { row: (block, row.fact), actions: Vec::new(), wake: wake(facts), steps_down: false };
     for write in row.writes {
         decision.spell_out(*write, facts);
     }
@@ -45,7 +48,8 @@ fn wake(facts: &Facts<'_>) -> Option<Duration> {
     let memory = facts.memory;
     let runs = memory.leaving_since.map(|since| since + RUNS_PATIENCE);
     let deregistration = memory.deregistering_since.map(|since| since + DEREGISTRATION_PATIENCE);
-    runs.into_iter().chain(deregistration).filter(|at| *at > facts.now).min()
+    let name = facts.name_lapses_at();
+    runs.into_iter().chain(deregistration).chain(name).filter(|at| *at > facts.now).min()
 }
 
 impl Decision {
@@ -59,7 +63,8 @@ impl Decision {
             }
             Write::Adopt => self.actions.push(Action::Adopt),
             Write::Register => self.actions.push(Action::Register),
-            Write::Poll => {
+            Write::StepDown => self.steps_down = true,
+            Write::Poll | Write::TryToken => {
                 if memory.next_poll <= facts.now {
                     self.actions.push(Action::Poll);
                 } else {

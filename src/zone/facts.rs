@@ -1,16 +1,16 @@
 //! What is true of a zone: every [`Fact`] read off the object and the memory.
 //!
-//! Owns the rule by which two zones of one name are told apart and the limits on waiting. Leaves alone what follows (see
-//! `table`). Invariant: `holds` changes nothing.
+//! Owns the limits on waiting. Leaves alone what follows (see `table`) and whose a name is (`claim`). Invariant: `holds` changes
+//! nothing.
 
 use std::time::{Duration, SystemTime};
 
 use super::api::{PLZ_REGISTERED, PrivateLoadZone};
+use super::claim::Holder;
 use super::memory::ZoneMemory;
 use super::table::{Block, Fact};
 use super::template::Settings;
 use crate::cloud::Registration;
-use crate::event::ObjectKey;
 use crate::token::TokenMemory;
 
 /// How long the zone's runs are given to come to their end when it is deleted.
@@ -31,8 +31,8 @@ pub struct Facts<'a> {
     pub memory: &'a ZoneMemory,
     /// What is known of its token.
     pub token: Option<&'a TokenMemory>,
-    /// Another zone of the same name that comes first.
-    pub namesake: Option<ObjectKey>,
+    /// Another zone of the same name that has it.
+    pub holder: Option<Holder>,
     /// Whether any zone of the same name stays when this one goes.
     pub name_stays: bool,
     /// How many of its test runs have not come to their end.
@@ -59,7 +59,8 @@ impl Facts<'_> {
     pub fn holds(&self, fact: Fact) -> bool {
         let memory = self.memory;
         match fact {
-            Fact::NameTaken => self.namesake.is_some(),
+            Fact::NameLapsed => self.name_lapses_at().is_some_and(|at| self.now >= at),
+            Fact::NameTaken => self.holder.is_some(),
             Fact::SpecIncomplete => self.registration().is_err(),
             Fact::TokenMissing => self.token.is_none_or(|token| token.value.is_none()),
             Fact::NotAdopted => !self.zone.has_finalizer() || self.zone.recorded_uid().is_none(),
@@ -74,6 +75,12 @@ impl Facts<'_> {
             Fact::DeregistrationDue => !memory.deregistered && self.was_registered() && !self.gives_up(),
             Fact::Otherwise => true,
         }
+    }
+
+    /// From when on the zone that has the name may lose it.
+    #[must_use]
+    pub fn name_lapses_at(&self) -> Option<Duration> {
+        self.holder.as_ref()?.lapses_at
     }
 
     /// See [`registration`].
@@ -118,10 +125,4 @@ pub fn registration(zone: &PrivateLoadZone) -> Result<Registration, String> {
         image: Some(spec.image.clone()).filter(|image| !image.is_empty()),
         provider_id: zone.provider_id().to_owned(),
     })
-}
-
-/// Which of two zones of the same name comes first: one that is registered, then the older.
-pub fn claim(zone: &PrivateLoadZone) -> (bool, Option<&str>, &str) {
-    let metadata = &zone.metadata;
-    (!zone.is_registered(), metadata.creation_timestamp.as_deref(), &metadata.namespace)
 }

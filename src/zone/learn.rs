@@ -290,6 +290,7 @@ fn registered(memory: &mut ZoneMemory, zone: &PrivateLoadZone, result: Result<()
             memory.registered = memory.registering.take();
             memory.forgotten = false;
             memory.registration_error = None;
+            memory.registration_refused = false;
             let message =
                 if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
             log::info!("PrivateLoadZone {}: {message}", zone.metadata.key());
@@ -298,6 +299,7 @@ fn registered(memory: &mut ZoneMemory, zone: &PrivateLoadZone, result: Result<()
         }
         Err(error) => {
             memory.registration_error = Some(text(&error));
+            memory.registration_refused = error.retry() == cloud::Retry::Never && !error.is_unauthorized();
             failed(&error)
         }
     }

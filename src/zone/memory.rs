@@ -28,6 +28,8 @@ pub struct ZoneMemory {
     pub forgotten: bool,
     /// Why GCk6 does not take it.
     pub registration_error: Option<String>,
+    /// Whether GCk6 has said that it does not, as it is.
+    pub registration_refused: bool,
     /// When GCk6 is asked for test runs next.
     pub next_poll: Duration,
     /// How often in a row it did not answer.
@@ -104,6 +106,7 @@ impl ZoneMemory {
             registration_salt: salt,
             forgotten: false,
             registration_error: None,
+            registration_refused: false,
             next_poll,
             polls_failed: 0,
             poll_unanswered: false,
@@ -134,6 +137,13 @@ impl ZoneMemory {
                 self.announcements.push(Announcement::warning(claim.reason.clone(), claim.message.clone()));
             }
         }
+    }
+
+    /// Another zone has the name: GCk6 is to be told anew of this one before it is polled for again.
+    pub fn step_down(&mut self) {
+        self.registered = None;
+        self.registration_salt = self.registration_salt.wrapping_add(1);
+        self.listed.clear();
     }
 
     /// A listed test run is dealt with, and will not be taken up again.

@@ -23,7 +23,9 @@ pub enum Block {
 /// What can be true of a zone. `Facts::holds` says when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
-    /// Another zone of that name, in another namespace, has the better claim: GCk6 knows zones by name only.
+    /// Another zone of that name has it, and GCk6 has refused the token of that one for long.
+    NameLapsed,
+    /// Another zone of that name, in another namespace, has it: GCk6 knows zones by name only.
     NameTaken,
     /// The spec lacks what GCk6 wants to know.
     SpecIncomplete,
@@ -45,14 +47,24 @@ pub enum Fact {
 
 /// What a row sets going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is named after the action that it starts")]
 pub enum Write {
+    /// Let the conditions say what is.
     SayStatus,
+    /// Put finalizer and provider id on it.
     Adopt,
+    /// Tell GCk6 of it.
     Register,
+    /// See whether GCk6 takes its token, by a poll of which nothing is taken up.
+    TryToken,
+    /// Count as not registered, and leave the name to another.
+    StepDown,
+    /// Ask GCk6 for test runs.
     Poll,
+    /// Take up what GCk6 lists.
     StartRuns,
+    /// Have GCk6 forget it.
     Deregister,
+    /// Take the finalizer off.
     Release,
 }
 
@@ -79,6 +91,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
     match block {
         //                    fact                   writes
         Block::Pending => const { &[
+            row(F::NameLapsed,        &[W::SayStatus, W::TryToken]),
             row(F::NameTaken,         &[W::SayStatus]),
             row(F::SpecIncomplete,    &[W::SayStatus]),
             row(F::TokenMissing,      &[W::SayStatus]),
@@ -86,6 +99,7 @@ pub const fn rows(block: Block) -> &'static [Row] {
             row(F::Otherwise,         &[W::Register, W::SayStatus]),
         ] },
         Block::Registered => const { &[
+            row(F::NameTaken,         &[W::SayStatus, W::StepDown]),
             row(F::TokenMissing,      &[W::SayStatus]),
             row(F::NotAdopted,        &[W::Adopt]),
             row(F::RegistrationDue,   &[W::Register, W::SayStatus, W::Poll, W::StartRuns]),

@@ -26,6 +26,7 @@ fn every_row_is_chosen_in_some_story() {
         zones::a_zone_comes_and_goes,
         zones::a_zone_is_deleted_with_a_run,
         zones::two_zones_want_one_name,
+        names::a_name_is_lost_with_the_token,
         zones::a_secret_comes_late,
         zones::a_spec_is_incomplete,
         runs::a_run_is_taken_over_that_was_started_in_part,

@@ -158,6 +158,8 @@ pub struct Cloud {
     pub complaints: Vec<String>,
     /// Requests by route.
     pub counts: BTreeMap<Route, u64>,
+    /// Other organisations, each with a token and with zones and test runs of its own.
+    pub others: Vec<Self>,
     answered: BTreeMap<String, (Route, Response)>,
     next: u64,
 }
