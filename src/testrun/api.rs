@@ -102,6 +102,18 @@ impl TestRun {
         u32::try_from(self.spec.parallelism).ok().filter(|runners| *runners <= RUNNERS_MAX).unwrap_or(0)
     }
 
+    /// Why it cannot have as many runners as it asks for, and what to do; none if it can.
+    pub fn runners_refused(&self) -> Option<String> {
+        (self.runners() == 0).then(|| {
+            format!(
+                "TestRun {} asks for {} runners, the agent runs 1 to {RUNNERS_MAX}; delete it and start the test anew: how many \
+                 there are follows from its virtual users and from the limits in spec.resources of the zone",
+                self.metadata.key(),
+                self.spec.parallelism
+            )
+        })
+    }
+
     /// A condition by its type.
     pub fn condition(&self, type_: &str) -> Option<&Condition> {
         self.status.conditions.iter().find(|condition| condition.type_ == type_)
@@ -461,5 +473,15 @@ mod tests {
         for (parallelism, wanted) in [(-1, 0), (0, 0), (3, 3), (i64::MAX, 0)] {
             assert_eq!(read(json!({ "spec": { "parallelism": parallelism } })).runners(), wanted);
         }
+        for parallelism in [-5, 0, 1001, 100_000, 2_147_483_647] {
+            let run = read(json!({ "metadata": { "name": "a" }, "spec": { "parallelism": parallelism } }));
+            let message = run.runners_refused().unwrap();
+            assert!(
+                message.contains(&format!(
+                    "asks for {parallelism} runners, the agent runs 1 to 1000; delete it"
+                ))
+            );
+        }
+        assert_eq!(read(json!({ "spec": { "parallelism": RUNNERS_MAX } })).runners_refused(), None);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::api::{RUNNERS_MAX, TestRun};
+use super::api::TestRun;
 use super::ending::{Cause, Ending};
 use super::exits::{self, End};
 use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX, SILENCE_MAX};
@@ -76,14 +76,15 @@ fn refused(facts: &Facts<'_>) -> Option<Ending> {
     }
     // How many there are to be is known only once the Jobs are to be made.
     if memory.parallelism == 0 && !facts.holds(Fact::Unproven) {
-        return Some(ending(
-            Cause::CouldNotStart,
+        // An edit has no effect, and none that puts the number right.
+        let message = facts.run.runners_refused().unwrap_or_else(|| {
             format!(
-                "TestRun {} asks for {} runners, the agent runs 1 to {RUNNERS_MAX}",
-                name(facts.run),
-                facts.run.spec.parallelism
-            ),
-        ));
+                "how many runners TestRun {} had is not known any more: its spec was edited, and GCk6 does not say; \
+                 delete it and start the test anew",
+                name(facts.run)
+            )
+        });
+        return Some(ending(Cause::CouldNotStart, message));
     }
     if memory.plan.as_ref().is_some_and(|plan| script::locate(&plan.spec.script).is_none()) {
         return Some(ending(

@@ -134,10 +134,12 @@ fn plan(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) {
     };
     let (wanted, asked) = (plan.spec.parallelism, run.spec.parallelism);
     if !run.is_edited() && asked != wanted {
-        memory.verdict = fail(format!(
-            "TestRun {} asks for {asked} runners where GCk6 asks for {wanted}: it is not as the agent makes it; delete it",
-            run.metadata.key()
-        ));
+        memory.verdict = fail(run.runners_refused().unwrap_or_else(|| {
+            format!(
+                "TestRun {} asks for {asked} runners where GCk6 asks for {wanted}: it is not as the agent makes it; delete it",
+                run.metadata.key()
+            )
+        }));
     }
     plan.metadata.uid.clone_from(&run.metadata.uid);
     memory.set_parallelism(plan.runners());
@@ -230,9 +232,15 @@ mod tests {
         assert!(plan.spec.runner.image != "evil" && memory.verdict.is_none());
         assert!(matches!(memory.keeping, Keeping::InHand(_)) && memory.proof == Proof::Proven);
         assert!(plan_for(&run(100_000, 2)).verdict.is_none(), "an edit changes nothing");
-        let other = plan_for(&run(100_000, 1));
-        assert!(other.verdict.unwrap().message.contains("asks for 100000 runners where GCk6 asks for"));
-        assert_eq!(other.runners.len() as i64, count);
+        for (asked, says) in [
+            (7, "asks for 7 runners where GCk6 asks for"),
+            (100_000, "asks for 100000 runners, the agent runs 1 to 1000; delete it"),
+            (-1, "asks for -1 runners, the agent runs 1 to 1000; delete it"),
+        ] {
+            let other = plan_for(&run(asked, 1));
+            assert!(other.verdict.unwrap().message.contains(says));
+            assert_eq!(other.runners.len() as i64, count);
+        }
     }
 
     #[test]

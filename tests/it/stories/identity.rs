@@ -324,6 +324,53 @@ fn jobs_are_made_of_what_gck6_and_the_zone_say() {
     assert!(detail(run).contains("asks for 1 runners where GCk6 asks for 3"), "{}", detail(run));
 }
 
+/// However many runners it asks for, the condition, the Event and GCk6 say the number, the limit and what to do.
+#[test]
+fn a_number_of_runners_beyond_reason_is_refused_in_words() {
+    for count in [0_i64, -5, 1001, 100_000, 2_147_483_647] {
+        // By GCk6's data.
+        let mut story = Story::new();
+        let id = story.run_with(1, json!({"k8s_load_zones_config": {"instance_count": count}}));
+        story.until(s(20), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].events.is_empty());
+        let said = detail(&story.drive.world.cloud.runs[&id]);
+        assert!(
+            said.contains(&format!("asks for {count} runners, the agent runs 1 to 1000; change")),
+            "{said}"
+        );
+        assert!(story.announced().contains(&format!("asks for {count} runners")), "{}", story.announced());
+        // By the object, as somebody else has made it for that very test, or left it behind with its Jobs.
+        for stage in ["", "created"] {
+            let mut story = Story::empty();
+            story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
+            let now = story.drive.now;
+            let id = story.drive.world.queue_run_with(
+                now,
+                ZONE,
+                3,
+                json!({"k8s_load_zones_config": {"instance_count": null}}),
+            );
+            if stage.is_empty() {
+                story.drive.world.cloud.runs.get_mut(&id).unwrap().spec.data = json!({});
+            }
+            let mut run = forged(&story.drive, id);
+            run["spec"]["parallelism"] = json!(count);
+            create(&mut story, NAMESPACE, run);
+            if !stage.is_empty() {
+                let key = Key::new(Kind::TestRun, NAMESPACE, &format!("plz-test-{id}"));
+                let set = |run: &mut Value| run["status"] = json!({"stage": stage});
+                story.drive.world.api.modify(&key, Part::Status, set);
+            }
+            story.until(s(60), "it is refused", |drive| test_run(drive, id)["status"]["stage"] == "error");
+            let aborted = condition(&test_run(&story.drive, id), "CloudTestRunAborted");
+            let wanted = format!("asks for {count} runners, the agent runs 1 to 1000; delete it");
+            assert!(aborted["message"].to_string().contains(&wanted), "{stage} {aborted}");
+            assert!(story.announced().contains(&wanted), "{}", story.announced());
+            assert!(detail(&story.drive.world.cloud.runs[&id]).contains(&wanted));
+            assert_eq!(story.drive.world.api.objects(Kind::Job, NAMESPACE).count(), 0);
+        }
+    }
+}
+
 /// The spec is edited at every stage, also while no agent looks.
 #[test]
 fn an_edit_of_the_spec_has_no_effect() {
