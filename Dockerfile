@@ -1,4 +1,4 @@
-# One static file in an empty image, for linux/amd64, linux/arm64, linux/arm/v7 and linux/riscv64. Needs BuildKit:
+# One static file in an empty image, and the licenses of what it is linked from, for linux/amd64, linux/arm64, linux/arm/v7 and linux/riscv64. Needs BuildKit:
 #
 #   docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7,linux/riscv64 --tag REGISTRY/plz-agent:0.1.0 --push .
 #
@@ -57,6 +57,7 @@ LABEL org.opencontainers.image.title="plz-agent" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$CREATED"
+COPY manifests/image/LICENSES /LICENSES
 COPY --from=build /plz-agent /plz-agent
 # A number, not a name: there is no /etc/passwd, and runAsNonRoot asks for a number.
 USER 65532:65532

@@ -138,8 +138,12 @@ impl Archive {
         let layer = self.folder.join(self.blob(&layers[0]));
         let list = run(Command::new("tar").env("TZ", "UTC").arg("-tvf").arg(&layer).arg("--numeric-owner"));
         let words: Vec<_> = list.split_whitespace().collect();
-        let size = binary.len().to_string();
-        assert_eq!(words, ["-rwxr-xr-x", "0/0", &size, "1970-01-01", "00:00", "plz-agent"]);
+        let licenses =
+            fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/image/LICENSES")).unwrap();
+        let sizes = [licenses.len(), binary.len()].map(|bytes| bytes.to_string());
+        let beside = ["-rw-r--r--", "0/0", &sizes[0], "1970-01-01", "00:00", "LICENSES"];
+        assert_eq!(words[..6], beside);
+        assert_eq!(words[6..], ["-rwxr-xr-x", "0/0", &sizes[1], "1970-01-01", "00:00", "plz-agent"]);
         let held = Command::new("tar").arg("-xOf").arg(&layer).arg("plz-agent").output().unwrap();
         assert_eq!(held.stdout, binary);
     }
@@ -279,6 +283,19 @@ fn arguments_that_cannot_be_used_are_refused() {
     check_usage(&["--output", "x", "--name", "box:5000/plz-agent"], "has no tag");
     check_usage(&["--output", "x", "--name", "a\"b:1"], "no image name");
     check_usage(&["--output", "x", "--source", "https://a b"], "no URL");
+}
+
+#[test]
+fn the_licenses_have_to_be_there() {
+    let place = Place::new();
+    let script = place.0.file("oci-archive");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/image/oci-archive"), &script).unwrap();
+    let output = place.0.file("image.tar");
+    let mut command = Command::new(script);
+    let run = command.arg("--output").arg(&output).arg(place.binary("agent", &amd64())).output().unwrap();
+    assert_eq!(run.status.code(), Some(1));
+    assert!(String::from_utf8(run.stderr).unwrap().contains("LICENSES is not there or cannot be read; "));
+    assert!(!output.exists());
 }
 
 #[test]

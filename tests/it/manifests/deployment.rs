@@ -109,13 +109,14 @@ fn the_image_is_of_this_version_wherever_it_is_named() {
 }
 
 #[test]
-fn the_image_holds_one_file_and_runs_as_the_user_of_the_pod() {
+fn the_image_holds_one_program_and_runs_as_the_user_of_the_pod() {
     let text = read("Dockerfile");
     let (_, last) = text.split_once("\nFROM scratch\n").expect("the last stage is empty");
     let lines = |instruction: &str| {
         last.lines().filter(|line| line.starts_with(instruction)).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(lines("COPY"), ["COPY --from=build /plz-agent /plz-agent"]);
+    let held = ["COPY manifests/image/LICENSES /LICENSES", "COPY --from=build /plz-agent /plz-agent"];
+    assert_eq!(lines("COPY"), held, "as manifests/image/oci-archive packs it");
     assert_eq!(lines("USER"), [format!("USER {0}:{0}", pod()["securityContext"]["runAsUser"])]);
     assert_eq!(lines("ENTRYPOINT"), [r#"ENTRYPOINT ["/plz-agent"]"#]);
     assert_eq!(lines("RUN"), Vec::<String>::new(), "there is no shell to run anything");
