@@ -136,7 +136,7 @@ pub fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Erro
     if wire.api_version != plugin.api_version {
         let printed = VERSIONS.into_iter().find(|version| *version == wire.api_version);
         return Err(failed(&format!(
-            "printed an {KIND} of {}; the kubeconfig asks for one of {}",
+            "printed an {KIND} of {} where the kubeconfig asks for {}; set exec.apiVersion to what the plugin prints",
             printed.unwrap_or("an unknown version"),
             plugin.api_version
         )));
@@ -254,7 +254,10 @@ mod tests {
         fails(&prints(r#"{"token":"t","expirationTimestamp":"soon"}"#), &["RFC 3339"]);
         let mut older = prints(r#"{"token":"t"}"#);
         older.api_version.push_str("beta1");
-        fails(&older, &["an ExecCredential of client.authentication.k8s.io/v1;", "asks for", "v1beta1"]);
+        fails(
+            &older,
+            &["of client.authentication.k8s.io/v1 where", "asks for", "v1beta1; set exec.apiVersion"],
+        );
         for slipped in [r#"{"kind":"hunter2"}"#, r#"{"kind":"ExecCredential","apiVersion":"hunter2"}"#] {
             let error = parse(&shell(""), slipped.as_bytes()).unwrap_err().to_string();
             assert!(error.contains("printed") && !error.contains("hunter2"), "{error}");

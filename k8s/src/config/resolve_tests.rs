@@ -95,6 +95,8 @@ fn what_is_missing_is_named_with_what_there_is() {
     let check = |context, wanted: &[&str]| fails(resolved(&[("/x", text)], context), wanted);
     check(None, &["/x", "current-context", "a, b"]);
     check(Some("z"), &["/x", "context \"z\"", "a, b"]);
+    let nameless = "contexts: [{context: {cluster: k}}]";
+    fails(resolved(&[("/x", nameless)], None), &["choose a context, there are: none that has a name"]);
     check(Some("a"), &["/x (line 1): context \"a\"", "cluster \"k\"", "none"]);
 }
 
