@@ -284,7 +284,7 @@ impl Queue {
 /// How many tasks of a class may be with its workers at once. Channels are made this large, so that nobody ever blocks on
 /// one.
 #[must_use]
-pub fn capacity(class: Class, workers: usize) -> usize {
+pub const fn capacity(class: Class, workers: usize) -> usize {
     limits::limits(class, workers).most()
 }
 

@@ -18,8 +18,10 @@ use json::Step;
 /// Port that k6 listens on in a runner.
 pub const PORT: u16 = 6565;
 
-/// Longest answer of a runner that is taken, in bytes: setup data excepted, all of them are short.
-pub const REPLY_BYTES_MAX: usize = 64 << 10;
+/// Longest status of a runner that is taken, in bytes. k6 writes some 300.
+pub const STATUS_BYTES_MAX: usize = 64 << 10;
+/// Longest answer of which no more is read than what went wrong, in bytes.
+pub const ERROR_BYTES_MAX: usize = 8 << 10;
 /// Longest setup data that are taken, in bytes, from whoever may have any of any length. Longer ones are left on their runner
 /// until there is room for them.
 pub const SMALL_SETUP_BYTES_MAX: usize = 8 << 10;
@@ -135,7 +137,8 @@ impl Request {
         match self.answer {
             Answer::SetupData if is_success(status) => SETUP_BYTES_MAX,
             Answer::SmallSetupData if is_success(status) => SMALL_SETUP_BYTES_MAX,
-            Answer::SetupData | Answer::Status | Answer::SmallSetupData | Answer::Nothing => REPLY_BYTES_MAX,
+            Answer::Status if is_success(status) => STATUS_BYTES_MAX,
+            Answer::SetupData | Answer::Status | Answer::SmallSetupData | Answer::Nothing => ERROR_BYTES_MAX,
         }
     }
 
@@ -279,8 +282,8 @@ pub enum Error {
         SETUP_BYTES_MAX >> 20
     )]
     TooLarge,
-    /// Occurs when a status is longer than [`REPLY_BYTES_MAX`]: it is not k6's.
-    #[error("the runner answered with a status of more than {} KiB: it is not k6 that answers", REPLY_BYTES_MAX >> 10)]
+    /// Occurs when a status is longer than [`STATUS_BYTES_MAX`]: it is not k6's.
+    #[error("the runner answered with a status of more than {} KiB: it is not k6 that answers", STATUS_BYTES_MAX >> 10)]
     StatusTooLarge,
     /// Occurs when a success is not what the call promises.
     #[error("the runner answered with something unreadable: {0}")]
@@ -369,7 +372,7 @@ fn refused(code: u16, body: &[u8]) -> Error {
             Error::ScriptFailed { title, detail }
         }
         Some((title, detail)) => Error::Status { code, excerpt: format!("{title}: {detail}") },
-        None if code == 500 && body.len() > REPLY_BYTES_MAX => match cut_failure(body) {
+        None if code == 500 && body.len() > ERROR_BYTES_MAX => match cut_failure(body) {
             Some((title, detail)) => Error::ScriptFailed { title, detail },
             None => Error::Status { code, excerpt: excerpt::of_body(body) },
         },
@@ -489,15 +492,15 @@ mod tests {
         };
         let refused = Error::Status { code: 500, excerpt: String::new() };
         for request in [Request::status(), Request::resume(), Request::stop()] {
-            check(&request, 200, REPLY_BYTES_MAX, Some(Error::StatusTooLarge));
+            check(&request, 200, STATUS_BYTES_MAX, Some(Error::StatusTooLarge));
         }
         for request in [Request::run_setup(), Request::small_setup_data()] {
             check(&request, 200, SMALL_SETUP_BYTES_MAX, Some(Error::TooLarge));
         }
         check(&Request::setup_data(), 200, SETUP_BYTES_MAX, Some(Error::TooLarge));
-        check(&Request::setup_data(), 500, REPLY_BYTES_MAX, Some(refused));
+        check(&Request::setup_data(), 500, ERROR_BYTES_MAX, Some(refused));
         for request in [Request::put_setup_data(None), Request::run_teardown()] {
-            check(&request, 200, REPLY_BYTES_MAX, None);
+            check(&request, 200, ERROR_BYTES_MAX, None);
             assert_eq!(request.accept(200, b"echo".to_vec()), Ok(Vec::new()));
         }
         assert!(Error::StatusTooLarge.to_string().contains("a status of more than 64 KiB"));
@@ -531,7 +534,7 @@ mod tests {
         );
         let long = format!(
             r#"{{"errors":[{{"status":"500","title":"Error executing setup","detail":"Error: no{}"#,
-            "x".repeat(REPLY_BYTES_MAX)
+            "x".repeat(ERROR_BYTES_MAX)
         );
         let cut = interpret(500, long.as_bytes()).unwrap_err();
         assert!(

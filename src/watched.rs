@@ -1,17 +1,19 @@
-//! What is watched, and what of each object is kept on its way from the wire.
+//! What is watched, and what of each object is kept on its way from the wire, be it that a watch or an answer brings it.
 //!
 //! Owns the table of watches: kind, selector, the labels and annotations that anybody here reads, and how much one object may
 //! bring along. Leaves alone who drives a watch: the shell's threads, or the simulator. Invariant: what an object brings is
 //! within its row of [`budget`](crate::budget) before it is handed on, and of test runs that are nobody's only the name is.
 
-use k8s::shape::Picks;
+use k8s::fields::Read as _;
+use k8s::intake::{Keep, Partial};
+use k8s::shape::{Picks, Shape};
 use k8s::sieve::Limits;
-use k8s::{Pod, WatchEvent, WatchSpec};
+use k8s::{ObjectMeta, Pod, WatchEvent, WatchSpec};
 
-use crate::budget::{LARGE_OBJECT_LIMITS, OBJECT_LIMITS};
+use crate::budget::{LARGE_OBJECT_LIMITS, OBJECT_LIMITS, PART_LIMITS};
 use crate::event::Seen;
 use crate::testrun::api::{LABEL_RUNNER, LABEL_TEST_RUN, TestRun, TestRunSpec};
-use crate::zone::api::{PLZ_UID_ANNOTATION, PrivateLoadZone};
+use crate::zone::api::{PLZ_UID_ANNOTATION, PrivateLoadZone, TOKEN_KEY};
 use crate::{testrun, zone};
 
 /// The watch on zones.
@@ -37,6 +39,34 @@ pub fn pods(namespace: Option<&str>) -> WatchSpec {
 fn spec(spec: WatchSpec, picks: Picks, limits: Limits) -> WatchSpec {
     spec.with_picks(picks).with_limits(limits)
 }
+
+/// What is kept of the answer to a call: of zones and test runs the same as by their watches, of anything else what shows whose
+/// it is, and what it is asked for.
+#[must_use]
+pub fn answer(request: &k8s::Request) -> Keep {
+    let resource = request.attributes.resource;
+    let whole = |spec: WatchSpec, shape| {
+        let (picks, limits) = (spec.picks, spec.limits);
+        Keep { shape, picks, limits, partial: Partial::Unknown }
+    };
+    let part = |shape| Keep { shape, picks: Picks::default(), limits: PART_LIMITS, partial: Partial::Kept };
+    match resource {
+        _ if resource == zone::api::RESOURCE.plural => whole(zones(None), PrivateLoadZone::SHAPE),
+        _ if resource == testrun::api::RESOURCE.plural => whole(runs(None), TestRun::SHAPE),
+        _ if resource == k8s::LEASES.plural => part(&Shape::Whole),
+        _ if resource == k8s::SECRETS.plural => part(SECRET),
+        _ if resource == k8s::EVENTS.plural => part(testrun::refusal::LIST),
+        _ => part(OWNED),
+    }
+}
+
+/// Whose an object is.
+const OWNED: &Shape = &Shape::Fields(&[&[("metadata", ObjectMeta::SHAPE)]]);
+/// The same, and GCk6's token.
+const SECRET: &Shape = &Shape::Fields(&[&[
+    ("metadata", ObjectMeta::SHAPE),
+    ("data", &Shape::Fields(&[&[(TOKEN_KEY, &Shape::Whole)]])),
+]]);
 
 /// What a watch on zones has seen.
 #[must_use]

@@ -82,6 +82,7 @@ pub mod exec;
 pub mod fields;
 mod follow;
 mod http_date;
+pub mod intake;
 pub mod meta;
 pub mod pod;
 pub mod proxy;

@@ -176,6 +176,12 @@ impl Sieve {
         Ok(())
     }
 
+    /// How much is held of what has come, in bytes.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Drops what has come of an unfinished value.
     pub fn forget(&mut self) {
         self.frames.clear();

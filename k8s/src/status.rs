@@ -315,7 +315,7 @@ pub(crate) fn printable(text: &str, chars_max: usize) -> String {
 }
 
 #[derive(Default)]
-struct WireStatus {
+pub(crate) struct WireStatus {
     kind: String,
     code: u16,
     reason: String,

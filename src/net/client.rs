@@ -30,6 +30,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer of GCk6 that [`HttpClient::send`] takes. What is read into values takes thirty times its bytes, and the agent is given 32 MiB.
 pub const CLOUD_REPLY_BYTES_MAX: u64 = 512 * 1024;
 
+/// How much of an answer is taken at a time.
+const READ_BYTES: usize = 4 * 1024;
 /// Bytes of the read buffer of a connection; the head of an answer has to fit in.
 const INPUT_BUFFER_BYTES: usize = 8 * 1024;
 /// Bytes of the write buffer of a connection.
@@ -92,10 +94,7 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request to GCk6 and reads the whole answer, whatever its status; redirects are not followed.
-    ///
-    /// `timeout` bounds each of sending, waiting for the answer and receiving its body; connecting has
-    /// [`CONNECT_TIMEOUT`] for itself. Names are resolved by the system, within its own limits.
+    /// Sends a request as [`send_growing`](Self::send_growing) does, wherever there is room for the answer.
     pub fn send(
         &self,
         method: &str,
@@ -104,17 +103,39 @@ impl HttpClient {
         body: &[u8],
         timeout: Duration,
     ) -> Result<Reply, NetError> {
+        self.send_growing(method, url, headers, body, timeout, &mut |_| ())
+    }
+
+    /// Sends a request to GCk6 and reads the whole answer, whatever its status; redirects are not followed. `grows` is told
+    /// how much of it is held, in bytes, whenever more has come, and may wait until there is room for it.
+    ///
+    /// `timeout` bounds each of sending, waiting for the answer and receiving its body; connecting has
+    /// [`CONNECT_TIMEOUT`] for itself. Names are resolved by the system, within its own limits.
+    pub fn send_growing(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        timeout: Duration,
+        grows: &mut dyn FnMut(usize),
+    ) -> Result<Reply, NetError> {
         let call = Call { method, url, headers, body, timeout, idle: timeout };
-        let (mut response, via) = self.run(&call)?;
+        let (response, via) = self.run(&call)?;
         let retry_after = header_text(&response, header::RETRY_AFTER)
             .and_then(|value| parse_retry_after(value, SystemTime::now()));
         let status = response.status().as_u16();
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(CLOUD_REPLY_BYTES_MAX)
-            .read_to_vec()
-            .map_err(|error| classify(error, &without_query(url), via))?;
+        let mut reader = response.into_body().into_with_config().limit(CLOUD_REPLY_BYTES_MAX).reader();
+        let (mut body, mut buffer) = (Vec::new(), [0; READ_BYTES]);
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => body.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(classify(error.into(), &without_query(url), via)),
+            }
+            grows(body.len());
+        }
         Ok(Reply { status, retry_after, body })
     }
 

@@ -18,7 +18,7 @@ pub mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Download, HttpClient, USER_AGENT};
+pub use client::{CLOUD_REPLY_BYTES_MAX, Download, HttpClient, USER_AGENT};
 pub use error::NetError;
 pub use proxy::{NoProxy, ProxySettings, ProxyUrl};
 pub use reply::{Reply, parse_http_date, parse_retry_after};

@@ -153,7 +153,7 @@ fn a_body_beyond_the_limit_is_refused() {
             bytes
         })
     };
-    let (client, limit) = (cloud(), client::CLOUD_REPLY_BYTES_MAX);
+    let (client, limit) = (cloud(), CLOUD_REPLY_BYTES_MAX);
     let send = |count| {
         let url = format!("http://{}/", serve_bytes(count).address);
         client.send("GET", &url, &[], b"", TIMEOUT).map(|reply| reply.body.len())

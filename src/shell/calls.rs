@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::room::{Place, Room};
 use k8s::Method;
 use k8s::resource::pod_proxy;
 
@@ -12,7 +13,7 @@ use crate::cloud::{self, Host};
 use crate::event::{Call, Patience, Reply, RunnerTarget};
 use crate::net::{HttpClient, NetError};
 use crate::redact::Secret;
-use crate::runner;
+use crate::{budget, runner, watched};
 
 /// A renewal that hangs has to leave time for another one.
 const LEASE_TIMEOUT: Duration = Duration::from_millis(2500);
@@ -29,6 +30,8 @@ const USER_CODE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// How the API server begins to say that it has no connection to a pod: nothing listens there, or its node is away.
 const UNREACHED: &str = "error trying to reach service: ";
+/// The HTTP status of a success.
+const SUCCESS: u16 = 200;
 /// How much of an answer is taken at a time.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -41,24 +44,63 @@ pub(super) struct Caller {
     pub(super) cloud_ingest: String,
     /// For runners at their address; through the API server if there is none.
     pub(super) runners: Option<HttpClient>,
+    pub(super) rooms: Rooms,
+}
+
+/// The rooms for long answers, by whom they come from.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    kubernetes: Room,
+    cloud: Room,
+    runner: Room,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            kubernetes: Room::new(budget::KUBERNETES_ANSWERS.long_max),
+            cloud: Room::new(budget::CLOUD_ANSWERS.long_max),
+            runner: Room::new(budget::RUNNER_ANSWERS.long_max),
+        }
+    }
+}
+
+/// The place that an answer takes once it has grown long; whoever has done with the answer drops it.
+#[derive(Debug, Default)]
+pub(super) struct Held(Option<Place>);
+
+impl Held {
+    fn grows(&mut self, room: &Room, short_bytes: usize, bytes: usize) {
+        if bytes > short_bytes && self.0.is_none() {
+            self.0 = Some(room.enter());
+        }
+    }
 }
 
 impl Caller {
     /// Makes the call and waits for the answer; `code` becomes its HTTP status, if one comes.
-    pub(super) fn call(&self, call: &Call, patience: Patience, code: &mut Option<u16>) -> Reply {
-        match call {
-            Call::Kubernetes(request) => Reply::Kubernetes(self.kubernetes(request, code)),
-            Call::Cloud { request, token } => Reply::Cloud(self.cloud(request, token, code)),
-            Call::Runner { target, request } => Reply::Runner(self.runner(target, request, patience, code)),
-        }
+    pub(super) fn call(&self, call: &Call, patience: Patience, code: &mut Option<u16>) -> (Reply, Held) {
+        let mut held = Held::default();
+        let reply = match call {
+            Call::Kubernetes(request) => Reply::Kubernetes(self.kubernetes(request, code, &mut held)),
+            Call::Cloud { request, token } => Reply::Cloud(self.cloud(request, token, code, &mut held)),
+            Call::Runner { target, request } => {
+                Reply::Runner(self.runner(target, request, patience, code, &mut held))
+            }
+        };
+        (reply, held)
     }
 
-    fn kubernetes(&self, request: &k8s::Request, code: &mut Option<u16>) -> Result<Vec<u8>, k8s::Error> {
-        let response = if request.attributes.resource == k8s::LEASES.plural {
-            self.kubernetes.send_within(request, LEASE_TIMEOUT)?
-        } else {
-            self.kubernetes.send(request)?
-        };
+    fn kubernetes(
+        &self,
+        request: &k8s::Request,
+        code: &mut Option<u16>,
+        held: &mut Held,
+    ) -> Result<Vec<u8>, k8s::Error> {
+        let wait = (request.attributes.resource == k8s::LEASES.plural).then_some(LEASE_TIMEOUT);
+        let short = budget::KUBERNETES_ANSWERS.short_bytes;
+        let mut grows = |bytes| held.grows(&self.rooms.kubernetes, short, bytes);
+        let response = self.kubernetes.send_keeping(request, wait, &watched::answer(request), &mut grows)?;
         *code = Some(response.code);
         response.into_body()
     }
@@ -68,6 +110,7 @@ impl Caller {
         request: &cloud::Request,
         token: &Secret,
         code: &mut Option<u16>,
+        held: &mut Held,
     ) -> Result<Vec<u8>, cloud::Error> {
         let base = match request.host {
             Host::Api => &self.cloud_api,
@@ -82,7 +125,9 @@ impl Caller {
         }
         let body = request.body.as_deref().unwrap_or_default();
         let timeout = if request.method == "GET" { CLOUD_NEWS_TIMEOUT } else { CLOUD_TIMEOUT };
-        let send = || self.cloud.send(request.method, &url, &headers, body, timeout);
+        let short = budget::CLOUD_ANSWERS.short_bytes;
+        let mut grows = |bytes| held.grows(&self.rooms.cloud, short, bytes);
+        let send = || self.cloud.send_growing(request.method, &url, &headers, body, timeout, &mut grows);
         let reply = once_more_if_cut(send);
         // One cause is one text, whatever was asked for.
         let reply = reply.map_err(|error| cloud::Error::Transport(error.at_host().to_string()))?;
@@ -97,15 +142,20 @@ impl Caller {
         request: &runner::Request,
         patience: Patience,
         code: &mut Option<u16>,
+        held: &mut Held,
     ) -> Result<Vec<u8>, runner::Error> {
         let timeout = match patience {
             _ if request.runs_user_code() => USER_CODE_TIMEOUT,
             Patience::Brief if request.is_question() => BRIEF_RUNNER_TIMEOUT,
             _ => RUNNER_TIMEOUT,
         };
+        // Setup data have a room of their own, which the core keeps.
+        let is_short = request.answer_bytes_max(SUCCESS) > runner::STATUS_BYTES_MAX;
+        let short = if is_short { usize::MAX } else { budget::RUNNER_ANSWERS.short_bytes };
+        let mut grows = |bytes| held.grows(&self.rooms.runner, short, bytes);
         let (status, body) = match &self.runners {
-            Some(client) => direct(client, target, request, timeout)?,
-            None => self.proxied(target, request, timeout)?,
+            Some(client) => direct(client, target, request, timeout, &mut grows)?,
+            None => self.proxied(target, request, timeout, &mut grows)?,
         };
         *code = Some(status);
         request.accept(status, body)
@@ -116,6 +166,7 @@ impl Caller {
         target: &RunnerTarget,
         request: &runner::Request,
         timeout: Duration,
+        grows: &mut dyn FnMut(usize),
     ) -> Result<(u16, Vec<u8>), runner::Error> {
         let method = match request.method {
             "GET" => Method::Get,
@@ -129,7 +180,7 @@ impl Caller {
         let unreached = |error: k8s::Error| unproxied(&error, &target.pod, timeout);
         let answer = self.kubernetes.open_pod(&call, request.body.as_bytes(), timeout);
         let mut answer = answer.map_err(unreached)?;
-        let body = receive(request.answer_bytes_max(answer.code), |buffer| answer.read(buffer));
+        let body = receive(request.answer_bytes_max(answer.code), grows, |buffer| answer.read(buffer));
         let body = body.map_err(unreached)?;
         match refusal(answer.code, &body, &target.pod) {
             Some(why) if answer.code == 403 => Err(runner::Error::Refused(why)),
@@ -148,13 +199,18 @@ impl Caller {
 }
 
 /// Reads an answer to its end, or until it is longer than `bytes_max`. To the end, its connection is used again.
-fn receive<E>(bytes_max: usize, mut read: impl FnMut(&mut [u8]) -> Result<usize, E>) -> Result<Vec<u8>, E> {
+fn receive<E>(
+    bytes_max: usize,
+    grows: &mut dyn FnMut(usize),
+    mut read: impl FnMut(&mut [u8]) -> Result<usize, E>,
+) -> Result<Vec<u8>, E> {
     let (mut body, mut buffer) = (Vec::new(), [0; READ_BYTES]);
     while body.len() <= bytes_max {
         match read(&mut buffer)? {
             0 => break,
             count => body.extend_from_slice(&buffer[..count]),
         }
+        grows(body.len());
     }
     Ok(body)
 }
@@ -191,6 +247,9 @@ fn unproxied(error: &k8s::Error, pod: &str, timeout: Duration) -> runner::Error 
 /// Why the API server does not pass a call on, if the answer is its own (a `metav1.Status` with a reason) and not the
 /// runner's.
 fn refusal(code: u16, body: &[u8], pod: &str) -> Option<String> {
+    if (200..300).contains(&code) {
+        return None;
+    }
     let Err(k8s::Error::Api { status }) = k8s::status::interpret(code, None, body.to_vec()) else {
         return None;
     };
@@ -212,6 +271,7 @@ fn direct(
     target: &RunnerTarget,
     request: &runner::Request,
     timeout: Duration,
+    grows: &mut dyn FnMut(usize),
 ) -> Result<(u16, Vec<u8>), runner::Error> {
     let url = format!("http://{}:{}{}", host(&target.ip), runner::PORT, request.path);
     let content_type = request.content_type.map(|content_type| ("Content-Type", content_type));
@@ -220,7 +280,8 @@ fn direct(
     let answer = client.open(request.method, &url, &headers, request.body.as_bytes(), timeout);
     let mut answer = answer.map_err(unreached)?;
     let status = answer.status;
-    let body = receive(request.answer_bytes_max(status), |buffer| answer.read(buffer)).map_err(unreached)?;
+    let body = receive(request.answer_bytes_max(status), grows, |buffer| answer.read(buffer));
+    let body = body.map_err(unreached)?;
     Ok((status, body))
 }
 
@@ -231,7 +292,7 @@ fn host(ip: &str) -> String {
 
 /// A connection that was kept open may have been closed by the other side in the moment it is used again. Every call to
 /// GCk6 is idempotent, by its nature or by its key, so it is simply made once more.
-fn once_more_if_cut<T>(send: impl Fn() -> Result<T, NetError>) -> Result<T, NetError> {
+fn once_more_if_cut<T>(mut send: impl FnMut() -> Result<T, NetError>) -> Result<T, NetError> {
     match send() {
         Err(NetError::Io { .. }) => send(),
         result => result,

@@ -29,6 +29,7 @@ pub(crate) mod image;
 mod listen;
 mod notify;
 mod pool;
+mod room;
 mod turn;
 mod watches;
 
@@ -46,7 +47,7 @@ use crate::health::Watches;
 use crate::metrics::Calls;
 use crate::net::{HttpClient, ProxyUrl};
 use crate::redact;
-use crate::shell::calls::Caller;
+use crate::shell::calls::{Caller, Rooms};
 use crate::shell::clock::Clock;
 use crate::shell::listen::Server;
 use crate::shell::notify::Notifier;
@@ -139,6 +140,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         cloud_api: config.cloud_api.clone(),
         cloud_ingest: config.cloud_ingest.clone(),
         runners: (!config.runner_access.is_proxied(in_cluster)).then(HttpClient::runners),
+        rooms: Rooms::default(),
     };
     let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
     let (seen_in, seen) = bounded::<Vec<Event>>(budget::SEEN_MAX);

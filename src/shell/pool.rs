@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::calls::{Caller, target_and_verb};
+use super::calls::{Caller, Held, target_and_verb};
 use super::clock::Clock;
 use super::{StartError, spawn};
 use crate::event::{Class, Reply, Task, TaskId};
@@ -32,6 +32,8 @@ pub(super) struct Done {
     pub(super) id: TaskId,
     /// The answer, and what is counted of the call; none if it was not made.
     pub(super) made: Option<(Reply, CallDone)>,
+    /// The room that the answer takes.
+    pub(super) held: Held,
 }
 
 /// See the module.
@@ -199,19 +201,21 @@ impl Worker {
 
     /// Makes one call, or reports that it was not made; false when nobody listens any more.
     fn work(&self, task: Task) -> bool {
-        let made = self.make(&task);
+        let mut held = Held::default();
+        let made = self.make(&task, &mut held);
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.done.send(Done { id: task.id, made }).is_ok()
+        self.done.send(Done { id: task.id, made, held }).is_ok()
     }
 
-    fn make(&self, task: &Task) -> Option<(Reply, CallDone)> {
+    fn make(&self, task: &Task, held: &mut Held) -> Option<(Reply, CallDone)> {
         if self.stopping.load(Ordering::Relaxed) || !self.license.permits(task.id.action.class()) {
             return None;
         }
         let now = || self.license.clock.now().mono;
         let begin = now();
         let mut code = None;
-        let reply = self.caller.call(&task.call, task.patience, &mut code);
+        let reply;
+        (reply, *held) = self.caller.call(&task.call, task.patience, &mut code);
         let (target, verb) = target_and_verb(&task.call);
         Some((reply, CallDone { target, verb, code, took: now().saturating_sub(begin) }))
     }
@@ -223,6 +227,7 @@ mod tests {
     use crate::event::{Action, Call, Key, ObjectKey, Patience};
     use crate::net::HttpClient;
     use crate::net::ProxySettings;
+    use crate::shell::calls::Rooms;
 
     /// For anything to happen.
     const TIMEOUT: Duration = Duration::from_secs(20);
@@ -236,6 +241,7 @@ mod tests {
             cloud_api: String::new(),
             cloud_ingest: String::new(),
             runners: None,
+            rooms: Rooms::default(),
         };
         Pool::new(2, Duration::ZERO, caller, Clock::start())
     }

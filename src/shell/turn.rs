@@ -114,7 +114,7 @@ impl Loop {
     }
 
     fn done(&mut self, done: Done) {
-        let Done { id, made } = done;
+        let Done { id, made, held } = done;
         self.in_hand.count(&id, usize::saturating_sub);
         let event = match made {
             Some((reply, call)) => {
@@ -124,6 +124,7 @@ impl Loop {
             None => Event::Unsent(id),
         };
         self.core.absorb(self.clock.now(), event);
+        drop(held);
     }
 
     fn seen(&mut self, events: Vec<Event>) {
@@ -167,7 +168,7 @@ impl Loop {
         let Some(Task { call, .. }) = self.core.leave(self.clock.now()) else { return };
         let caller = self.pool.caller();
         let (sender, answer) = bounded(1);
-        let ask = move || drop(sender.send(caller.call(&call, Patience::Usual, &mut None)));
+        let ask = move || drop(sender.send(caller.call(&call, Patience::Usual, &mut None).0));
         let spawned = spawn("leave", Box::new(ask));
         match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
             Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),

@@ -4,6 +4,9 @@
 //! since others may write Events too, and only about a Job of which we see ourselves that it has no pod; whoever forges one
 //! ends a run in a namespace that he may write in.
 
+use k8s::fields::Read as _;
+use k8s::shape::Shape;
+
 use crate::redact;
 
 /// How many Events are read at the most.
@@ -55,6 +58,9 @@ pub fn advice(words: &str) -> &'static str {
         ""
     }
 }
+
+/// What is read of the list.
+pub(crate) const LIST: &Shape = List::SHAPE;
 
 #[derive(Default)]
 struct List {

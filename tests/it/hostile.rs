@@ -4,6 +4,8 @@
 //! time and memory, and never the end of the process.
 
 mod objects;
+mod starving;
+mod together;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -9,6 +9,7 @@
 
 mod failure;
 mod interim;
+mod keeping;
 mod pods;
 mod wire;
 
@@ -28,6 +29,7 @@ use crate::config::Config;
 use crate::fields;
 use crate::follow;
 use crate::http_date::parse_retry_after;
+use crate::intake::ANSWER_BYTES_MAX;
 use crate::pulse::Pulse;
 use crate::request::{Attributes, Method, Request};
 use crate::resource::self_subject_access_review;
@@ -42,8 +44,6 @@ pub use pods::PodAnswer;
 use wire::url;
 pub(crate) use wire::{Purpose, Wire};
 
-/// The longest answer about a single object, in bytes: an etcd holds objects of up to 1.5 MiB.
-pub const OBJECT_BYTES_MAX: usize = 1536 * 1024;
 /// The longest body of any other answer, in bytes. A list that is not watched may be large; a log is cut by its own limit.
 pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The most that is read of a refusal to watch, in bytes.
@@ -299,7 +299,7 @@ fn body_bytes_max(request: &Request) -> usize {
     let Attributes { verb, subresource, name, resource, .. } = &request.attributes;
     let is_many = *verb == "list" && name.is_empty();
     let is_object = !resource.is_empty() && !is_many && matches!(*subresource, "" | "status");
-    if is_object { OBJECT_BYTES_MAX } else { BODY_BYTES_MAX }
+    if is_object { ANSWER_BYTES_MAX } else { BODY_BYTES_MAX }
 }
 
 /// Whether other credentials, or other authorities, might have brought another answer.

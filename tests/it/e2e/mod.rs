@@ -82,6 +82,8 @@ impl Place {
         });
         let scratch = Scratch::new().unwrap();
         let launch = Launch::new(Path::new(AGENT), &scratch.file("log"));
+        // What is large is given back at once, as by the allocator of the shipped binary.
+        let launch = launch.env("MALLOC_MMAP_THRESHOLD_", "131072");
         let launch = launch.against(&sim, &scratch).unwrap().args(args);
         Self { sim, scratch, launch, agent: None, killed: false }
     }

@@ -21,7 +21,7 @@ const KB: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The most that the process has held so far, in bytes.
-fn peak_bytes(place: &mut Place) -> usize {
+pub(super) fn peak_bytes(place: &mut Place) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", place.agent().id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     peak.unwrap().parse::<usize>().unwrap() * 1024

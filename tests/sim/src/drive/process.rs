@@ -260,7 +260,7 @@ impl Process {
                 } else {
                     world.serve_api(now, &wire::to_api(request)).answer()
                 };
-                (answer, Box::new(|response| Reply::Kubernetes(wire::from_api(response))))
+                (answer, Box::new(|response| Reply::Kubernetes(wire::from_api_kept(request, response))))
             }
             Call::Cloud { request, token } => {
                 let target = match request.host {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use k8s::intake::Intake;
 use plz_agent::event::RunnerTarget;
-use plz_agent::{cloud, runner};
+use plz_agent::{cloud, runner, watched};
 
 use super::USER_AGENT;
 use crate::http::{Method, Request, Response};
@@ -23,6 +24,21 @@ pub(super) fn from_api(response: Option<Response>) -> Result<Vec<u8>, k8s::Error
         return Err(k8s::Error::Transport { server: "sim".to_owned(), cause: "connection reset".to_owned() });
     };
     k8s::status::interpret(response.status, retry_after(&response), response.body)
+}
+
+/// The same of a call, of whose answer the agent keeps a part.
+pub(super) fn from_api_kept(
+    request: &k8s::Request,
+    response: Option<Response>,
+) -> Result<Vec<u8>, k8s::Error> {
+    let kept = response.map(|mut response| {
+        let mut intake = Intake::new(response.status, &watched::answer(request));
+        intake.feed(&response.body).map(|()| {
+            response.body = intake.into_body();
+            response
+        })
+    });
+    from_api(kept.transpose()?)
 }
 
 pub(super) fn to_cloud(request: &cloud::Request, token: &str) -> Request {

@@ -52,6 +52,8 @@ pub enum Manners {
     Failing(u16),
     /// Every call takes this long.
     Slow(Duration),
+    /// Every status is that many bytes longer than it should be.
+    Verbose(usize),
 }
 
 /// Whether a script calls `test.fail()`.
@@ -283,6 +285,13 @@ impl Runner {
             Manners::Good => self.answer(now, request),
             Manners::Unreachable => Answer::Drop,
             Manners::Failing(status) => Response::text(status, "upstream error").into(),
+            Manners::Verbose(more) => match self.answer(now, request) {
+                Answer::Now(mut response) if request.path == "/v1/status" => {
+                    response.body.resize(response.body.len() + more, b' ');
+                    response.into()
+                }
+                other => other,
+            },
             Manners::Slow(after) => match self.answer(now, request) {
                 Answer::Now(response) => Answer::After(after, response),
                 Answer::After(more, response) => Answer::After(after + more, response),

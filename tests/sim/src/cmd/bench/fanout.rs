@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::binary::Binary;
-use super::scene::{Scene, zone};
+use super::scene::{Access, Scene, zone};
 use super::table::Row;
 use super::{runs, sample, say};
 use crate::cmd::Error;
@@ -15,9 +15,30 @@ const POLL: Duration = Duration::from_secs(1);
 const GOAL_RUNNERS: u64 = 100;
 const RESUMED_GOAL_MS: f64 = 100.0;
 const SPREAD_GOAL_MS: f64 = 50.0;
+/// The same where each call goes through the API server.
+const PROXIED_SPREAD_GOAL_MS: f64 = 100.0;
 
-/// Measures runs of so many runners so many times.
+/// Measures runs of so many runners so many times; those that the goals are about, through the API server too.
 pub(super) fn measure(binary: &Binary, plan: &[(u64, usize)]) -> Result<Vec<Row>, Error> {
+    let mut rows = direct(binary, plan)?;
+    for &(runners, times) in plan.iter().filter(|(runners, _)| *runners == GOAL_RUNNERS) {
+        rows.extend(proxied(binary, runners, times)?);
+    }
+    Ok(rows)
+}
+
+fn proxied(binary: &Binary, runners: u64, times: usize) -> Result<Option<Row>, Error> {
+    let scene = Scene::start_by(Access::Proxy, "proxied", binary, POLL, SCRIPT)?;
+    scene.apply_zones(1)?;
+    say(&format!("fanout: {times} runs of {runners} runners through the API server"));
+    let samples = (0..times).map(|_| sample::take(&scene, &zone(1), runners));
+    let spreads =
+        samples.map(|sample| Ok(sample?.spread.as_secs_f64() * 1e3)).collect::<Result<_, Error>>()?;
+    let row = Row::several(format!("first → last resume, {runners} runners, by proxy"), spreads, "ms");
+    Ok(row.map(|row| row.goal(PROXIED_SPREAD_GOAL_MS)))
+}
+
+fn direct(binary: &Binary, plan: &[(u64, usize)]) -> Result<Vec<Row>, Error> {
     let scene = Scene::start("fanout", binary, POLL, SCRIPT)?;
     scene.apply_zones(1)?;
     let mut rows = Vec::new();

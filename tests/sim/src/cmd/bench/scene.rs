@@ -40,9 +40,39 @@ pub(super) struct Scene {
     directory: PathBuf,
 }
 
+/// How the agent reaches runners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// At their addresses.
+    Direct,
+    /// Through the API server.
+    Proxy,
+}
+
+impl Access {
+    /// As the agent's option has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
 impl Scene {
     /// Starts both. Scripts of runners last `script`.
     pub(super) fn start(
+        name: &str,
+        binary: &Binary,
+        poll: Duration,
+        script: Duration,
+    ) -> Result<Self, Error> {
+        Self::start_by(Access::Direct, name, binary, poll, script)
+    }
+
+    /// The same for another way to runners.
+    pub(super) fn start_by(
+        access: Access,
         name: &str,
         binary: &Binary,
         poll: Duration,
@@ -68,7 +98,7 @@ impl Scene {
             format!("--cloud-ingest={}", world.cloud_ingest_url()),
             format!("--ca-file={}", ca.display()),
             format!("--poll-interval={}s", poll.as_secs()),
-            "--runner-access=direct".to_owned(),
+            format!("--runner-access={}", access.name()),
             format!("--lease={NAMESPACE}/plz-agent"),
             "--listen=127.0.0.1:0".to_owned(),
             "--fetch-image=plz-agent".to_owned(),
