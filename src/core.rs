@@ -374,8 +374,8 @@ impl Core {
         if let Some(line) = line {
             log::log!(line.level, "{}", line.text);
         }
-        if target == Target::Kubernetes && (is_silent || is_back) {
-            // It may be what runners are reached through.
+        if target == Target::Kubernetes && is_silent {
+            // It may be what runners are reached through; nor does their silence count while it lasts.
             self.runs.values_mut().for_each(|run| run.forgive_silence());
         }
         if !is_back {

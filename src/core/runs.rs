@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::reach::{Reach, Target};
 use super::{Core, Row, room};
 use crate::announce::Announcement;
 use crate::event::{Action, Call, Class, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
@@ -309,6 +310,7 @@ impl Core {
     }
 
     pub(super) fn run_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
+        let way_is_gone = self.reach.get(&Target::Kubernetes).is_some_and(Reach::is_away);
         let Self { store, runs, settings, .. } = self;
         let Some(memory) = runs.get_mut(key) else {
             let lesson = match (id.action, reply) {
@@ -329,6 +331,10 @@ impl Core {
             }
             (action, reply) => learn::learn(memory, now.mono, action, reply),
         };
+        if let (true, Some(runner)) = (way_is_gone, id.action.runner().and_then(|n| memory.runner(n))) {
+            // Its silence counts from when the API server answers: it may be what it is reached through.
+            runner.silent_since = None;
+        }
         if let Action::ResumeRunner(_) = id.action
             && memory.runners.values().all(|runner| runner.resumed)
             && let Some(first) = memory.first_resumed.take()
