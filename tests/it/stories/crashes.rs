@@ -49,7 +49,7 @@ fn teardown_recorded(drive: &Drive, id: u64) -> (Value, Value) {
 fn until_a_job_is_deleted(end: impl FnOnce(&mut Story, u64)) -> (Story, u64) {
     let mut story = Story::new();
     story.drive.world.kube.config.delays.gone = s(4);
-    story.plan("*", PodPlan::script(Script { duration: s(20), ..Script::default() }));
+    story.tests_last(s(20));
     let id = story.run(3);
     story.stage(id, "started", s(5));
     end(&mut story, id);
@@ -189,7 +189,7 @@ fn killed_while_a_failure_is_dealt_with() {
 fn killed_while_an_abort_is_dealt_with() {
     for step in 0..150u64 {
         let mut story = Story::new();
-        story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+        story.tests_last(s(600));
         let id = story.run(2);
         story.stage(id, "started", s(5));
         story.drive.world.cloud.abort(id);
@@ -203,7 +203,7 @@ fn killed_while_an_abort_is_dealt_with() {
 /// A runner does not take "stop" for a while, and the agent is killed in the meantime: teardown is still owed.
 pub(super) fn killed_while_a_runner_is_slow_to_stop() -> Story {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+    story.tests_last(s(600));
     let id = story.run(2);
     story.stage(id, "started", s(5));
     let pod = story.drive.world.k6s.all("plz-test").last().unwrap().0.1.clone();

@@ -5,14 +5,14 @@ use sim::api::call::Fault;
 use sim::api::status::Status;
 use sim::cloud::Trouble;
 use sim::cloud::rest::Route;
-use sim::k6::{Exit, Fails, Script, Version};
+use sim::k6::{Exit, Fails, Manners, Script, Version};
 use sim::kube::plan::{Mishap, Place};
 
 /// Runs three runners of which the second fares badly, and checks what GCk6 is told.
 #[track_caller]
 fn check(plan: PodPlan, within: Duration, finish_status: i64, code: i64, detail_part: &str) -> Story {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    story.tests_last(s(3600));
     story.plan("*-2", plan);
     let id = story.run(3);
     let run = story.over(id, within, finish_status);
@@ -379,44 +379,53 @@ pub(super) fn a_runner_does_not_answer_for_a_while() -> Story {
     let mut story = Story::new();
     let id = story.run(3);
     story.stage(id, "started", s(5));
-    let pods: Vec<String> = story.drive.world.k6s.all("plz-test").map(|((_, pod), _)| pod.clone()).collect();
-    for pod in &pods {
-        story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners =
-            sim::k6::Manners::Failing(500);
-    }
+    story.manners(Manners::Failing(500));
     story.drive.run_for(s(60));
     assert_eq!(test_run(&story.drive, id)["status"]["stage"], "started", "an error of a runner is no end");
     let running = condition(&test_run(&story.drive, id), "TestRunRunning");
     assert_eq!((&running["status"], &running["reason"]), (&json!("True"), &json!("RunnerSilent")));
     assert!(story.announced().contains("RunnerSilent: runner 1/3"), "{}", story.announced());
-    for pod in &pods {
-        story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners = sim::k6::Manners::Good;
-    }
+    story.manners(Manners::Good);
     story.over(id, s(60), 3);
     story
 }
 
-/// Runners that are reached through the API server are silent when that is.
+/// Runners that are reached through the API server are silent when that is, and what they are silent after it counts anew.
 #[test]
 fn the_silence_of_the_api_server_is_not_that_of_the_runners() {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(120), ..Script::default() }));
+    story.tests_last(s(120));
     let id = story.run(2);
     story.stage(id, "started", s(5));
-    let pods: Vec<String> = story.drive.world.k6s.all("plz-test").map(|((_, pod), _)| pod.clone()).collect();
-    let behave = |story: &mut Story, manners: sim::k6::Manners| {
-        for pod in &pods {
-            story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners = manners;
-        }
-    };
-    behave(&mut story, sim::k6::Manners::Unreachable);
     let back = story.drive.now + s(40);
+    story.manners(Manners::Unreachable);
     story.drive.world.api.faults =
         Some(Box::new(move |now, _, _| if now < back { Fault::DropBefore } else { Fault::None }));
-    story.drive.run_for(s(40));
-    behave(&mut story, sim::k6::Manners::Good);
+    story.drive.run_for(s(50));
+    story.manners(Manners::Good);
     story.over(id, s(180), 3);
-    assert!(!story.announced().contains("RunnerSilent"), "{}", story.announced());
+    assert_eq!(story.warnings(), Vec::<String>::new());
+}
+
+/// A start on a slow box, in which every step takes its time and none hangs, is no cause for a warning.
+#[test]
+fn a_slow_start_is_no_warning() {
+    let mut story = Story::new();
+    let delays = &mut story.drive.world.kube.config.delays;
+    (delays.job, delays.schedule, delays.sandbox) = (s(3), s(3), s(20));
+    (delays.pull, delays.init) = (s(20), s(20));
+    story.plan("*", PodPlan::script(Script { boot: s(12), init: s(12), ..Script::default() }));
+    let id = story.run(2);
+    let mut said = Vec::new();
+    story.until(s(150), "it has started", |drive| {
+        let run = test_run(drive, id);
+        said.push(condition(&run, "TestRunRunning")["message"].to_string());
+        run["status"]["stage"] == "started"
+    });
+    story.over(id, s(90), 3);
+    assert_eq!(story.warnings(), Vec::<String>::new());
+    said.dedup();
+    assert_eq!(said.len(), 3, "{said:?}");
 }
 
 #[test]
@@ -616,14 +625,10 @@ fn unreadable_data() {
 #[test]
 fn an_abort_does_not_wait_for_runners_that_do_not_answer() {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    story.tests_last(s(3600));
     let id = story.run(2);
     story.stage(id, "started", s(5));
-    let pods: Vec<String> = story.drive.world.k6s.all("plz-test").map(|((_, pod), _)| pod.clone()).collect();
-    for pod in &pods {
-        story.drive.world.k6s.runner_mut(NAMESPACE, pod).unwrap().script.manners =
-            sim::k6::Manners::Slow(s(3600));
-    }
+    story.manners(Manners::Slow(s(3600)));
     story.drive.world.cloud.abort(id);
     story.until(s(60), "it is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
     assert_eq!(story.drive.world.cloud.runs[&id].finishes[0].1["run_status"], 5);

@@ -108,7 +108,7 @@ fn jobs_after_a_restart() {
 #[test]
 fn a_job_that_is_replaced_while_no_agent_runs_is_not_ours() {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+    story.tests_last(s(600));
     let id = story.run(2);
     story.stage(id, "started", s(10));
     story.kill();
@@ -134,7 +134,7 @@ fn a_job_that_is_replaced_while_no_agent_runs_is_not_ours() {
 #[test]
 fn a_runner_whose_job_is_deleted_without_it_runs_on() {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(30), ..Script::default() }));
+    story.tests_last(s(30));
     let id = story.run(2);
     story.stage(id, "started", s(10));
     story.delete(Kind::Job, "plz-test-101-2");
@@ -271,7 +271,7 @@ fn who_bears_an_id_and_is_none_of_ours_is_told_so_and_ignored() {
 #[test]
 fn the_id_of_another_zones_run_is_denied_and_that_run_is_not_touched() {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(200), ..Script::default() }));
+    story.tests_last(s(200));
     let elsewhere = json!({"metadata": {"name": "elsewhere"}});
     story.drive.world.api.create(story.drive.now, Kind::Namespace, "", elsewhere).unwrap();
     let now = story.drive.now;
@@ -516,7 +516,7 @@ pub(super) fn a_run_ends_before_it_is_confirmed() -> Story {
 /// The same, and somebody deletes the `TestRun` meanwhile.
 pub(super) fn a_run_is_deleted_before_it_is_confirmed() -> Story {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+    story.tests_last(s(600));
     let id = story.run(2);
     story.stage(id, "started", s(30));
     story.drive.world.cloud.trouble(None, Trouble::Down, u32::MAX);
@@ -546,7 +546,7 @@ fn ends_before_it_is_confirmed() {
 #[test]
 fn more_runs_than_are_confirmed_at_a_time_are_all_taken_over() {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(60), ..Script::default() }));
+    story.tests_last(s(60));
     let now = story.drive.now;
     let ids: Vec<u64> = (0..20).map(|_| story.drive.world.queue_run(now, ZONE, 1)).collect();
     for id in &ids {
@@ -592,7 +592,7 @@ fn a_flood_of_forged_runs_holds_up_nobody() {
 #[test]
 fn a_run_whose_zone_is_gone_ends() {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+    story.tests_last(s(600));
     let id = story.run(2);
     story.stage(id, "started", s(10));
     story.drive.cut(0, s(5));

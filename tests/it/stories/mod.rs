@@ -16,6 +16,7 @@ mod network;
 mod outages;
 mod rights;
 mod runs;
+mod sidecars;
 mod starving;
 mod swarm;
 mod zones;
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use sim::api::{DeleteOptions, Key, Kind};
 use sim::cloud::{FINISHED, Run};
 use sim::drive::{Drive, USER_AGENT, settings};
+use sim::k6::{Manners, Script};
 use sim::kube::plan::PodPlan;
 use sim::world::Options;
 use std::collections::BTreeMap;
@@ -101,6 +103,11 @@ impl Story {
         let id = self.drive.world.queue_run_with(now, ZONE, instances, data);
         self.until(s(15), "the run is listed", |drive| drive.world.cloud.runs[&id].listed.is_some());
         id
+    }
+
+    /// Has all tests take that long.
+    fn tests_last(&mut self, duration: Duration) {
+        self.plan("*", PodPlan::script(Script { duration, ..Script::default() }));
     }
 
     /// Lets the pods of one runner fare badly, or run another script.
@@ -207,6 +214,14 @@ impl Story {
         self.drive.world.api.delete(self.drive.now, &key, &DeleteOptions::default()).unwrap();
     }
 
+    /// From now on all runners answer like this.
+    fn manners(&mut self, manners: Manners) {
+        let pods: Vec<_> = self.drive.world.k6s.all("plz-test").map(|(pod, _)| pod.clone()).collect();
+        for (namespace, pod) in pods {
+            self.drive.world.k6s.runner_mut(&namespace, &pod).unwrap().script.manners = manners;
+        }
+    }
+
     /// The agents' writes and reads of single objects: lists, watches and Leases do not belong to a run.
     fn api_requests(&self) -> u64 {
         let counts = &self.drive.world.api.counts;
@@ -225,6 +240,13 @@ impl Story {
                 format!("{}: {}\n", event["reason"].as_str().unwrap(), event["message"].as_str().unwrap())
             })
             .collect()
+    }
+
+    /// Those of them that warn.
+    fn warnings(&self) -> Vec<String> {
+        let events = self.drive.world.api.objects(Kind::Event, NAMESPACE);
+        let warnings = events.filter(|(_, event)| event["type"] == "Warning");
+        warnings.map(|(_, event)| format!("{}: {}", event["reason"], event["message"])).collect()
     }
 
     fn rows(&self) -> BTreeMap<Row, u64> {

@@ -3,7 +3,6 @@
 use super::*;
 use sim::api::Fault;
 use sim::api::status::Status;
-use sim::k6::Script;
 
 const MESSAGE: &str = "namespace load is being deleted in the cluster, and the test run with it";
 
@@ -12,7 +11,7 @@ impl Story {
     fn at_stage(stage: &str, pods_go_first: bool) -> (Self, u64) {
         let mut story = Self::new();
         story.drive.world.kube.config.pods_go_first = pods_go_first;
-        story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+        story.tests_last(s(3600));
         if stage == "created" {
             story.drive.world.kube.config.delays.pull = s(20);
         }

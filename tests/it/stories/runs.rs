@@ -48,7 +48,7 @@ pub(super) fn runs_go_side_by_side() -> Story {
 
 pub(super) fn a_user_aborts_while_it_runs() -> Story {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(600), ..Script::default() }));
+    story.tests_last(s(600));
     let id = story.run(3);
     story.stage(id, "started", s(5));
     story.drive.run_for(s(25));

@@ -4,7 +4,6 @@ use super::*;
 use sim::api::Part;
 use sim::cloud::Trouble;
 use sim::cloud::rest::Route;
-use sim::k6::Script;
 
 const FINALIZER: &str = "privateloadzones.k6.io/finalizer";
 const UID_ANNOTATION: &str = "privateloadzones.k6.io/plz-uid";
@@ -35,7 +34,7 @@ pub(super) fn a_zone_comes_and_goes() -> Story {
 
 pub(super) fn a_zone_is_deleted_with_a_run() -> Story {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    story.tests_last(s(3600));
     let id = story.run(2);
     story.stage(id, "started", s(5));
     story.delete(Kind::PrivateLoadZone, ZONE);
@@ -216,7 +215,7 @@ fn a_token_is_rotated() {
 #[test]
 fn a_token_that_is_accepted_again_is_told_at_once() {
     let mut story = Story::new();
-    story.plan("*", PodPlan::script(Script { duration: s(3600), ..Script::default() }));
+    story.tests_last(s(3600));
     let id = story.run(1);
     story.stage(id, "started", s(5));
     story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Unauthorized, u32::MAX);

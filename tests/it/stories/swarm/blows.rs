@@ -436,6 +436,7 @@ impl Swarm {
     /// Nothing befalls the world any more.
     pub(super) fn peace(&mut self) {
         self.say("peace");
+        self.story.manners(Manners::Good);
         let drive = &mut self.story.drive;
         drive.world.api.faults = None;
         drive.world.api.warming_until = Duration::ZERO;
@@ -443,10 +444,6 @@ impl Swarm {
         for agent in &mut drive.agents {
             (agent.lag, agent.drag, agent.echo) = (Duration::ZERO, Duration::ZERO, Echo::Once);
             (agent.cut_until, agent.deaf_until) = (Duration::ZERO, Duration::ZERO);
-        }
-        let pods: Vec<_> = drive.world.k6s.all("plz-test").map(|(pod, _)| pod.clone()).collect();
-        for (namespace, pod) in pods {
-            drive.world.k6s.runner_mut(&namespace, &pod).unwrap().script.manners = Manners::Good;
         }
         (self.wan_until, self.api_until, self.operator_until) = Default::default();
         let key = Key::new(Kind::Lease, OPERATOR, "fcdfce80.io");

@@ -108,7 +108,12 @@ impl Kube {
         metadata["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": key.name,
             "uid": job["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true}]);
         json::remove(&mut metadata, "creationTimestamp");
-        let pod = json!({"metadata": metadata, "spec": template["spec"]});
+        let mut pod = json!({"metadata": metadata, "spec": template["spec"]});
+        if let Some(injected) = self.config.plan(&key.name).injected {
+            let inits = &mut pod["spec"]["initContainers"];
+            let own = inits.as_array().cloned().unwrap_or_default();
+            *inits = std::iter::once(injected.container).chain(own).collect();
+        }
         match around.api.create(now, Kind::Pod, &key.namespace, pod) {
             Ok(_) => {
                 let state = self.jobs.get_mut(key).expect("the caller made the entry");

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::plan::{Mishap, Place, PodPlan};
+use super::sidecar::Sidecar;
 use super::status::{PodStatus, Readiness, State};
 use super::{Around, Kube, Task, is_deleting};
 use crate::api::{Change, DeleteOptions, Key, Part};
@@ -83,7 +84,8 @@ impl Sandbox {
     }
 
     pub(super) fn mishap_of(&self, container: usize) -> Option<&Mishap> {
-        let place = if self.inits > 0 && container == 0 {
+        let own = usize::from(self.plan.injected.is_some());
+        let place = if self.inits > own && container == own {
             Place::Init
         } else if container == self.inits {
             Place::Main
@@ -107,6 +109,7 @@ impl Sandbox {
     /// Ends what runs, and with it the pod.
     pub(super) fn end(&mut self, now: Duration, reason: &'static str, exit: &Exit) {
         let code = exit.code;
+        self.end_sidecar(now);
         // Init containers write their termination log themselves.
         let main_message = if self.words == Words::Log { exit.message.as_str() } else { "" };
         let inits = self.status.inits.iter_mut().map(|state| (state, exit.message.as_str()));
@@ -131,8 +134,12 @@ impl Kube {
             json::list(pod, "metadata.ownerReferences").first().map(|owner| json::text(owner, "name"));
         let count = |list| json::list(&pod["spec"], list).len();
         let (inits, mains) = (count("initContainers"), count("containers"));
+        let has_sidecar = pod["spec"]["initContainers"][0]["restartPolicy"] == "Always";
         let sandbox = Sandbox {
-            status: PodStatus::fresh(inits, mains),
+            status: PodStatus {
+                sidecar: has_sidecar.then(Sidecar::default),
+                ..PodStatus::fresh(inits, mains)
+            },
             plan: self.config.plan(owner.unwrap_or(&change.key.name)),
             step: Step::Unbound,
             due: now + self.config.delays.schedule,
@@ -152,6 +159,7 @@ impl Kube {
     pub(super) fn step_pod(&mut self, now: Duration, around: &mut Around<'_>, key: &Key) {
         let Some(pod) = around.api.object(key).cloned() else { return };
         let Some(mut sandbox) = self.pods.remove(key) else { return };
+        let beside = sandbox.step_sidecar(now);
         let is_gone = sandbox.step == Step::Terminating && now >= sandbox.due;
         let next = if is_gone {
             sandbox.end(now, "Completed", &Exit::default());
@@ -166,7 +174,7 @@ impl Kube {
         }
         let status = sandbox.status.render(now, around.api.wall, &pod);
         around.api.modify(key, Part::Status, |pod| pod["status"] = status);
-        if let Some(next) = next {
+        for next in next.into_iter().chain(beside) {
             self.tasks.insert((next, Task::Pod(key.clone())));
         }
         if sandbox.step == Step::Bound && json::text(&pod, "spec.nodeName").is_empty() {

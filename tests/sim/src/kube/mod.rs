@@ -4,7 +4,7 @@
 //! server's objects make tasks, [`Kube::tick`] runs those that are due. Leaves k6 to [`crate::k6`] and downloads to
 //! [`crate::s3`]. Controllers write past the request interface: they are neither counted nor struck by faults.
 //!
-//! Reading order: [`plan`] (what is configured) · [`job`] · [`collect`] · [`kubelet`] (with `start`, `running`) · [`status`] · [`mod@env`].
+//! Reading order: [`plan`] (what is configured) · [`job`] · [`collect`] · [`kubelet`] (with `start`, `running`, `sidecar`) · [`status`] · [`mod@env`].
 //! Invariant: a tick with nothing due changes nothing, and its cost grows with what is due, not with what there is.
 
 pub mod collect;
@@ -13,6 +13,7 @@ pub mod job;
 pub mod kubelet;
 pub mod plan;
 mod running;
+mod sidecar;
 mod start;
 pub mod status;
 
@@ -24,7 +25,7 @@ use serde_json::json;
 use self::collect::Owners;
 use self::job::JobState;
 use self::kubelet::Sandbox;
-pub use self::plan::{Config, Delays, Mishap, Place, PodPlan};
+pub use self::plan::{Config, Delays, Injected, Mishap, Place, PodPlan};
 use crate::api::{Api, Change, ChangeKind, Key, Kind};
 use crate::json;
 use crate::k6::K6s;

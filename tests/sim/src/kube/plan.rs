@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::k6::{Exit, Script};
 use crate::s3::Fetched;
 
@@ -56,7 +58,7 @@ impl Default for Delays {
 /// Which of a pod's containers is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The first init container.
+    /// The first init container of the pod's own.
     Init,
     /// The first container.
     Main,
@@ -75,7 +77,7 @@ pub enum Mishap {
     InvalidImage(Place),
     /// `CreateContainerConfigError`; with the kubelet's words.
     ConfigError(Place, String),
-    /// The first init container ends like this.
+    /// The first init container of the pod's own ends like this.
     Init(Exit),
     /// The main container ends like this after a while.
     Exit(Duration, Exit),
@@ -91,6 +93,31 @@ pub enum Mishap {
     Deleted(Duration),
 }
 
+/// A container that a webhook puts before a pod's own init containers. With `restartPolicy: Always` it is a sidecar: the next one
+/// starts as soon as it runs, and it ends with the pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Injected {
+    /// Its spec.
+    pub container: Value,
+    /// When a sidecar ends by itself, from its first start, with which reason and code. It is started again 5 s later.
+    pub ends: Vec<(Duration, &'static str, i32)>,
+    /// With which code a sidecar ends when the pod does.
+    pub last: i32,
+}
+
+impl Injected {
+    /// A sidecar of that name that ends so, and with 143 when the pod does: SIGTERM ends it.
+    pub fn sidecar(name: &str, ends: &[(Duration, &'static str, i32)]) -> Self {
+        let container = json!({"name": name, "image": "mesh", "restartPolicy": "Always"});
+        Self { container, ends: ends.to_vec(), last: 143 }
+    }
+
+    /// A plain init container of that name; how it ends is in [`PodPlan::commands`].
+    pub fn init(name: &str) -> Self {
+        Self { container: json!({"name": name, "image": "mesh"}), ends: Vec::new(), last: 0 }
+    }
+}
+
 /// How pods of one name pattern fare.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodPlan {
@@ -100,6 +127,8 @@ pub struct PodPlan {
     pub script: Script,
     /// How containers that are not k6 end, and their log: by container name.
     pub commands: BTreeMap<String, (Exit, String)>,
+    /// What a webhook adds to pods that Jobs make.
+    pub injected: Option<Injected>,
 }
 
 impl PodPlan {

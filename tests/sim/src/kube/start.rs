@@ -44,6 +44,15 @@ impl Kube {
             sandbox.due = now + RETRY;
             return;
         }
+        if container == 0
+            && let Some(sidecar) = &mut sandbox.status.sidecar
+        {
+            sidecar.since = Some(now);
+            sandbox.set(0, State::Running(now));
+            sandbox.step = Step::Start(1);
+            sandbox.due = now + self.config.delays.pull;
+            return;
+        }
         let env = env.expect("an unresolved environment is refused above");
         let argv = env::argv(spec, &env);
         sandbox.set(container, State::Running(now));
@@ -52,7 +61,11 @@ impl Kube {
             let url =
                 env.iter().rev().find(|(name, _)| name == "PLZ_ARCHIVE_URL").map(|(_, url)| url.as_str());
             let exit = match (&sandbox.plan.mishap, url) {
-                (Some(Mishap::Init(exit)), _) if container == 0 => exit.clone(),
+                (Some(Mishap::Init(exit)), _)
+                    if container == usize::from(sandbox.plan.injected.is_some()) =>
+                {
+                    exit.clone()
+                }
                 (_, Some(url)) => {
                     let fetched = around.s3.fetch(now, url);
                     self.config.downloads.get(&fetched).cloned().unwrap_or_default()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::sidecar::Sidecar;
 use crate::json;
 use crate::wall::Wall;
 
@@ -56,6 +57,8 @@ pub struct PodStatus {
     pub ip: String,
     /// Init containers, in the order of the spec.
     pub inits: Vec<State>,
+    /// The first init container's restarts, if it is a sidecar.
+    pub sidecar: Option<Sidecar>,
     /// Containers, in the order of the spec.
     pub mains: Vec<State>,
     /// Whether the pod is ready, and if not, why.
@@ -87,6 +90,7 @@ impl PodStatus {
             started: None,
             ip: String::new(),
             inits: vec![State::waiting("PodInitializing"); inits],
+            sidecar: None,
             mains: vec![
                 State::waiting(if inits > 0 { "PodInitializing" } else { "ContainerCreating" });
                 mains
@@ -127,6 +131,12 @@ impl PodStatus {
                     .map(|(spec, state)| self.container(wall, uid, spec, state))
                     .collect();
             }
+        }
+        if let Some(Sidecar { restarts, last: Some(last), .. }) = &self.sidecar {
+            let last = self.container(wall, uid, &pod["spec"]["initContainers"][0], last);
+            let sidecar = &mut status["initContainerStatuses"][0];
+            sidecar["restartCount"] = json!(restarts);
+            sidecar["lastState"] = last["state"].clone();
         }
         status
     }
@@ -187,8 +197,11 @@ impl PodStatus {
         }
         if self.started.is_some() {
             let is_over = matches!(self.phase, "Succeeded" | "Failed");
+            let is_done = |init: &State| matches!(init, State::Terminated { code: 0, .. });
+            let beside = self.sidecar.as_ref();
+            let has_begun = beside.is_none_or(|sidecar| sidecar.since.is_some());
             let is_initialized =
-                self.inits.iter().all(|init| matches!(init, State::Terminated { code: 0, .. }));
+                has_begun && self.inits.iter().skip(usize::from(beside.is_some())).all(is_done);
             let (why, words) = match (self.ready, self.phase) {
                 (Readiness::Ready, _) => ("", ""),
                 (Readiness::NodeNotReady, _) => ("", ""),
