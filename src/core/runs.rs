@@ -249,6 +249,12 @@ impl Core {
         if run.metadata.is_deleting() {
             memory.deleting_since.get_or_insert(now.mono);
         }
+        // It may be over before its zone is looked at, or before the answer to its creation comes.
+        if let Some(zone) = self.zones.get_mut(&memory.identity.zone)
+            && zone.uid == memory.identity.zone_uid
+        {
+            zone.settle(memory.identity.id);
+        }
         memory.settle_teardown(run);
         for runner in memory.runners.values_mut().filter(|runner| runner.step < Step::Started) {
             let uid = runner.job.uid();

@@ -48,10 +48,23 @@ pub fn learn(
     action: Action,
     reply: Reply,
 ) -> Lesson {
+    if is_obsolete(memory, action) && !(matches!(action, Action::CreateTestRun(_)) && reply.is_ok()) {
+        return Lesson::Done;
+    }
     match reply {
         Reply::Kubernetes(reply) => from_kubernetes(memory, context, action, reply),
         Reply::Cloud(reply) => from_cloud(memory, context, rng, action, reply),
         Reply::Runner(_) => Lesson::Done,
+    }
+}
+
+/// Whether the test run was dealt with while the answer was on its way, or is not listed any more.
+fn is_obsolete(memory: &ZoneMemory, action: Action) -> bool {
+    match action {
+        Action::FetchData(id) | Action::CreateTestRun(id) | Action::InspectTestRun(id) => {
+            !memory.listed.contains_key(&id)
+        }
+        _ => false,
     }
 }
 

@@ -64,6 +64,32 @@ fn teardown_is_run_however_somebody_deletes() {
     }
 }
 
+/// A run that is over before the answer to its creation comes, or the news that somebody else has made it, is not made again.
+#[test]
+fn deleted_while_the_answer_to_its_creation_is_on_its_way() {
+    for is_refused in [false, true] {
+        let mut story = Story::new();
+        story.tests_last(s(3600));
+        let mut left = 1;
+        story.drive.world.api.faults = Some(Box::new(move |_, call, _| {
+            if (call.verb, call.resource.plural) == ("create", "testruns") && left > 0 {
+                left -= 1;
+                return if is_refused { Fault::DropAfter } else { Fault::Late(s(20)) };
+            }
+            Fault::None
+        }));
+        let id = story.run(2);
+        story.until(s(5), "it exists", |drive| !test_run(drive, id).is_null());
+        story.drive.run_for(s(1) / 10);
+        story.drive.world.cloud.runs.get_mut(&id).unwrap().spec.listed = Listed::ForEver;
+        story.delete(Kind::TestRun, &format!("plz-test-{id}"));
+        story.over(id, s(90), 5);
+        let made = story.drive.world.api.changes_since(0);
+        let made = made.filter(|change| change.key == run_key(id) && change.before.is_none());
+        assert_eq!(made.count(), 1, "made again: {is_refused}");
+    }
+}
+
 /// Deleted while no agent is there: the next one brings it to its end, and does not make it again.
 #[test]
 fn deleted_while_no_agent_runs() {
