@@ -33,7 +33,10 @@ const SEEDS: u64 = 50;
 /// How many it tries beside them that depend on when it is run.
 const FRESH_SEEDS: u64 = 20;
 /// Seeds that have failed once.
-const FOUND: [u64; 2] = [800_454, 2_003_777];
+const FOUND: [u64; 10] = [
+    800_454, 2_003_777, 7_000_435, 7_101_273, 7_101_700, 7_101_840, 7_102_016, 7_102_079, 7_102_151,
+    7_102_909,
+];
 /// Zones there are.
 const ZONES: [&str; 2] = [ZONE, "west"];
 /// Until when all has to be over once the world is at peace: a start that is given up, and a setup after it.
@@ -93,6 +96,7 @@ impl Swarm {
             renewals: 0,
             tokens: 0,
         };
+        swarm.watchman.by_proxy = by_proxy;
         swarm.foreign_objects();
         if is_elected {
             for _ in 0..swarm.rng.below(3) {

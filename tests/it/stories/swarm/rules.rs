@@ -27,11 +27,15 @@ static RULES: LazyLock<Vec<Rule>> =
 pub(super) struct Watchman {
     /// Objects of others, which nobody may touch.
     pub foreign: Vec<Key>,
-    /// Runs that GCk6 goes on to list although nothing is left of them: let go before their end was recorded, since that took too
-    /// long after somebody had deleted them, or ended since GCk6 did not know them when it was asked.
+    /// Runs that GCk6 goes on to list although nothing is left of them: let go, since their end took too long after somebody had
+    /// deleted them, or not told of, since GCk6 did not know them when it was asked.
     let_go: BTreeSet<u64>,
     /// Runs with a pod that never goes.
     pub node_lost: BTreeSet<u64>,
+    /// Runs of which somebody has deleted a Job.
+    pub bereft: BTreeSet<u64>,
+    /// Whether runners are reached through the API server, which may not let "stop" pass for long.
+    pub by_proxy: bool,
     /// Pods whose k6 has not answered as it should.
     pub ill_mannered: BTreeSet<String>,
     version: u64,
@@ -97,9 +101,12 @@ impl Watchman {
             let is_of_replaced =
                 |fault: &str| fault.contains("segment") || fault.starts_with("a runner was resumed");
             faults.retain(|fault| !(fault.starts_with("setup ran") || is_replaced && is_of_replaced(fault)));
-            // Known: a runner that does not take "stop" for 10 s is not waited for, nor one whose node is lost.
-            let is_deaf =
-                self.node_lost.contains(&id) || self.ill_mannered.iter().any(|pod| pod.starts_with(&prefix));
+            // Known: a runner that does not take "stop" for 10 s is not waited for, nor one whose node is lost, nor one that a
+            // new agent does not know, since its Job is gone.
+            let has_missed_it = drive.world.k6s.all(&prefix).any(|(_, runner)| runner.stopped.is_none());
+            let is_deaf = self.node_lost.contains(&id)
+                || self.ill_mannered.iter().any(|pod| pod.starts_with(&prefix))
+                || has_missed_it && (self.by_proxy || self.bereft.contains(&id));
             faults.retain(|fault| !(is_deaf && fault.starts_with("teardown ran before")));
             let lives: Vec<_> = drive.world.k6s.all(&prefix).map(life).collect();
             assert_eq!(faults, Vec::<String>::new(), "run {id}: {lives:#?}");
@@ -123,12 +130,11 @@ impl Watchman {
     }
 }
 
-/// The run of a TestRun that is gone without having been recorded as over, or of which GCk6 was told nothing.
+/// The run of a TestRun that is gone, and of which GCk6 was not told that it is over.
 fn let_go(change: &Change) -> Option<u64> {
-    let is_over = matches!(change.object["status"]["stage"].as_str(), Some("finished" | "error"));
-    let is_denied = condition(&change.object, "TestRunRunning")["reason"] == "NotOfZone";
-    let is_gone = change.kind == ChangeKind::Deleted && (!is_over || is_denied);
-    change.key.name.strip_prefix("plz-test-").filter(|_| is_gone)?.parse().ok()
+    let is_told = condition(&change.object, "CloudTestRunFinalized")["status"] == "True";
+    let is_let_go = change.kind == ChangeKind::Deleted && !is_told;
+    change.key.name.strip_prefix("plz-test-").filter(|_| is_let_go)?.parse().ok()
 }
 
 fn life(((_, pod), runner): (&(String, String), &Runner)) -> String {
@@ -138,6 +144,11 @@ fn life(((_, pod), runner): (&(String, String), &Runner)) -> String {
         "{pod}: setups {setups:?}, resumed {resumed:?}, stopped {stopped:?}, ends {end:?}, \
          terminated {terminated:?}, killed {killed:?}, teardowns {teardowns:?}"
     )
+}
+
+/// The run of a Job or pod of that name.
+pub(super) fn run_of(part: &str) -> Option<u64> {
+    part.strip_prefix("plz-test-")?.split('-').next()?.parse().ok()
 }
 
 fn job_of(pod: &str) -> &str {

@@ -152,6 +152,8 @@ pub struct Cloud {
     pub doubles: Vec<(String, String)>,
     /// Zones that were deregistered, in order.
     pub deregistered: Vec<String>,
+    /// When each of them last was.
+    deregistered_at: BTreeMap<String, Duration>,
     /// Bodies of `POST /v1/tests`: test runs that plain TestRuns made.
     pub created: Vec<Value>,
     /// What was odd about requests, in words.

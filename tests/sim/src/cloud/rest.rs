@@ -33,6 +33,8 @@ pub enum Route {
 
 /// The idempotency key's length in hexadecimal digits.
 const KEY_LEN: usize = 16;
+/// How late a call may come.
+const IN_FLIGHT: Duration = Duration::from_secs(5);
 /// Error codes of events that the protocol knows.
 const EVENT_CODES: [i64; 9] = [8030, 8031, 8032, 8033, 8034, 8035, 8050, 8051, 8052];
 
@@ -166,6 +168,7 @@ impl Cloud {
             Route::Deregister => match self.zones.remove(name) {
                 Some(_) => {
                     self.deregistered.push(name.to_owned());
+                    self.deregistered_at.insert(name.to_owned(), now);
                     Response::empty(204)
                 }
                 None => error(404, "load zone not found"),
@@ -200,7 +203,10 @@ impl Cloud {
 
     fn poll(&mut self, now: Duration, name: &str) -> Response {
         let Some(zone) = self.zones.get_mut(name) else {
-            self.complaints.push(format!("Poll for {name:?}, which is not registered"));
+            // The deregistration may have overtaken it on the way.
+            if self.deregistered_at.get(name).is_none_or(|at| now >= *at + IN_FLIGHT) {
+                self.complaints.push(format!("Poll for {name:?}, which is not registered"));
+            }
             return error(404, "load zone not found");
         };
         zone.polls += 1;

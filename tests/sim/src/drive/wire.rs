@@ -87,7 +87,7 @@ pub(super) fn from_proxy(
     request: &runner::Request,
     response: Option<Response>,
 ) -> Result<Vec<u8>, runner::Error> {
-    let response = response.ok_or_else(|| runner::Error::Unreachable("connection refused".to_owned()))?;
+    let response = response.ok_or_else(|| runner::Error::NoWay("connection reset".to_owned()))?;
     match k8s::status::interpret(response.status, None, response.body.clone()) {
         // Its own words have a reason; k6 gives none.
         Err(k8s::Error::Api { status }) if status.code == 403 && !status.reason.is_empty() => {
