@@ -125,9 +125,7 @@ fn a_jobs_end_proves_it_after_an_abort_too() {
         );
         story.drive.run_for(s(5));
         assert_eq!(teardown_recorded(&story.drive, id).0, "True", "after {step} ms");
-        let teardowns: usize =
-            story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum();
-        assert_eq!(teardowns, 1, "after {step} ms");
+        assert_eq!(story.teardowns(), 1, "after {step} ms");
     }
 }
 
@@ -214,9 +212,7 @@ pub(super) fn killed_while_a_runner_is_slow_to_stop() -> Story {
     story.kill();
     story.drive.world.k6s.runner_mut(NAMESPACE, &pod).unwrap().script.manners = Manners::Good;
     story.over(id, s(90), 5);
-    let teardowns: usize =
-        story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum();
-    assert_eq!(teardowns, 1);
+    assert_eq!(story.teardowns(), 1);
     story
 }
 

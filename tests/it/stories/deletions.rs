@@ -21,10 +21,6 @@ impl Story {
         let options = DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() };
         self.drive.world.api.delete(self.drive.now, &key, &options).unwrap();
     }
-
-    fn teardowns(&self) -> usize {
-        self.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum()
-    }
 }
 
 fn run_key(id: u64) -> Key {

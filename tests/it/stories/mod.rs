@@ -93,6 +93,14 @@ impl Story {
         story
     }
 
+    /// Waits until a condition of the zone has that reason.
+    #[track_caller]
+    fn zone_says(&mut self, type_: &str, reason: &str, within: Duration) {
+        self.until(within, &format!("{type_} says {reason}"), |drive| {
+            condition(&zone(drive), type_)["reason"] == reason
+        });
+    }
+
     /// Queues a run of `instances` runners and waits until it is listed.
     fn run(&mut self, instances: u64) -> u64 {
         self.run_with(instances, json!({}))
@@ -212,6 +220,11 @@ impl Story {
     fn delete(&mut self, kind: Kind, name: &str) {
         let key = Key::new(kind, NAMESPACE, name);
         self.drive.world.api.delete(self.drive.now, &key, &DeleteOptions::default()).unwrap();
+    }
+
+    /// How often teardown was run, on whatever runner.
+    fn teardowns(&self) -> usize {
+        self.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum()
     }
 
     /// From now on all runners answer like this.

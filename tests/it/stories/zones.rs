@@ -41,9 +41,7 @@ pub(super) fn a_zone_is_deleted_with_a_run() -> Story {
     story.until(s(60), "the zone is gone", |drive| zone(drive).is_null());
     let run = story.over(id, s(60), 5);
     assert_eq!(told(&run), (vec![], 1));
-    let teardowns: usize =
-        story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.teardowns.len()).sum();
-    assert_eq!(teardowns, 1);
+    assert_eq!(story.teardowns(), 1);
     story
 }
 
@@ -71,13 +69,11 @@ pub(super) fn a_secret_comes_late() -> Story {
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
     let secret = format!("{ZONE}-token");
     story.delete(Kind::Secret, &secret);
-    story.until(s(5), "the status says so", |drive| {
-        condition(&zone(drive), "PLZRegistered")["reason"] == "TokenMissing"
-    });
+    story.zone_says("PLZRegistered", "TokenMissing", s(5));
     let token = story.drive.world.cloud.token.clone();
     let object = json!({"metadata": {"name": secret}, "stringData": {"token": token}});
     story.drive.world.api.create(story.drive.now, Kind::Secret, NAMESPACE, object).unwrap();
-    story.until(s(15), "registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
+    story.zone_says("PLZRegistered", "Registered", s(15));
     story
 }
 
@@ -86,9 +82,7 @@ pub(super) fn a_spec_is_incomplete() -> Story {
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
     story.drive.world.api.modify(&key, Part::Main, |zone| zone["spec"]["token"] = json!(""));
-    story.until(s(5), "the status says so", |drive| {
-        condition(&zone(drive), "PLZRegistered")["reason"] == "InvalidSpec"
-    });
+    story.zone_says("PLZRegistered", "InvalidSpec", s(5));
     story.drive.run_for(s(60));
     assert!(story.drive.world.cloud.zones.is_empty());
     story
@@ -199,14 +193,12 @@ fn let_go_with_a_refused_token() {
 fn a_token_is_rotated() {
     let mut story = Story::new();
     story.drive.world.cloud.token = "rotated".into();
-    story.until(s(30), "the status says so", |drive| {
-        condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem"
-    });
+    story.zone_says("PLZPolled", "TokenProblem", s(30));
     let key = Key::new(Kind::Secret, NAMESPACE, &format!("{ZONE}-token"));
     story.drive.world.api.modify(&key, Part::Main, |secret| {
         secret["data"] = json!({"token": "cm90YXRlZA=="});
     });
-    story.until(s(30), "polled again", |drive| condition(&zone(drive), "PLZPolled")["status"] == "True");
+    story.zone_says("PLZPolled", "Polling", s(30));
     let id = story.run(1);
     story.over(id, s(60), 3);
 }
@@ -219,9 +211,7 @@ fn a_token_that_is_accepted_again_is_told_at_once() {
     let id = story.run(1);
     story.stage(id, "started", s(5));
     story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Unauthorized, u32::MAX);
-    story.until(s(30), "the status says so", |drive| {
-        condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem"
-    });
+    story.zone_says("PLZPolled", "TokenProblem", s(30));
     story.drive.run_for(s(120));
     let reads = |drive: &Drive| drive.world.cloud.runs[&id].state_reads.len();
     let before = reads(&story.drive);
@@ -240,13 +230,11 @@ fn a_token_that_is_accepted_again_is_told_at_once() {
 fn an_outage_is_told_once_and_its_end_too() {
     let mut story = Story::new();
     story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Failing(503), 8);
-    story.until(s(60), "the status says so", |drive| {
-        condition(&zone(drive), "PLZPolled")["reason"] == "PollFailing"
-    });
+    story.zone_says("PLZPolled", "PollFailing", s(60));
     let version = zone(&story.drive)["metadata"]["resourceVersion"].clone();
     story.drive.run_for(s(60));
     assert_eq!(zone(&story.drive)["metadata"]["resourceVersion"], version, "one write for the outage");
-    story.until(s(600), "polled again", |drive| condition(&zone(drive), "PLZPolled")["status"] == "True");
+    story.zone_says("PLZPolled", "Polling", s(600));
 }
 
 #[test]
@@ -278,10 +266,8 @@ fn registration_fails_and_recovers() {
     let mut story = Story::empty();
     story.drive.world.cloud.trouble(Some(Route::Register), Trouble::Failing(500), 3);
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
-    story.until(s(5), "the status says so", |drive| {
-        condition(&zone(drive), "PLZRegistered")["reason"] == "RegistrationFailed"
-    });
-    story.until(s(60), "registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
+    story.zone_says("PLZRegistered", "RegistrationFailed", s(5));
+    story.zone_says("PLZRegistered", "Registered", s(60));
     assert_eq!(story.drive.world.cloud.doubles, Vec::new());
 }
 
@@ -289,9 +275,7 @@ pub(super) fn a_secret_is_lost_over_a_restart() -> Story {
     let mut story = Story::new();
     story.delete(Kind::Secret, &format!("{ZONE}-token"));
     story.kill();
-    story.until(s(5), "the status says so", |drive| {
-        condition(&zone(drive), "PLZPolled")["reason"] == "TokenProblem"
-    });
+    story.zone_says("PLZPolled", "TokenProblem", s(5));
     assert_eq!(condition(&zone(&story.drive), "PLZRegistered")["status"], "True");
     story
 }
@@ -329,7 +313,7 @@ pub(super) fn annotations_of_others_stay() -> Story {
         zone["metadata"]["annotations"] = json!({"team": "edge"});
         zone["metadata"]["finalizers"] = json!(["other/finalizer"]);
     });
-    story.until(s(5), "registered", |drive| condition(&zone(drive), "PLZRegistered")["status"] == "True");
+    story.zone_says("PLZRegistered", "Registered", s(5));
     let metadata = &zone(&story.drive)["metadata"];
     assert_eq!(metadata["annotations"]["team"], "edge");
     assert_eq!(metadata["finalizers"], json!(["other/finalizer", FINALIZER]));

@@ -290,7 +290,8 @@ impl Swarm {
             let key = Key::new(Kind::Secret, NAMESPACE, &format!("{zone}-token"));
             let _ = world.api.delete(world.now, &key, &DeleteOptions::default());
             let secret = json!({"metadata": {"name": key.name}, "stringData": {"token": token}});
-            world.api.create(world.now, Kind::Secret, NAMESPACE, secret).unwrap();
+            // A namespace that goes takes none.
+            let _ = world.api.create(world.now, Kind::Secret, NAMESPACE, secret);
         }
     }
 
@@ -360,9 +361,21 @@ impl Swarm {
             let spec = json!({"token": format!("{name}-token"),
                 "resources": {"limits": {"cpu": "200m", "memory": "256Mi"}}});
             let zone = json!({"metadata": {"name": name}, "spec": spec});
-            world.api.create(world.now, Kind::PrivateLoadZone, NAMESPACE, zone).unwrap();
-            self.say(&format!("zone {name} is made anew"));
+            if world.api.create(world.now, Kind::PrivateLoadZone, NAMESPACE, zone).is_ok() {
+                self.say(&format!("zone {name} is made anew"));
+            }
         }
+    }
+
+    /// The namespace is deleted, with all that is in it. It is made anew when there is peace.
+    pub(super) fn namespace_goes(&mut self) {
+        let drive = &mut self.story.drive;
+        drive.world.kube.config.pods_go_first = self.seed.is_multiple_of(2);
+        let key = Key::new(Kind::Namespace, "", NAMESPACE);
+        drive.world.api.delete(drive.now, &key, &DeleteOptions::default()).unwrap();
+        self.watchman.foreign.clear();
+        self.watchman.bereft.extend(&self.ids);
+        self.say("the namespace is deleted");
     }
 
     fn edit(&mut self) {
@@ -461,6 +474,12 @@ impl Swarm {
 
     /// One that is still on its way out cannot be made anew yet.
     pub(super) fn zones_are_there(&mut self) {
+        let world = &mut self.story.drive.world;
+        let namespace = json!({"metadata": {"name": NAMESPACE}});
+        if world.api.create(world.now, Kind::Namespace, "", namespace).is_ok() {
+            self.say("the namespace is made anew");
+            self.tokens_are_good();
+        }
         ZONES.into_iter().for_each(|zone| self.zone_is_there(zone));
     }
 }

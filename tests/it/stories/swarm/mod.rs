@@ -37,6 +37,8 @@ const FOUND: [u64; 10] = [
     800_454, 2_003_777, 7_000_435, 7_101_273, 7_101_700, 7_101_840, 7_102_016, 7_102_079, 7_102_151,
     7_102_909,
 ];
+/// Makes another sequence of a seed.
+const NAMESPACE_SALT: u64 = 0x6e73;
 /// Zones there are.
 const ZONES: [&str; 2] = [ZONE, "west"];
 /// Until when all has to be over once the world is at peace: a start that is given up, and a setup after it.
@@ -108,9 +110,15 @@ impl Swarm {
 
     /// Everything that befalls a world, then peace.
     fn run(&mut self) {
-        for _ in 0..10 + self.rng.below(30) {
+        // Drawn apart, so that seeds from before mean what they did.
+        let mut rng = Rng::new(self.seed ^ NAMESPACE_SALT);
+        let namespace_goes_at = if rng.below(8) == 0 { rng.below(20) } else { u64::MAX };
+        for at in 0..10 + self.rng.below(30) {
             let pause = self.rng.pause();
             self.wait(pause);
+            if at == namespace_goes_at {
+                self.namespace_goes();
+            }
             self.blow();
         }
         self.peace();
