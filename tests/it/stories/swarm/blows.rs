@@ -9,7 +9,7 @@ use sim::k6::{Exit, Manners, Script};
 use sim::kube::plan::{Mishap, Place};
 
 use super::super::*;
-use super::{Draw, Rng, Swarm, ZONES, rules};
+use super::{Draw, Rng, Swarm, ZONES};
 use crate::stories::leases::{OPERATOR, operator};
 
 /// How often a k6-operator renews its Lease.
@@ -330,9 +330,6 @@ impl Swarm {
             return;
         }
         let propagation = [Propagation::Background, Propagation::Foreground][self.rng.below(2) as usize];
-        // In the foreground it would wait for a pod that never goes.
-        let is_lost = self.watchman.node_lost.contains(&id);
-        let propagation = if is_lost { Propagation::Background } else { propagation };
         let options = DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() };
         let drive = &mut self.story.drive;
         if drive.world.api.delete(drive.now, &key, &options).is_ok() {
@@ -411,7 +408,6 @@ impl Swarm {
         let options =
             DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
         let _ = api.delete(self.story.drive.now, key, &options);
-        self.watchman.bereft.extend(rules::run_of(&key.name).filter(|_| kind == Kind::Job));
         self.say(&format!("{kind:?} {} is deleted", key.name));
     }
 

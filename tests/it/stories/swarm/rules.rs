@@ -32,7 +32,7 @@ pub(super) struct Watchman {
     let_go: BTreeSet<u64>,
     /// Runs with a pod that never goes.
     pub node_lost: BTreeSet<u64>,
-    /// Runs of which somebody has deleted a Job.
+    /// Runs whose namespace was deleted: their pods are taken away while the agent brings them to their end.
     pub bereft: BTreeSet<u64>,
     /// Whether runners are reached through the API server, which may not let "stop" pass for long.
     pub by_proxy: bool,
@@ -101,8 +101,7 @@ impl Watchman {
             let is_of_replaced =
                 |fault: &str| fault.contains("segment") || fault.starts_with("a runner was resumed");
             faults.retain(|fault| !(fault.starts_with("setup ran") || is_replaced && is_of_replaced(fault)));
-            // Known: a runner that does not take "stop" for 10 s is not waited for, nor one whose node is lost, nor one that a
-            // new agent does not know, since its Job is gone.
+            // Known: a runner that does not take "stop" for 10 s is not waited for, nor one whose node is lost.
             let has_missed_it = drive.world.k6s.all(&prefix).any(|(_, runner)| runner.stopped.is_none());
             let is_deaf = self.node_lost.contains(&id)
                 || self.ill_mannered.iter().any(|pod| pod.starts_with(&prefix))
@@ -144,11 +143,6 @@ fn life(((_, pod), runner): (&(String, String), &Runner)) -> String {
         "{pod}: setups {setups:?}, resumed {resumed:?}, stopped {stopped:?}, ends {end:?}, \
          terminated {terminated:?}, killed {killed:?}, teardowns {teardowns:?}"
     )
-}
-
-/// The run of a Job or pod of that name.
-pub(super) fn run_of(part: &str) -> Option<u64> {
-    part.strip_prefix("plz-test-")?.split('-').next()?.parse().ok()
 }
 
 fn job_of(pod: &str) -> &str {
