@@ -186,10 +186,7 @@ fn killed_while_a_failure_is_dealt_with() {
 #[test]
 fn killed_while_an_abort_is_dealt_with() {
     for step in 0..150u64 {
-        let mut story = Story::new();
-        story.tests_last(s(600));
-        let id = story.run(2);
-        story.stage(id, "started", s(5));
+        let (mut story, id) = Story::under_way(2, s(600));
         story.drive.world.cloud.abort(id);
         story.until(s(12), "the check", |drive| drive.world.cloud.runs[&id].state_reads.len() == 1);
         story.drive.run_for(Duration::from_millis(step));
@@ -200,10 +197,7 @@ fn killed_while_an_abort_is_dealt_with() {
 
 /// A runner does not take "stop" for a while, and the agent is killed in the meantime: teardown is still owed.
 pub(super) fn killed_while_a_runner_is_slow_to_stop() -> Story {
-    let mut story = Story::new();
-    story.tests_last(s(600));
-    let id = story.run(2);
-    story.stage(id, "started", s(5));
+    let (mut story, id) = Story::under_way(2, s(600));
     let pod = story.drive.world.k6s.all("plz-test").last().unwrap().0.1.clone();
     story.drive.world.k6s.runner_mut(NAMESPACE, &pod).unwrap().script.manners = Manners::Unreachable;
     story.drive.world.cloud.abort(id);

@@ -1,27 +1,12 @@
 //! Test runs that somebody deletes: they are brought to their end before they go, whoever deletes them in whatever way.
 
 use super::*;
+use sim::api::Part;
 use sim::api::call::Fault;
 use sim::api::status::Status;
-use sim::api::{Part, Propagation};
 use sim::cloud::Listed;
-use sim::k6::Script;
 
 const FINALIZER: &str = "testruns.k6.io/plz-agent";
-
-fn long() -> PodPlan {
-    PodPlan::script(Script { duration: s(3600), ..Script::default() })
-}
-
-impl Story {
-    /// Deletes as `kubectl delete --cascade=…` does.
-    #[track_caller]
-    fn delete_by(&mut self, kind: Kind, name: &str, propagation: Propagation) {
-        let key = Key::new(kind, NAMESPACE, name);
-        let options = DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() };
-        self.drive.world.api.delete(self.drive.now, &key, &options).unwrap();
-    }
-}
 
 fn run_key(id: u64) -> Key {
     Key::new(Kind::TestRun, NAMESPACE, &format!("plz-test-{id}"))
@@ -33,10 +18,7 @@ pub(super) fn a_test_run_is_deleted_while_it_runs() -> Story {
 
 /// What is deleted, a run or the zone, ends the run; teardown is run once and GCk6 is told once.
 fn deleted_while_it_runs(kind: Kind, propagation: Propagation) -> Story {
-    let mut story = Story::new();
-    story.plan("*", long());
-    let id = story.run(2);
-    story.stage(id, "started", s(5));
+    let (mut story, id) = Story::under_way(2, s(3600));
     assert_eq!(test_run(&story.drive, id)["metadata"]["finalizers"], json!([FINALIZER]));
     story.drive.world.cloud.runs.get_mut(&id).unwrap().spec.listed = Listed::ForEver;
     let name = if kind == Kind::TestRun { format!("plz-test-{id}") } else { ZONE.to_owned() };
@@ -91,7 +73,7 @@ fn deleted_while_the_answer_to_its_creation_is_on_its_way() {
 fn deleted_while_no_agent_runs() {
     for stage in ["created", "started"] {
         let mut story = Story::new();
-        story.plan("*", long());
+        story.tests_last(s(3600));
         if stage == "created" {
             story.drive.world.kube.config.delays.pull = s(20);
         }
@@ -115,7 +97,7 @@ fn deleted_while_no_agent_runs() {
 /// A run whose status cannot be written is let go 180 s after its deletion, wherever it stands.
 fn let_go_in(stage: &'static str) -> Story {
     let mut story = Story::new();
-    story.plan("*", long());
+    story.tests_last(s(3600));
     story.drive.world.api.faults = Some(Box::new(move |_, call, body| {
         let written = &body["status"]["stage"];
         let is_refused = match stage {
@@ -173,10 +155,7 @@ fn let_go_in_time_whatever_fails() {
 
 /// A run of an earlier version, or of k6-operator, has no finalizer: it is gone at once, and GCk6 is told.
 pub(super) fn a_test_run_without_finalizer_is_deleted() -> Story {
-    let mut story = Story::new();
-    story.plan("*", long());
-    let id = story.run(2);
-    story.stage(id, "started", s(5));
+    let (mut story, id) = Story::under_way(2, s(3600));
     story.drive.world.api.modify(&run_key(id), Part::Main, |run| run["metadata"]["finalizers"] = json!([]));
     story.drive.run_for(s(1));
     story.delete(Kind::TestRun, &format!("plz-test-{id}"));

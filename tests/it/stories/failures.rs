@@ -393,10 +393,7 @@ pub(super) fn a_runner_does_not_answer_for_a_while() -> Story {
 /// Runners that are reached through the API server are silent when that is, and what they are silent after it counts anew.
 #[test]
 fn the_silence_of_the_api_server_is_not_that_of_the_runners() {
-    let mut story = Story::new();
-    story.tests_last(s(120));
-    let id = story.run(2);
-    story.stage(id, "started", s(5));
+    let (mut story, id) = Story::under_way(2, s(120));
     let back = story.drive.now + s(40);
     story.manners(Manners::Unreachable);
     story.drive.world.api.faults =
@@ -624,10 +621,7 @@ fn unreadable_data() {
 
 #[test]
 fn an_abort_does_not_wait_for_runners_that_do_not_answer() {
-    let mut story = Story::new();
-    story.tests_last(s(3600));
-    let id = story.run(2);
-    story.stage(id, "started", s(5));
+    let (mut story, id) = Story::under_way(2, s(3600));
     story.manners(Manners::Slow(s(3600)));
     story.drive.world.cloud.abort(id);
     story.until(s(60), "it is over", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use sim::api::{Call, Fault, Part, Status};
+use sim::api::{Call, Fault, Part, Propagation, Status};
 use sim::cloud::Trouble;
 use sim::cloud::rest::Route;
 use sim::k6::Script;
@@ -107,16 +107,10 @@ fn jobs_after_a_restart() {
 
 #[test]
 fn a_job_that_is_replaced_while_no_agent_runs_is_not_ours() {
-    let mut story = Story::new();
-    story.tests_last(s(600));
-    let id = story.run(2);
-    story.stage(id, "started", s(10));
+    let (mut story, id) = Story::under_way(2, s(600));
     story.kill();
     let job = story.drive.world.object(Kind::Job, NAMESPACE, "plz-test-101-2");
-    let background =
-        DeleteOptions { propagation: Some(sim::api::Propagation::Background), ..DeleteOptions::default() };
-    let key = Key::new(Kind::Job, NAMESPACE, "plz-test-101-2");
-    story.drive.world.api.delete(story.drive.now, &key, &background).unwrap();
+    story.delete_by(Kind::Job, "plz-test-101-2", Propagation::Background);
     let mut forged = json!({"metadata": {"name": "plz-test-101-2", "labels": job["metadata"]["labels"]},
         "spec": {"backoffLimit": 0, "template": job["spec"]["template"]}});
     forged["spec"]["template"]["metadata"]["labels"] = job["metadata"]["labels"].clone();
@@ -133,10 +127,7 @@ fn a_job_that_is_replaced_while_no_agent_runs_is_not_ours() {
 
 #[test]
 fn a_runner_whose_job_is_deleted_without_it_runs_on() {
-    let mut story = Story::new();
-    story.tests_last(s(30));
-    let id = story.run(2);
-    story.stage(id, "started", s(10));
+    let (mut story, id) = Story::under_way(2, s(30));
     story.delete(Kind::Job, "plz-test-101-2");
     story.drive.run_for(s(5));
     let pods = story.drive.world.api.objects(Kind::Pod, NAMESPACE);
@@ -154,10 +145,7 @@ fn teardown_waits_for_a_runner_whose_job_is_deleted_while_no_agent_runs() {
     story.plan("*", PodPlan::script(Script { duration: s(600), flush: s(2), ..Script::default() }));
     let id = story.run(2);
     story.stage(id, "started", s(10));
-    let background =
-        DeleteOptions { propagation: Some(sim::api::Propagation::Background), ..DeleteOptions::default() };
-    let key = Key::new(Kind::Job, NAMESPACE, "plz-test-101-2");
-    story.drive.world.api.delete(story.drive.now, &key, &background).unwrap();
+    story.delete_by(Kind::Job, "plz-test-101-2", Propagation::Background);
     story.kill();
     let run = story.over(id, s(90), 6);
     assert_eq!(told(&run), (vec![8052], 1));
@@ -591,10 +579,7 @@ fn a_flood_of_forged_runs_holds_up_nobody() {
 /// Somebody takes the zone's finalizer off and deletes it in mid-run.
 #[test]
 fn a_run_whose_zone_is_gone_ends() {
-    let mut story = Story::new();
-    story.tests_last(s(600));
-    let id = story.run(2);
-    story.stage(id, "started", s(10));
+    let (mut story, id) = Story::under_way(2, s(600));
     story.drive.cut(0, s(5));
     let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
     story.drive.world.api.modify(&key, Part::Main, |zone| zone["metadata"]["finalizers"] = json!([]));

@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use plz_agent::core::{Row, Settings};
 use plz_agent::event::Now;
 use serde_json::{Value, json};
-use sim::api::{DeleteOptions, Key, Kind};
+use sim::api::{DeleteOptions, Key, Kind, Propagation};
 use sim::cloud::{FINISHED, Run};
 use sim::drive::{Drive, USER_AGENT, settings};
 use sim::k6::{Manners, Script};
@@ -99,6 +99,15 @@ impl Story {
         self.until(within, &format!("{type_} says {reason}"), |drive| {
             condition(&zone(drive), type_)["reason"] == reason
         });
+    }
+
+    /// One zone, and a run of so many runners under way that lasts that long.
+    fn under_way(instances: u64, duration: Duration) -> (Self, u64) {
+        let mut story = Self::new();
+        story.tests_last(duration);
+        let id = story.run(instances);
+        story.stage(id, "started", s(5));
+        (story, id)
     }
 
     /// Queues a run of `instances` runners and waits until it is listed.
@@ -233,6 +242,14 @@ impl Story {
         for (namespace, pod) in pods {
             self.drive.world.k6s.runner_mut(&namespace, &pod).unwrap().script.manners = manners;
         }
+    }
+
+    /// Deletes as `kubectl delete --cascade=…` does.
+    #[track_caller]
+    fn delete_by(&mut self, kind: Kind, name: &str, propagation: Propagation) {
+        let key = Key::new(kind, NAMESPACE, name);
+        let options = DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() };
+        self.drive.world.api.delete(self.drive.now, &key, &options).unwrap();
     }
 
     /// The agents' writes and reads of single objects: lists, watches and Leases do not belong to a run.

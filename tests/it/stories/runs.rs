@@ -47,10 +47,7 @@ pub(super) fn runs_go_side_by_side() -> Story {
 }
 
 pub(super) fn a_user_aborts_while_it_runs() -> Story {
-    let mut story = Story::new();
-    story.tests_last(s(600));
-    let id = story.run(3);
-    story.stage(id, "started", s(5));
+    let (mut story, id) = Story::under_way(3, s(600));
     story.drive.run_for(s(25));
     story.drive.world.cloud.abort(id);
     let aborted = story.drive.now;

@@ -33,10 +33,7 @@ pub(super) fn a_zone_comes_and_goes() -> Story {
 }
 
 pub(super) fn a_zone_is_deleted_with_a_run() -> Story {
-    let mut story = Story::new();
-    story.tests_last(s(3600));
-    let id = story.run(2);
-    story.stage(id, "started", s(5));
+    let (mut story, id) = Story::under_way(2, s(3600));
     story.delete(Kind::PrivateLoadZone, ZONE);
     story.until(s(60), "the zone is gone", |drive| zone(drive).is_null());
     let run = story.over(id, s(60), 5);
@@ -206,10 +203,7 @@ fn a_token_is_rotated() {
 /// GCk6 refuses the zone's polls for a while, and its pace slows down; the next call of a run that is accepted brings it back.
 #[test]
 fn a_token_that_is_accepted_again_is_told_at_once() {
-    let mut story = Story::new();
-    story.tests_last(s(3600));
-    let id = story.run(1);
-    story.stage(id, "started", s(5));
+    let (mut story, id) = Story::under_way(1, s(3600));
     story.drive.world.cloud.trouble(Some(Route::Poll), Trouble::Unauthorized, u32::MAX);
     story.zone_says("PLZPolled", "TokenProblem", s(30));
     story.drive.run_for(s(120));
