@@ -161,12 +161,12 @@ pub(super) fn is_over(drive: &Drive, id: u64) -> bool {
     drive.world.cloud.runs[&id].status >= FINISHED && left.next().is_none()
 }
 
-/// Whether all zones are there, and none is on its way out.
+/// Whether all zones are there, and their namespace, and none is on its way out.
 pub(super) fn zones_stay(drive: &Drive) -> bool {
-    ZONES.iter().all(|name| {
-        let zone = drive.world.object(Kind::PrivateLoadZone, NAMESPACE, name);
-        !zone.is_null() && zone["metadata"]["deletionTimestamp"].is_null()
-    })
+    let stays = |object: Value| !object.is_null() && object["metadata"]["deletionTimestamp"].is_null();
+    let namespace = drive.world.object(Kind::Namespace, "", NAMESPACE);
+    let mut zones = ZONES.iter().map(|name| drive.world.object(Kind::PrivateLoadZone, NAMESPACE, name));
+    stays(namespace) && zones.all(stays)
 }
 
 /// Each zone is registered under the id of the object that is there.
