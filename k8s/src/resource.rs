@@ -12,6 +12,8 @@ use crate::request::{Attributes, Method, Request, push_query, push_segment};
 
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
+/// The field selector of one object, but for its name.
+const BY_NAME: &str = "metadata.name=";
 
 /// A kind of object the API server keeps: `pods`, `batch/v1 jobs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +65,8 @@ pub struct ListOptions<'a> {
 pub struct WatchOptions<'a> {
     /// Only objects whose labels match.
     pub label_selector: Option<&'a str>,
+    /// Only objects with these fields.
+    pub field_selector: Option<&'a str>,
     /// The resourceVersion after which events are wanted.
     pub resource_version: Option<&'a str>,
     /// When the server is to end the watch; whole seconds count.
@@ -144,17 +148,15 @@ impl Resource {
         query(target, "limit", options.limit.map(|limit| limit.to_string()).as_deref());
         query(target, "continue", options.continue_token);
         query(target, "resourceVersion", options.resource_version);
-        request
+        request.of_one(options.field_selector)
     }
 
-    /// Lists the objects of one name, of which a namespace has one at the most. RBAC takes it for a list of that name, so that
-    /// a rule for certain names permits it, and an object that is not there is an empty list and no error.
+    /// Lists the objects of one name, of which a namespace has one at the most. An object that is not there is an empty list and
+    /// no error.
     #[must_use]
     pub fn find(&self, namespace: Option<&str>, name: &str) -> Request {
-        let mut request = self.request(Method::Get, "list", namespace, None, "");
-        push_query(&mut request.target, "fieldSelector", &format!("metadata.name={name}"));
-        name.clone_into(&mut request.attributes.name);
-        request
+        let selector = format!("{BY_NAME}{name}");
+        self.list(namespace, &ListOptions { field_selector: Some(&selector), ..ListOptions::default() })
     }
 
     /// Watches a namespace, or all of them, with bookmarks. The body is one JSON object a line.
@@ -164,10 +166,11 @@ impl Resource {
         let target = &mut request.target;
         push_query(target, "watch", "1");
         query(target, "labelSelector", options.label_selector);
+        query(target, "fieldSelector", options.field_selector);
         query(target, "resourceVersion", options.resource_version);
         push_query(target, "allowWatchBookmarks", "true");
         query(target, "timeoutSeconds", options.timeout.map(|time| time.as_secs().to_string()).as_deref());
-        request
+        request.of_one(options.field_selector)
     }
 
     /// Creates an object; 409 `AlreadyExists` when there is one of that name.
@@ -248,6 +251,14 @@ impl Resource {
 }
 
 impl Request {
+    /// Authorization takes a list or a watch that is narrowed to one name for one of that object, so that a rule for certain names
+    /// permits it.
+    fn of_one(mut self, field_selector: Option<&str>) -> Self {
+        let name = field_selector.and_then(|selector| selector.strip_prefix(BY_NAME));
+        name.unwrap_or_default().clone_into(&mut self.attributes.name);
+        self
+    }
+
     fn with(mut self, content_type: &'static str, object: &impl Serialize) -> Self {
         self.content_type = Some(content_type);
         self.body =

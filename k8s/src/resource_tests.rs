@@ -21,6 +21,7 @@ fn targets() {
     check(PODS.list(None, &ListOptions::default()),     "GET /api/v1/pods");
     check(PODS.list(Some("ns"), &pages),                "GET /api/v1/namespaces/ns/pods?labelSelector=a%3Db&limit=500&continue=x%2F%3D");
     check(PLANETS.watch(None, &since),                  "GET /apis/example.com/v1beta1/planets?watch=1&resourceVersion=7&allowWatchBookmarks=true&timeoutSeconds=290");
+    check(LEASES.watch(None, &WatchOptions { field_selector: Some("metadata.name=l"), ..since }), "GET /apis/coordination.k8s.io/v1/leases?watch=1&fieldSelector=metadata.name%3Dl&resourceVersion=7&allowWatchBookmarks=true&timeoutSeconds=290");
     check(EVENTS.create(Some("ns"), &none),             "POST /api/v1/namespaces/ns/events");
     check(LEASES.merge_patch(Some("ns"), "l", &none),   "PATCH /apis/coordination.k8s.io/v1/namespaces/ns/leases/l");
     check(LEASES.find(None, "l"),                       "GET /apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name%3Dl");
@@ -42,6 +43,10 @@ fn attributes_are_what_rbac_sees() {
     check(PODS.list(None, &ListOptions::default()),         ["list", "", "pods", "", "", ""]);
     check(PODS.watch(Some("ns"), &WatchOptions::default()), ["watch", "", "pods", "", "ns", ""]);
     check(LEASES.find(Some("ns"), "l"),                     ["list", "coordination.k8s.io", "leases", "", "ns", "l"]);
+    let one = WatchOptions { field_selector: Some("metadata.name=l"), ..WatchOptions::default() };
+    check(LEASES.watch(None, &one),                         ["watch", "coordination.k8s.io", "leases", "", "", "l"]);
+    let some = ListOptions { field_selector: Some("reason=Failed"), ..ListOptions::default() };
+    check(EVENTS.list(Some("ns"), &some),                   ["list", "", "events", "", "ns", ""]);
     check(JOBS.create(Some("ns"), &none),                   ["create", "batch", "jobs", "", "ns", ""]);
     check(JOBS.merge_patch_status(Some("ns"), "j", &none),  ["patch", "batch", "jobs", "status", "ns", "j"]);
     check(pod_log("ns", "web", &LogOptions::default()),     ["get", "", "pods", "log", "ns", "web"]);

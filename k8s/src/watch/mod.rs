@@ -39,6 +39,8 @@ pub const OBJECT_LIMITS: Limits = Limits { text_bytes: 256 * 1024, value_bytes: 
 const CONTINUE_BYTES_MAX: usize = 8 * 1024;
 /// How many pages in a row may be empty although the list goes on. Real servers fill all but the last.
 const EMPTY_PAGES_MAX: u32 = 16;
+/// After so many refusals in a row, which are half a minute, somebody has to grant the rights before it helps to ask.
+const REFUSALS_MAX: u32 = 7;
 /// The most objects that are read of a list: some ten times what a cluster is made for.
 const ITEMS_MAX: u64 = 1024 * 1024;
 
@@ -51,10 +53,14 @@ pub struct WatchSpec {
     pub namespace: Option<String>,
     /// Only objects whose labels match.
     pub label_selector: Option<String>,
+    /// Only objects with these fields.
+    pub field_selector: Option<String>,
     /// Which labels and annotations are kept.
     pub picks: Picks,
     /// What is kept of one object at the most.
     pub limits: Limits,
+    /// How rarely the server is asked that has refused the rights for a while; none: as after any failure.
+    pub refused_pause: Option<Duration>,
 }
 
 impl WatchSpec {
@@ -65,8 +71,10 @@ impl WatchSpec {
             resource,
             namespace: namespace.map(str::to_owned),
             label_selector: None,
+            field_selector: None,
             picks: Picks::default(),
             limits: OBJECT_LIMITS,
+            refused_pause: None,
         }
     }
 
@@ -74,6 +82,18 @@ impl WatchSpec {
     #[must_use]
     pub fn with_labels(self, selector: &str) -> Self {
         Self { label_selector: Some(selector.to_owned()), ..self }
+    }
+
+    /// The same, but only objects with these fields: `metadata.name=web` for those of one name.
+    #[must_use]
+    pub fn with_fields(self, selector: &str) -> Self {
+        Self { field_selector: Some(selector.to_owned()), ..self }
+    }
+
+    /// The same, for who can do without: a server that goes on refusing is asked this rarely.
+    #[must_use]
+    pub fn with_refused_pause(self, pause: Duration) -> Self {
+        Self { refused_pause: Some(pause), ..self }
     }
 
     /// The same, and of labels and annotations these are kept.
@@ -186,6 +206,8 @@ pub struct Watcher<T> {
     /// In which phase the last failure was, as long as that phase has not worked since: a list that works does not mend a
     /// watch that is refused.
     failing: Option<Phase>,
+    /// How often the rights were refused in a row.
+    refusals: u32,
     /// Whether anything useful came since the last pause. Without it every end of a watch is followed by a pause, so that a
     /// server which accepts watches and drops them is not asked in a tight loop.
     fruitful: bool,
@@ -258,6 +280,7 @@ impl<T: Read> Watcher<T> {
             state: State::List(Listing::default()),
             page_limit: LIST_PAGE_LIMIT,
             failing: None,
+            refusals: 0,
             fruitful: true,
             was_gone: false,
             objects: PhantomData,
@@ -274,19 +297,21 @@ impl<T: Read> Watcher<T> {
     /// [`Self::cut`].
     #[must_use]
     pub fn request(&self) -> Request {
-        let WatchSpec { resource, namespace, label_selector, .. } = &self.spec;
+        let WatchSpec { resource, namespace, label_selector, field_selector, .. } = &self.spec;
         let (namespace, label_selector) = (namespace.as_deref(), label_selector.as_deref());
+        let field_selector = field_selector.as_deref();
         match &self.state {
             State::List(Listing { continue_token, .. }) => {
                 let continue_token = (!continue_token.is_empty()).then_some(continue_token.as_str());
                 let limit = Some(self.page_limit);
-                let options = ListOptions { label_selector, limit, continue_token, ..ListOptions::default() };
+                let resource_version = None;
+                let options =
+                    ListOptions { label_selector, field_selector, limit, continue_token, resource_version };
                 resource.list(namespace, &options)
             }
             State::Watch { version, .. } => {
-                let timeout = Some(WATCH_TIMEOUT);
-                let options =
-                    WatchOptions { label_selector, resource_version: Some(version.as_str()), timeout };
+                let (resource_version, timeout) = (Some(version.as_str()), Some(WATCH_TIMEOUT));
+                let options = WatchOptions { label_selector, field_selector, resource_version, timeout };
                 resource.watch(namespace, &options)
             }
         }
@@ -479,9 +504,11 @@ impl<T: Read> Watcher<T> {
         } else if phase == Phase::List {
             self.page_limit = (self.page_limit / 2).max(1);
         }
-        let pause = match error.retry() {
-            Retry::After(pause) => Retry::After(pause),
-            Retry::Backoff | Retry::Never => Retry::Backoff,
+        self.refusals = if error.is_forbidden() { self.refusals.saturating_add(1) } else { 0 };
+        let pause = match (error.retry(), self.spec.refused_pause) {
+            (Retry::After(pause), _) => Retry::After(pause),
+            (_, Some(pause)) if self.refusals > REFUSALS_MAX => Retry::After(pause),
+            (Retry::Backoff | Retry::Never, _) => Retry::Backoff,
         };
         out.push(WatchEvent::Failing(error));
         Step::Wait(pause)
@@ -489,6 +516,7 @@ impl<T: Read> Watcher<T> {
 
     fn recovered(&mut self, phase: Phase, out: &mut Vec<WatchEvent<T>>) {
         if self.failing.take_if(|failing| *failing == phase).is_some() {
+            self.refusals = 0;
             out.push(WatchEvent::Recovered);
         }
     }

@@ -408,3 +408,30 @@ fn one_bad_object_does_not_blind_the_watch() {
     bench.told("?ns/bad ?-ns/bad +c");
     bench.asks(&since("13"));
 }
+
+/// The list may be permitted and the watch not.
+#[test]
+fn who_can_do_without_asks_rarely_while_the_rights_are_refused() {
+    let rarely = Duration::from_secs(100);
+    for is_listed in [false, true] {
+        let spec = WatchSpec::new(PODS, None).with_fields("metadata.name=a").with_refused_pause(rarely);
+        let mut bench = Bench { watcher: Watcher::new(spec), told: String::new() };
+        let refuse = |bench: &mut Bench| {
+            if is_listed {
+                assert_eq!(bench.list(200, &list("10", "", &[thing("a")])), Step::Send);
+                bench.asks(&format!("watch=1&fieldSelector=metadata.name%3Da&{}", &since("10")[8..]));
+            }
+            bench.refuse(403)
+        };
+        for _ in 0..REFUSALS_MAX {
+            assert_eq!(refuse(&mut bench), WAIT);
+            bench.asks("fieldSelector=metadata.name%3Da&limit=250");
+        }
+        assert_eq!(refuse(&mut bench), Step::Wait(Retry::After(rarely)));
+        // An outage is no refusal.
+        assert_eq!(bench.list(503, ""), WAIT);
+        assert_eq!(refuse(&mut bench), WAIT);
+    }
+    let mut bench = Bench::new();
+    assert!((0..20).all(|_| bench.refuse(403) == WAIT));
+}
