@@ -9,6 +9,7 @@ use k8s::sieve::Limits;
 
 use crate::core::room::SETUP_ROOM_BYTES;
 use crate::event::Class;
+use crate::lease::elsewhere;
 use crate::net::CLOUD_REPLY_BYTES_MAX;
 use crate::{queue, runner};
 
@@ -33,6 +34,8 @@ pub const NAMESPACE_BYTES_MAX: usize = STORE_BYTES_MAX * 2 / 3;
 pub const OBJECT_LIMITS: Limits = Limits { text_bytes: 128 * KIB, value_bytes: 384 * KIB };
 /// The same of a test run, which bears all that GCk6 has sent for it, of up to half a mebibyte.
 pub const LARGE_OBJECT_LIMITS: Limits = Limits { text_bytes: 576 * KIB, value_bytes: 1344 * KIB };
+/// The same of k6-operator's Lease: a holder's name and a few numbers.
+pub const LEASE_LIMITS: Limits = Limits { text_bytes: 32 * KIB, value_bytes: 64 * KIB };
 /// How many objects may be on their way from the watches to the loop.
 pub const SEEN_MAX: usize = 1;
 /// What is kept of the answer of the API server about any other object. Beyond it the field that is too large is left out.
@@ -93,13 +96,15 @@ const fn calls(classes: &[Class]) -> usize {
 
 /// All of it.
 #[rustfmt::skip]
-pub const TABLE: [Row; 16] = [
+pub const TABLE: [Row; 18] = [
     //   what                                              bytes                       at once
     row("binary, stacks, TLS, connections",                BASE_BYTES,                 1),
     row("a call under way",                                CALL_BYTES,                 calls(&Class::ALL)),
     row("zones, test runs and pods in the store",          STORE_BYTES_MAX,            1),
     row("a test run that a watch reads",                   reading(LARGE_OBJECT_LIMITS), 1),
     row("a zone or a pod that a watch reads",              reading(OBJECT_LIMITS),     2),
+    row("a Lease that a watch reads",                      reading(LEASE_LIMITS),      1),
+    row("Leases like k6-operator's",                       KIB,                        elsewhere::KNOWN_MAX),
     row("an object between watch and loop",                LARGE_OBJECT_LIMITS.text_bytes * 3 / 2, SEEN_MAX),
     row("setup data on their way",                         SETUP_ROOM_BYTES,           1),
     row("a body that is made",                             MAKING_BYTES_MAX,           1),

@@ -25,7 +25,7 @@ mod zones;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::event::{Action, Class, Event, Key, News, Now, ObjectKey, Reply, Report, Task, TaskId};
+use crate::event::{Action, Class, Event, Key, News, Now, ObjectKey, Reply, Report, Seen, Task, TaskId};
 use crate::lease::Candidacy;
 use crate::lesson::Lesson;
 use crate::maps::map_of;
@@ -58,6 +58,8 @@ const RETURN_SPREAD: Duration = Duration::from_secs(3);
 pub struct Settings {
     /// The namespaces that are watched; one `None` for all.
     pub scopes: Vec<Option<String>>,
+    /// The namespaces where a k6-operator may be: elsewhere its Lease does not count.
+    pub operator_namespaces: BTreeSet<String>,
     /// How it takes part in the election of one active agent; none: it is the only one.
     pub candidacy: Option<Candidacy>,
     /// How many workers there are.
@@ -113,7 +115,7 @@ impl Core {
         let mut rng = Rng::new(settings.seed);
         let queue = Queue::new(settings.workers, Rng::new(rng.next_u64()));
         Self {
-            office: Office::new(settings.candidacy.clone(), &settings.scopes),
+            office: Office::new(settings.candidacy.clone(), &settings.scopes, &settings.operator_namespaces),
             settings,
             store: Store::default(),
             queue,
@@ -154,7 +156,11 @@ impl Core {
                     }
                     News::Listed | News::Overlong(_) | News::Object => {}
                 }
-                let changes = self.store.absorb(scope.as_deref(), *what);
+                let what = match *what {
+                    Seen::Operator(event) => return self.office_seen(now, scope.as_deref(), event),
+                    what => what,
+                };
+                let changes = self.store.absorb(scope.as_deref(), what);
                 for (key, run) in changes.runs_gone {
                     self.run_gone(now, &key, run);
                 }
@@ -183,6 +189,7 @@ impl Core {
         if !self.synced {
             self.synced = self.store.synced(&self.settings.scopes);
             if self.synced {
+                self.office.operators.synced(now.mono);
                 log::info!("all watches have delivered their first list");
             }
         }

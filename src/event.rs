@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use k8s::{Pod, WatchEvent};
 
 use crate::cloud::{self, RunId};
+use crate::lease::record::Lease;
 use crate::redact::Secret;
 use crate::runner;
 use crate::testrun;
@@ -55,6 +56,8 @@ pub enum Seen {
     Run(WatchEvent<TestRun>),
     /// From the watch on pods that carry the label `k6_cr`.
     Pod(WatchEvent<Pod>),
+    /// From the watch on k6-operator's Lease.
+    Operator(WatchEvent<Lease>),
 }
 
 /// What any watch may tell, whatever it is on.
@@ -82,6 +85,7 @@ impl Seen {
             Self::Zone(_) => zone::api::RESOURCE.plural,
             Self::Run(_) => testrun::api::RESOURCE.plural,
             Self::Pod(_) => k8s::PODS.plural,
+            Self::Operator(_) => k8s::LEASES.plural,
         }
     }
 
@@ -92,6 +96,7 @@ impl Seen {
             Self::Zone(event) => news(event),
             Self::Run(event) => news(event),
             Self::Pod(event) => news(event),
+            Self::Operator(event) => news(event),
         }
     }
 }
@@ -121,7 +126,7 @@ pub enum Key {
     Run(ObjectKey),
     /// The Lease by which one of several agents is elected.
     Lease(ObjectKey),
-    /// k6-operator's Lease in a watched namespace; the namespace is empty for all of them.
+    /// k6-operator's Lease in a namespace where it counts.
     Operator(ObjectKey),
 }
 
@@ -229,7 +234,7 @@ pub enum Action {
     CreateLease,
     /// Renew the Lease, take it over or give it up.
     WriteLease,
-    /// Look for k6-operator's Lease.
+    /// Look whether k6-operator has renewed its Lease.
     FindOperator,
 }
 

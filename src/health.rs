@@ -38,17 +38,18 @@ pub struct Watches {
 
 impl Watches {
     /// The resources that are watched.
-    pub const RESOURCES: [&'static str; 3] =
-        [zone::api::RESOURCE.plural, testrun::api::RESOURCE.plural, k8s::PODS.plural];
+    pub const RESOURCES: [&'static str; 4] =
+        [zone::api::RESOURCE.plural, testrun::api::RESOURCE.plural, k8s::PODS.plural, k8s::LEASES.plural];
 
-    /// The watches over these namespaces, `None` for all of them, before they have seen anything.
+    /// The watches over these namespaces, `None` for all of them, before they have seen anything; `lookout` is those of the
+    /// watches on k6-operator's Lease. Whether one of these may be done without is part of the agent's duty.
     #[must_use]
-    pub fn new(scopes: &[Option<String>]) -> Self {
+    pub fn new(scopes: &[Option<String>], lookout: &[Option<String>]) -> Self {
         let mut watches = Vec::new();
-        for scope in scopes {
-            for resource in Self::RESOURCES {
-                let scope = scope.clone();
-                watches.push(Watch { resource, scope, has_listed: false, is_failing: false });
+        for resource in Self::RESOURCES {
+            let has_listed = resource == k8s::LEASES.plural;
+            for scope in if has_listed { lookout } else { scopes } {
+                watches.push(Watch { resource, scope: scope.clone(), has_listed, is_failing: false });
             }
         }
         Self { watches }
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn ready_with_the_first_list_of_every_watch() {
-        let mut watches = Watches::new(&[Some("a".to_owned()), Some("b".to_owned())]);
+        let mut watches = Watches::new(&[Some("a".to_owned()), Some("b".to_owned())], &[None]);
         let waiting = |names: &str| Err(format!("waiting for the API server to list {names}"));
         assert_eq!(watches.readiness(&Duty::Active, None), waiting("privateloadzones, testruns, pods"));
         for scope in ["a", "b"] {
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_watch_that_goes_blind_is_said_until_it_sees_again() {
-        let mut watches = Watches::new(&[None]);
+        let mut watches = Watches::new(&[None], &[None]);
         watches.note(None, &Seen::Zone(empty()));
         watches.note(None, &Seen::Run(empty()));
         watches.note(None, &Seen::Pod(failing()));
@@ -158,14 +159,18 @@ mod tests {
         watches.note(None, &Seen::Run(failing()));
         let said = watches.readiness(&Duty::Active, None).unwrap();
         assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
-        assert_eq!(Watches::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0]);
+        assert_eq!(Watches::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0, 0]);
         watches.note(None, &Seen::Run(WatchEvent::Recovered));
+        watches.note(None, &Seen::Operator(failing()));
+        let said = watches.readiness(&Duty::Active, None).unwrap();
+        assert!(said.ends_with("blind for now, see the log: the watch on leases"), "{said}");
+        watches.note(None, &Seen::Operator(WatchEvent::Recovered));
         assert_eq!(watches.readiness(&Duty::Active, None), Ok("ready: active".to_owned()));
     }
 
     #[test]
     fn a_list_that_goes_on_and_on_is_said_and_holds_up_nobody() {
-        let mut watches = Watches::new(&[None]);
+        let mut watches = Watches::new(&[None], &[None]);
         watches.note(None, &Seen::Zone(empty()));
         watches.note(None, &Seen::Pod(empty()));
         watches.note(None, &Seen::Run(WatchEvent::Overlong(k8s::Error::Stopped)));

@@ -130,6 +130,8 @@ impl Store {
                 changes.no_room = absorbed.no_room;
             }
             Seen::Pod(event) => self.absorb_pods(scope, event, &mut changes),
+            // The look-out keeps what it needs of it.
+            Seen::Operator(_) => {}
         }
         changes
     }

@@ -10,8 +10,10 @@ use k8s::shape::{Picks, Shape};
 use k8s::sieve::Limits;
 use k8s::{ObjectMeta, Pod, WatchEvent, WatchSpec};
 
-use crate::budget::{LARGE_OBJECT_LIMITS, OBJECT_LIMITS, PART_LIMITS};
+use crate::budget::{LARGE_OBJECT_LIMITS, LEASE_LIMITS, OBJECT_LIMITS, PART_LIMITS};
 use crate::event::Seen;
+use crate::lease::operator;
+use crate::lease::record::Lease;
 use crate::testrun::api::{LABEL_RUNNER, LABEL_TEST_RUN, TestRun, TestRunSpec};
 use crate::zone::api::{PLZ_UID_ANNOTATION, PrivateLoadZone, TOKEN_KEY};
 use crate::{testrun, zone};
@@ -34,6 +36,14 @@ pub fn runs(namespace: Option<&str>) -> WatchSpec {
 pub fn pods(namespace: Option<&str>) -> WatchSpec {
     let picks = Picks { labels: &[LABEL_TEST_RUN, LABEL_RUNNER], ..Picks::default() };
     spec(WatchSpec::new(k8s::PODS, namespace).with_labels(LABEL_TEST_RUN), picks, OBJECT_LIMITS)
+}
+
+/// The watch on k6-operator's Lease. Who may not watch it goes on without.
+#[must_use]
+pub fn operators(namespace: Option<&str>) -> WatchSpec {
+    let by_name = format!("metadata.name={}", operator::NAME);
+    let watch = WatchSpec::new(k8s::LEASES, namespace).with_fields(&by_name);
+    spec(watch.with_refused_pause(operator::REFUSED_PAUSE), Picks::default(), LEASE_LIMITS)
 }
 
 fn spec(spec: WatchSpec, picks: Picks, limits: Limits) -> WatchSpec {
@@ -100,6 +110,18 @@ pub fn run(event: WatchEvent<TestRun>) -> Seen {
 #[must_use]
 pub fn pod(event: WatchEvent<Pod>) -> Seen {
     Seen::Pod(match event {
+        WatchEvent::Partial { object, error } => {
+            let (key, uid) = (object.metadata.key(), object.metadata.uid);
+            WatchEvent::Malformed { key, uid, error, deleted: false }
+        }
+        event => event,
+    })
+}
+
+/// What a watch on k6-operator's Lease has seen.
+#[must_use]
+pub fn operator(event: WatchEvent<Lease>) -> Seen {
+    Seen::Operator(match event {
         WatchEvent::Partial { object, error } => {
             let (key, uid) = (object.metadata.key(), object.metadata.uid);
             WatchEvent::Malformed { key, uid, error, deleted: false }

@@ -111,7 +111,7 @@ impl Check {
             Namespace       => row("namespaces.exist",         "Namespaces",        Some(Definitions),   "whether each namespace of `--namespace` exists, by the same dry run"),
             Permission      => row("permissions",              "Permissions",       Some(Credentials),   "every right that the agent uses, in each place where it does"),
             AdmissionPolicy => row("admission.policy",         "Permissions",       Some(Credentials),   "whether tenants are kept from making test runs that look like those of GCk6"),
-            Operator        => row("k6-operator",              "One active agent",  Some(Credentials),   "whether a live k6-operator works on the same namespaces"),
+            Operator        => row("k6-operator",              "One active agent",  Some(Credentials),   "whether a k6-operator is live where one may be, and who else holds a Lease like its own"),
             Lease           => row("lease",                    "One active agent",  Some(Credentials),   "the Lease of `--lease`, and who holds it"),
             FetchImage      => row("image.fetch",              "Runners",           Some(Configuration), "the image of the runners' init container"),
             RunnerAccess    => row("runners.access",           "Runners",           Some(Configuration), "how runners would be reached"),

@@ -3,39 +3,60 @@
 //! Pure. Owns the comparison; times in a Lease are another machine's and are not read. Invariant: a Lease that was left
 //! behind does not count.
 
+use std::collections::BTreeSet;
+
 use k8s::Error;
 
 use super::finding::{Check, Finding};
+use crate::lease::operator::NAME;
 use crate::lease::record::Record;
 use crate::lesson;
 
-/// What two looks at it tell.
-pub(super) fn judge(first: &[Record], second: &[Record]) -> Finding {
-    let live: Vec<&str> = second
-        .iter()
-        .filter(|lease| first.iter().all(|before| before != *lease))
-        .map(|lease| lease.key.namespace.as_str())
-        .collect();
-    match (live.first(), second.first()) {
-        (Some(namespace), _) => {
-            let message = format!(
-                "a k6-operator is at work in namespace {}, and both would start every test run",
-                live.join(", ")
-            );
-            let mend = format!(
-                "kubectl -n {namespace} scale deployment k6-operator-controller-manager --replicas=0, or by the name of its Deployment"
-            );
-            Finding::failed(Check::Operator, &message, &mend)
-        }
-        (None, Some(left)) => {
-            let message = format!(
+/// What two looks at the Leases tell, of which those in the namespaces `named` count.
+pub(super) fn judge(named: &BTreeSet<String>, first: &[Record], second: &[Record]) -> Vec<Finding> {
+    let is_live = |lease: &&Record| first.iter().all(|before| before != *lease);
+    let (here, elsewhere): (Vec<&Record>, Vec<&Record>) =
+        second.iter().filter(is_live).partition(|lease| named.contains(&lease.key.namespace));
+    let mut findings = Vec::new();
+    if let Some(lease) = here.first() {
+        let message = format!(
+            "a k6-operator is at work in namespace {}, and both would start every test run",
+            namespaces(&here)
+        );
+        let mend = format!(
+            "kubectl -n {} scale deployment k6-operator-controller-manager --replicas=0, or by the name of its Deployment",
+            lease.key.namespace
+        );
+        findings.push(Finding::failed(Check::Operator, &message, &mend));
+    }
+    if let Some(lease) = elsewhere.first() {
+        let message = format!(
+            "the Lease of a k6-operator is renewed in namespace {}, where it does not count: if one works there, both start every \
+             test run",
+            namespaces(&elsewhere)
+        );
+        let namespace = &lease.key.namespace;
+        let mend = format!(
+            "add --operator-namespace {namespace} if that is one, or see who writes it: kubectl -n {namespace} get lease {NAME} -o yaml"
+        );
+        findings.push(Finding::warning(Check::Operator, &message, &mend).about(namespace));
+    }
+    if findings.is_empty() {
+        let message = match second.first() {
+            Some(left) => format!(
                 "the Lease of a k6-operator in namespace {} is not renewed: none is at work",
                 left.key.namespace
-            );
-            Finding::ok(Check::Operator, &message)
-        }
-        (None, None) => Finding::ok(Check::Operator, "no k6-operator is at work in the watched places"),
+            ),
+            None => "no k6-operator is at work in the watched places".to_owned(),
+        };
+        findings.push(Finding::ok(Check::Operator, &message));
     }
+    findings
+}
+
+fn namespaces(leases: &[&Record]) -> String {
+    let names: Vec<&str> = leases.iter().map(|lease| lease.key.namespace.as_str()).collect();
+    names.join(", ")
 }
 
 /// What the reading of the Lease `lease` of the election tells.
@@ -65,14 +86,17 @@ pub(super) fn election(lease: &str, answer: Result<Record, Error>) -> Finding {
     }
 }
 
-/// It cannot be seen.
-pub(super) fn unseen(error: &Error) -> Finding {
+/// It cannot be seen in that place; none: in no place.
+pub(super) fn unseen(scope: Option<&str>, error: &Error) -> Finding {
     let why = if error.is_forbidden() {
         "without the right to list leases it cannot be seen".to_owned()
     } else {
         lesson::text(error)
     };
-    Finding::skipped(Check::Operator, &format!("whether a k6-operator is at work: {why}"))
+    let place = scope.map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
+    let finding =
+        Finding::skipped(Check::Operator, &format!("whether a k6-operator is at work{place}: {why}"));
+    finding.about(scope.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -110,7 +134,9 @@ mod tests {
     #[test]
     fn only_one_that_is_renewed_is_at_work() {
         let check = |first: &str, second: &str, verdict, says: &str| {
-            let finding = judge(&looked(first), &looked(second));
+            let named = BTreeSet::from(["op".to_owned()]);
+            let findings = judge(&named, &looked(first), &looked(second));
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
             assert_eq!(finding.verdict, verdict, "{finding:?}");
             assert!(finding.message.contains(says), "{finding:?}");
         };
@@ -120,5 +146,18 @@ mod tests {
         check(&lease("\"a\"", 1), &lease("\"a\"", 2), Verdict::Failed, "at work in namespace op");
         check(&lease("\"a\"", 1), &lease("\"\"", 2), Verdict::Ok, "no k6-operator");
         check(&lease("null", 1), &lease("null", 2), Verdict::Ok, "no k6-operator");
+        let other = |version| lease("\"a\"", version).replace("\"op\"", "\"team\"");
+        check(
+            &other(1),
+            &other(2),
+            Verdict::Warning,
+            "is renewed in namespace team, where it does not count",
+        );
+        check(&other(1), &other(1), Verdict::Ok, "not renewed");
+        let named = BTreeSet::from(["op".to_owned()]);
+        let both = |version| [looked(&lease("\"a\"", version)), looked(&other(version))].concat();
+        let verdicts: Vec<_> =
+            judge(&named, &both(1), &both(2)).iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Failed, Verdict::Warning]);
     }
 }

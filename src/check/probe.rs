@@ -19,7 +19,7 @@ use super::side::Task;
 use super::{kubernetes, operator, policy, sample};
 use crate::config::RunConfig;
 use crate::event::ObjectKey;
-use crate::lease::operator::NAME;
+use crate::lease::operator::{NAME, scopes};
 use crate::lease::record::Record;
 use crate::lesson;
 use crate::shell::image;
@@ -78,8 +78,10 @@ impl Probes {
     fn permission(&self, right: &Right) -> Finding {
         let own = [self.config.kube_env.pod_namespace.clone()];
         let elected = [self.lease.as_ref().map(|lease| lease.namespace.clone())];
+        let lookout = self.lookout();
         let scopes = match right.place {
             Place::Watched => self.scopes.as_slice(),
+            Place::Lookout => lookout.as_slice(),
             Place::Cluster => &[None],
             Place::Own => own.as_slice(),
             Place::Lease => elected.as_slice(),
@@ -170,31 +172,37 @@ impl Probes {
 
     /// Looks for the Lease of k6-operator, and again if somebody holds it.
     pub(super) fn operator(&self) -> Vec<Finding> {
-        let first = match self.operator_leases() {
-            Ok(leases) => leases,
-            Err(finding) => return vec![finding],
-        };
-        if first.is_empty() {
-            return vec![operator::judge(&first, &first)];
+        let named = &self.config.operator_namespaces;
+        let (first, mut findings) = self.operator_leases();
+        if first.is_empty() && findings.is_empty() {
+            return operator::judge(named, &first, &first);
         }
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        let _ = k8s::Stop::new().wait(LOOK_INTERVAL.min(left));
-        match self.operator_leases() {
-            Ok(second) => vec![operator::judge(&first, &second)],
-            Err(finding) => vec![finding],
+        if !first.is_empty() {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let _ = k8s::Stop::new().wait(LOOK_INTERVAL.min(left));
+            let (second, unseen) = self.operator_leases();
+            findings = operator::judge(named, &first, &second);
+            findings.extend(unseen);
         }
+        findings
     }
 
-    fn operator_leases(&self) -> Result<Vec<Record>, Finding> {
-        let mut held = Vec::new();
-        for scope in &self.scopes {
+    /// Those that are held, and what is to be said of the places that cannot be seen.
+    fn operator_leases(&self) -> (Vec<Record>, Vec<Finding>) {
+        let (mut held, mut unseen) = (Vec::new(), Vec::new());
+        for scope in self.lookout() {
             let answer = self.client.call(&LEASES.find(scope.as_deref(), NAME));
             match answer.and_then(|body| Record::read_list(&body)) {
                 Ok(leases) => held.extend(leases.into_iter().filter(|lease| !lease.holder.is_empty())),
-                Err(error) => return Err(operator::unseen(&error)),
+                Err(error) => unseen.push(operator::unseen(scope.as_deref(), &error)),
             }
         }
-        Ok(held)
+        (held, unseen)
+    }
+
+    /// The places where k6-operator's Lease is watched.
+    fn lookout(&self) -> Vec<Option<String>> {
+        scopes(&self.scopes, &self.config.operator_namespaces)
     }
 
     /// The Lease of the election.

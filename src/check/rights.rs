@@ -13,6 +13,8 @@ use crate::{testrun, zone};
 pub enum Place {
     /// In every namespace that is worked in.
     Watched,
+    /// Wherever k6-operator's Lease is watched: there, and where the administrator says that it may be.
+    Lookout,
     /// In no namespace: it is about an object of the cluster.
     Cluster,
     /// In the agent's own namespace.
@@ -110,7 +112,7 @@ pub const RIGHTS: [Right; 16] = [
     right(PODS,    "proxy",      &["get", "create", "update", "patch"],                      Named::Any,      Place::Watched, When::ProxyAccess, Without::Fails),
     right(SECRETS, "",           &["get", "create"],                                         Named::Any,      Place::Watched, When::Always,      Without::Fails),
     right(EVENTS,  "",           &["list", "create"],                                        Named::Any,      Place::Watched, When::Always,      SILENT),
-    right(LEASES,  "",           &["list"],                                                  Named::Operator, Place::Watched, When::Always,      BLIND),
+    right(LEASES,  "",           &["list", "watch"],                                         Named::Operator, Place::Lookout, When::Always,      BLIND),
     right(POLICIES, "",          &["get"],                                                   Named::Policy,   Place::Cluster, When::ClusterWide, UNSEEN),
     right(PODS,    "",           &["get"],                                                   Named::Any,      Place::Own,     When::OwnImage,    Without::Fails),
     right(LEASES,  "",           &["create"],                                                Named::Any,      Place::Lease,   When::Elects,      Without::Fails),
@@ -160,7 +162,11 @@ impl Right {
                 "kubectl apply -k manifests/rbac or manifests/namespaced, or helm upgrade; \
                  a Lease of another name takes a Role like plz-agent-self in manifests/rbac/rbac.yaml"
             }
-            (_, Place::Watched | Place::Cluster) if scopes.contains(&None) => {
+            (_, Place::Lookout) if !scopes.contains(&None) => {
+                "grant both there as in \"One active agent\" of the README, or name the namespaces where a k6-operator may be with \
+                 --operator-namespace"
+            }
+            (_, Place::Watched | Place::Lookout | Place::Cluster) if scopes.contains(&None) => {
                 "kubectl apply -k manifests/rbac, or helm upgrade; \
                  with rights in some namespaces only, name those with --namespace"
             }
@@ -283,7 +289,8 @@ mod tests {
         let own = RIGHTS.iter().find(|right| right.place == Place::Own).unwrap();
         let words = own.mend(&[Some("a".to_owned())]);
         assert!(words.contains("manifests/rbac") && words.contains("helm upgrade"), "{words}");
-        assert!(mend("leases.coordination.k8s.io", Some("a")).contains("manifests/namespaced"));
+        assert!(mend("leases.coordination.k8s.io", None).starts_with("kubectl apply -k manifests/rbac"));
+        assert!(mend("leases.coordination.k8s.io", Some("a")).contains("--operator-namespace"));
         let elects = RIGHTS.iter().find(|right| right.when == When::Elects).unwrap();
         assert!(elects.mend(&[Some("a".to_owned())]).contains("Lease of another name"));
     }

@@ -41,6 +41,7 @@ impl Input<'_> {
             kubeconfig: self.flags.one("kubeconfig", self.env).map(|setting| setting.value.into()),
             context,
             namespaces: self.namespaces()?,
+            operator_namespaces: self.operator_namespaces()?,
             lease: self.optional("lease", values::lease)?,
             cloud_api: self.value("cloud-api", values::base_url)?,
             cloud_ingest: self.value("cloud-ingest", values::base_url)?,
@@ -99,19 +100,34 @@ impl Input<'_> {
     }
 
     fn namespaces(&self) -> Result<Namespaces, UsageError> {
+        let settings = self.flags.all("namespace", self.env);
+        let names = self.names(&settings, "names no namespace; leave it out for all")?;
+        Ok(if names.is_empty() { Namespaces::All } else { Namespaces::Named(names) })
+    }
+
+    fn operator_namespaces(&self) -> Result<BTreeSet<String>, UsageError> {
+        let settings = self.flags.all("operator-namespace", self.env);
+        let fallback = self.flags.default_of("operator-namespace");
+        let absent = format!("names no namespace; leave it out for {}", fallback.text());
+        let names = self.names(&settings, &absent)?;
+        if names.is_empty() { self.names(&[fallback], &absent) } else { Ok(names) }
+    }
+
+    /// The namespaces of all settings together. A flag has to name one.
+    fn names(&self, settings: &[Setting], absent: &str) -> Result<BTreeSet<String>, UsageError> {
         let mut names = BTreeSet::new();
-        for setting in self.flags.all("namespace", self.env) {
+        for setting in settings {
             let text = setting.text();
             for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
                 let name =
-                    values::namespace(name).map_err(|fragment| self.refuse(&setting, name, &fragment))?;
+                    values::namespace(name).map_err(|fragment| self.refuse(setting, name, &fragment))?;
                 names.insert(name);
             }
             if setting.origin.starts_with('-') && names.is_empty() {
-                return Err(self.refuse(&setting, &text, "names no namespace; leave it out for all"));
+                return Err(self.refuse(setting, &text, absent));
             }
         }
-        Ok(if names.is_empty() { Namespaces::All } else { Namespaces::Named(names) })
+        Ok(names)
     }
 
     fn extra_ca(&self) -> Result<Option<ExtraCa>, UsageError> {

@@ -88,6 +88,8 @@ pub struct RunConfig {
     pub context: Option<String>,
     /// The namespaces to work in.
     pub namespaces: Namespaces,
+    /// The namespaces where a k6-operator may be; never empty.
+    pub operator_namespaces: BTreeSet<String>,
     /// The Lease by which one of several agents is elected.
     pub lease: Option<LeaseName>,
     /// Base of GCk6's REST API, without a trailing slash.

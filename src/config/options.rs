@@ -88,6 +88,14 @@ pub(super) const RUN: &[Group] = &[
                 help: "Namespaces to work in; may be given several times.",
             },
             opt(
+                "operator-namespace",
+                "NAME[,NAME…]",
+                &["PLZ_OPERATOR_NAMESPACE"],
+                "k6-operator-system",
+                "Namespaces where a k6-operator may be, beside which the agent does not act; may\n\
+                 be given several times. A Lease like its own counts nowhere else.",
+            ),
+            opt(
                 "lease",
                 "[NAMESPACE/]NAME",
                 &["PLZ_LEASE"],

@@ -155,10 +155,12 @@ impl Flags {
 
     /// The same, with the default of the table for what is not given.
     pub(super) fn or_default(&self, long: &str, env: &Env) -> Setting {
-        self.one(long, env).unwrap_or_else(|| Setting {
-            origin: format!("--{long}"),
-            value: self.option(long).default.into(),
-        })
+        self.one(long, env).unwrap_or_else(|| self.default_of(long))
+    }
+
+    /// The default of the table.
+    pub(super) fn default_of(&self, long: &str) -> Setting {
+        Setting { origin: format!("--{long}"), value: self.option(long).default.into() }
     }
 
     fn option(&self, long: &str) -> &'static Opt {

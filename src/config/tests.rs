@@ -30,6 +30,7 @@ fn defaults() {
     let config = run(&[], &[]);
     assert_eq!(config, run(&["run"], &[("PLZ_LOG", ""), ("WATCH_NAMESPACE", "")]));
     assert_eq!((config.namespaces, config.lease), (Namespaces::All, None));
+    assert_eq!(config.operator_namespaces, BTreeSet::from(["k6-operator-system".to_owned()]));
     assert_eq!(
         (config.cloud_api.as_str(), config.cloud_ingest.as_str()),
         ("https://api.k6.io", "https://ingest.k6.io")
@@ -82,6 +83,10 @@ fn flags_win_over_the_environment() {
     );
     assert_eq!((config.log.filter.as_str(), config.fetch_image.as_deref()), ("warn", Some("x")));
     assert_eq!(config.namespaces, named(&["d", "e", "f", "g"]));
+    let operators = |args: &[&str]| run(args, &[("PLZ_OPERATOR_NAMESPACE", "a, b")]).operator_namespaces;
+    assert_eq!(operators(&[]), BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+    let args = ["--operator-namespace=c", "--operator-namespace", "d"];
+    assert_eq!(operators(&args), BTreeSet::from(["c".to_owned(), "d".to_owned()]));
     let lease = |namespace: Option<&str>, name: &str| {
         Some(LeaseName { namespace: namespace.map(str::to_owned), name: name.to_owned() })
     };
@@ -133,6 +138,12 @@ fn input_that_cannot_be_used_is_one_clear_line() {
     refused(&["--log-format=xml"], &[], &["--log-format: \"xml\"", "text, json and journal"]);
     refused(&["-n", "Team"], &[], &["--namespace: \"Team\" is no name of a namespace"]);
     refused(&["--lease", "My/Lease"], &[], &["--lease: \"My/Lease\" is no [NAMESPACE/]NAME"]);
+    refused(
+        &["--operator-namespace="],
+        &[],
+        &["--operator-namespace: \"\" names no namespace", "k6-operator-system"],
+    );
+    refused(&[], &[("PLZ_OPERATOR_NAMESPACE", "a,B")], &["PLZ_OPERATOR_NAMESPACE: \"B\""]);
     refused(&["-n", ","], &[], &["--namespace: \",\" names no namespace"]);
     refused(&[], &[("WATCH_NAMESPACES", "a,B")], &["WATCH_NAMESPACES: \"B\""]);
     refused(&[], &[("PLZ_CLOUD_API", "http://u:s3cret@h")], &["PLZ_CLOUD_API: ", "user name or password"]);

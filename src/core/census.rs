@@ -23,6 +23,7 @@ impl Core {
                 .map(|(class, waiting, in_flight)| Load { class, waiting, in_flight })
                 .collect(),
             store_bytes: self.store.bytes(),
+            operators_elsewhere: self.office.operators.elsewhere(now.mono),
             tally: &self.tally,
         }
     }

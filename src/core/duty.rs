@@ -1,4 +1,4 @@
-//! The core's side of acting at all: asks the Leases, and begins and ends acting by what they say.
+//! The core's side of acting at all: asks and watches the Leases, and begins and ends acting by what they say.
 //!
 //! Owns the calls for Leases, which pass by the queue: neither its shares nor its backoffs can hold up a renewal. Leaves alone
 //! what the answers mean, which is `lease`'s.
@@ -7,13 +7,17 @@
 //! earlier time at work is dropped before it acts again, unless nobody can have acted in between: then what waits in the
 //! queue has only waited longer, as it does behind a full share.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use k8s::WatchEvent;
 
 use super::Core;
 use super::refusals::Refusals;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Patience, Reply, Report, Task, TaskId};
 use crate::lease::election::{Election, Term};
 use crate::lease::operator::Operators;
+use crate::lease::record::Lease;
 use crate::lease::{Candidacy, Duty};
 
 /// What decides whether the agent acts.
@@ -21,17 +25,21 @@ use crate::lease::{Candidacy, Duty};
 pub(super) struct Office {
     /// None: nobody else is to act, or it was told to leave.
     election: Option<Election>,
-    operators: Operators,
+    pub(super) operators: Operators,
     duty: Duty,
     /// In what term the memories were made; none: there are none.
     worked_in: Option<Term>,
 }
 
 impl Office {
-    pub(super) fn new(candidacy: Option<Candidacy>, scopes: &[Option<String>]) -> Self {
+    pub(super) fn new(
+        candidacy: Option<Candidacy>,
+        scopes: &[Option<String>],
+        operator_namespaces: &BTreeSet<String>,
+    ) -> Self {
         Self {
             election: candidacy.map(Election::new),
-            operators: Operators::new(scopes),
+            operators: Operators::new(scopes, operator_namespaces),
             duty: Duty::Starting,
             worked_in: None,
         }
@@ -111,6 +119,7 @@ impl Core {
         for (place, request) in self.office.operators.calls(now.mono) {
             tasks.push(task(Key::Operator(place), Action::FindOperator, request));
         }
+        warn(self.office.operators.line(now.mono));
         let duty = self.office.duty_at(now.mono, self.synced);
         if duty != self.office.duty {
             self.change_duty(duty);
@@ -126,6 +135,11 @@ impl Core {
         [call, end, operators.next_deadline()].into_iter().flatten().min()
     }
 
+    /// Takes what a watch on k6-operator's Lease has seen.
+    pub(super) fn office_seen(&mut self, now: Now, scope: Option<&str>, event: WatchEvent<Lease>) {
+        warn(self.office.operators.watched(now.mono, scope, event));
+    }
+
     /// Learns from a report of a call for a Lease; hands back what is none.
     pub(super) fn office_report(&mut self, now: Now, report: Report) -> Option<Report> {
         let Report { id: TaskId { key, action }, reply } = report;
@@ -136,7 +150,7 @@ impl Core {
                 }
             }
             (Key::Operator(place), Reply::Kubernetes(reply)) => {
-                self.office.operators.learn(now.mono, &place, reply);
+                warn(self.office.operators.learn(now.mono, &place, reply));
             }
             (key, reply) => return Some(Report { id: TaskId { key, action }, reply }),
         }
@@ -210,6 +224,10 @@ impl Core {
 /// not keep another one from it.
 fn may_run(election: &Election, is_synced: bool) -> bool {
     is_synced || !election.is_answered()
+}
+
+fn warn(line: Option<String>) {
+    line.into_iter().for_each(|line| log::warn!("{line}"));
 }
 
 fn task(key: Key, action: Action, request: k8s::Request) -> Task {

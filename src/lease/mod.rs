@@ -2,13 +2,14 @@
 //!
 //! Two Leases (`coordination.k8s.io/v1`) are looked at. Agents that are started with `--lease` elect one of them by a Lease of
 //! their own, see [`election`]; whoever does not hold it is a standby. And every agent keeps away from k6-operator for as long
-//! as that one renews its Lease `fcdfce80.io`, see [`operator`]. Owns what is asked of both, what follows from the answers,
+//! as that one renews its Lease `fcdfce80.io` where the administrator says that it may be, see [`operator`]. Owns what is asked of both, what follows from the answers,
 //! and what is said of it ([`Duty`]). Leaves alone what acting means, and all I/O.
 //!
 //! Invariant: times of other clocks are written and shown, never compared. What counts is how long *we* have seen a record
 //! unchanged, on our own monotonic clock, and when *we* sent our last successful renewal.
 
 pub mod election;
+pub mod elsewhere;
 pub mod operator;
 pub mod record;
 

@@ -44,14 +44,16 @@ pub struct Record {
     pub transitions: u32,
 }
 
-#[derive(Default)]
-struct Lease {
-    metadata: ObjectMeta,
+/// A Lease as it is read; what decisions read is the [`Record`] that becomes of it.
+#[derive(Debug, Default)]
+pub struct Lease {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
     spec: Spec,
 }
 k8s::readable!(Lease { metadata: "metadata", spec: "spec" });
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Spec {
     holder: String,
     duration_s: i64,
@@ -103,6 +105,12 @@ impl Record {
     pub fn read_list(body: &[u8]) -> Result<Vec<Self>, k8s::Error> {
         let list: List = k8s::status::decode("the list of Leases", body)?;
         Ok(list.items.into_iter().map(Self::from).collect())
+    }
+
+    /// Its version as a number, which grows with every write to the cluster; 0 if it is none.
+    #[must_use]
+    pub fn number(&self) -> u128 {
+        self.version.parse().unwrap_or(0)
     }
 
     /// Uid and version: what a write is based on.

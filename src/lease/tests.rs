@@ -1,4 +1,4 @@
-//! Both state machines on their own: what is asked when, and what follows from each answer.
+//! The election on its own: what is asked when, and what follows from each answer.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,6 @@ use k8s::status::Status;
 use serde_json::json;
 
 use super::election::{Election, LEAD_DURATION, RENEW_INTERVAL};
-use super::operator::{NAME, Operators};
 use super::{Candidacy, Duty};
 use crate::event::{Action, Now, ObjectKey};
 
@@ -409,120 +408,6 @@ fn only_a_lease_of_ours_is_given_up() {
     assert_eq!(action, Action::WriteLease);
     assert!(String::from_utf8_lossy(&request.body).contains(r#""holderIdentity":"""#));
     assert!(!round.0.leads(2 * S) && round.0.call(at(100 * S)).is_none());
-}
-
-/// Looks in all namespaces.
-struct Looks(Operators);
-
-impl Looks {
-    fn new() -> Self {
-        Self(Operators::new(&[None]))
-    }
-
-    /// The look that is due at a time; then whether an operator is live.
-    #[track_caller]
-    fn look(&mut self, now: Duration, answer: Answer, live: Option<&str>) {
-        assert_eq!(self.0.next_deadline().map(|at| at.max(now)), Some(now), "the next look at {now:?}");
-        let calls = self.0.calls(now);
-        assert_eq!(calls.len(), 1, "at {now:?}");
-        assert!(self.0.calls(now).is_empty(), "one look at a time");
-        self.0.learn(now, &calls[0].0, answer);
-        assert_eq!(self.0.live().map(|(_, holder)| holder), live, "at {now:?}");
-    }
-}
-
-fn operators(records: &[(&str, u64, u64)]) -> Answer {
-    let item = |(holder, version, seconds): &(&str, u64, u64)| {
-        json!({
-            "metadata": {"name": NAME, "namespace": "k6", "uid": "u", "resourceVersion": version.to_string()},
-            "spec": {"holderIdentity": holder, "leaseDurationSeconds": seconds, "renewTime": "2099-01-01T00:00:00.000000Z"},
-        })
-    };
-    let items: Vec<_> = records.iter().map(item).collect();
-    Ok(json!({ "items": items }).to_string().into_bytes())
-}
-
-#[test]
-fn no_operator_or_none_that_holds_its_lease_costs_no_time() {
-    for answer in [operators(&[]), operators(&[("", 1, 15)]), Ok(br#"{"items":null}"#.to_vec())] {
-        let mut looks = Looks::new();
-        assert!(!looks.0.is_answered());
-        looks.look(S, answer, None);
-        assert!(looks.0.is_answered());
-        assert_eq!(looks.0.next_deadline(), Some(11 * S));
-    }
-}
-
-#[test]
-fn a_lease_that_was_left_behind_costs_its_duration_once() {
-    let mut looks = Looks::new();
-    looks.look(S, operators(&[("old", 1, 15)]), Some("old"));
-    looks.look(11 * S, operators(&[("old", 1, 15)]), Some("old"));
-    assert_eq!(looks.0.next_deadline(), Some(16 * S));
-    looks.look(16 * S, operators(&[("old", 1, 15)]), None);
-    looks.look(26 * S, operators(&[("old", 1, 15)]), None);
-}
-
-#[test]
-fn an_operator_that_renews_is_live_until_an_answer_says_otherwise() {
-    let mut looks = Looks::new();
-    looks.look(S, operators(&[]), None);
-    for n in 1..10 {
-        looks.look(S + S * n * 10, operators(&[("op", n.into(), 15)]), Some("op"));
-    }
-    looks.look(101 * S, operators(&[("op", 9, 15)]), Some("op"));
-    looks.look(106 * S, unreachable(), Some("op"));
-    looks.look(116 * S, operators(&[("op", 9, 15)]), None);
-    // It comes again.
-    looks.look(126 * S, operators(&[("op2", 10, 15)]), Some("op2"));
-    // And is uninstalled.
-    looks.look(136 * S, operators(&[]), None);
-}
-
-#[test]
-fn short_and_missing_durations_do_not_make_us_blind_or_busy() {
-    let mut looks = Looks::new();
-    looks.look(S, operators(&[("op", 1, 3)]), Some("op"));
-    looks.look(4 * S, operators(&[("op", 2, 3)]), Some("op"));
-    looks.look(7 * S, operators(&[("op", 2, 3)]), None);
-    let mut looks = Looks::new();
-    looks.look(S, operators(&[("op", 1, 0)]), Some("op"));
-    assert_eq!(looks.0.next_deadline(), Some(11 * S));
-}
-
-#[test]
-fn who_may_not_look_goes_on_and_asks_rarely() {
-    let mut looks = Looks::new();
-    looks.look(S, unreachable(), None);
-    assert!(!looks.0.is_answered());
-    looks.look(3 * S, error(403, "Forbidden"), None);
-    assert!(looks.0.is_answered());
-    assert_eq!(looks.0.next_deadline(), Some(303 * S));
-}
-
-#[test]
-fn leases_of_other_names_are_not_the_operators() {
-    let mut looks = Looks::new();
-    let foreign = json!({"items": [{"metadata": {"name": "x", "resourceVersion": "1"}, "spec": {"holderIdentity": "y"}}]});
-    looks.look(S, Ok(foreign.to_string().into_bytes()), None);
-}
-
-#[test]
-fn many_places_are_looked_at_a_few_at_a_time() {
-    let scopes: Vec<_> = (0..10).map(|n| Some(format!("ns-{n}"))).collect();
-    let mut operators = Operators::new(&scopes);
-    let mut asked = 0;
-    while !operators.is_answered() {
-        assert!(operators.next_deadline().is_some());
-        let calls = operators.calls(S);
-        assert!((1..=super::operator::LOOKS_MAX).contains(&calls.len()));
-        assert_eq!((calls.len() == 4).then(|| operators.next_deadline()), (calls.len() == 4).then_some(None));
-        asked += calls.len();
-        for (place, _) in calls {
-            operators.learn(S, &place, self::operators(&[]));
-        }
-    }
-    assert_eq!(asked, 10);
 }
 
 #[test]

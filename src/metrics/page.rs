@@ -91,6 +91,8 @@ pub struct Census<'a> {
     pub loads: Vec<Load>,
     /// What the store takes in memory.
     pub store_bytes: usize,
+    /// How many Leases look like k6-operator's where they do not count.
+    pub operators_elsewhere: usize,
     /// What the core has counted so far.
     pub tally: &'a Tally,
 }
@@ -120,6 +122,7 @@ pub fn render(status: &Status<'_>) -> Page {
     for resource in Watches::RESOURCES {
         failing.sample(&[resource], Value::from(watches.failing(resource)));
     }
+    page.family(Metric::OperatorLeasesIgnored).sample(&[], Value::from(census.operators_elsewhere));
     page.family(Metric::StoreBytes).sample(&[], Value::from(census.store_bytes));
     let mut ignored = page.family(Metric::ObjectsIgnored);
     for (resource, cause, count) in census.tally.ignored_objects() {
@@ -260,13 +263,14 @@ mod tests {
                 .to_vec(),
             loads: Class::ALL[..5].iter().map(|&class| Load { class, waiting: 0, in_flight: 1 }).collect(),
             store_bytes: 81_920,
+            operators_elsewhere: 1,
             tally: &tally,
         };
         let mut calls = Calls::default();
         let took = Duration::from_millis(40);
         calls.done(CallDone { target: "kubernetes", verb: "create", code: Some(201), took });
         calls.done(CallDone { target: "gck6", verb: "get", code: None, took });
-        let watches = Watches::new(&[None]);
+        let watches = Watches::new(&[None], &[None]);
         let status = Status { census: &census, calls: &calls, watches: &watches, duty: &Duty::Active };
         render(&status).into_text()
     }

@@ -44,6 +44,7 @@ use crate::config::{ListenAddress, RunConfig};
 use crate::core::{Core, Settings};
 use crate::event::Event;
 use crate::health::Watches;
+use crate::lease::operator;
 use crate::metrics::Calls;
 use crate::net::{HttpClient, ProxyUrl};
 use crate::redact;
@@ -121,8 +122,10 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     log::info!("runners download their archive with the image {fetch_image}");
 
     let scopes = config.namespaces.scopes();
+    let lookout = operator::scopes(&scopes, &config.operator_namespaces);
     let core = Core::new(Settings {
         scopes: scopes.clone(),
+        operator_namespaces: config.operator_namespaces.clone(),
         candidacy,
         workers: config.workers,
         poll_interval: config.poll_interval,
@@ -144,12 +147,12 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     };
     let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
     let (seen_in, seen) = bounded::<Vec<Event>>(budget::SEEN_MAX);
-    let again = watches::start(&client, &scopes, &seen_in, &stop)?;
+    let again = watches::start(&client, &scopes, &lookout, &seen_in, &stop)?;
     drop(seen_in);
 
     let notifier = Notifier::open(&config.notify_env);
     let asks = server.as_ref().map_or_else(never, |server| server.asks.clone());
-    let (calls, watches) = (Calls::default(), Watches::new(&scopes));
+    let (calls, watches) = (Calls::default(), Watches::new(&scopes, &lookout));
     let in_hand = InHand::default();
     let mut shell =
         Loop { core, clock, pool, done, seen, again, asks, signals, notifier, calls, watches, in_hand };

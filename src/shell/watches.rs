@@ -24,6 +24,7 @@ const TOLD_AT: u32 = 2;
 pub(super) fn start(
     client: &Client,
     scopes: &[Option<String>],
+    lookout: &[Option<String>],
     seen: &Sender<Vec<Event>>,
     stop: &Stop,
 ) -> Result<Again, StartError> {
@@ -33,6 +34,9 @@ pub(super) fn start(
         again.watch(client, watched::zones(scope), seen, stop, watched::zone)?;
         again.watch(client, watched::runs(scope), seen, stop, watched::run)?;
         again.watch(client, watched::pods(scope), seen, stop, watched::pod)?;
+    }
+    for scope in lookout {
+        again.watch(client, watched::operators(scope.as_deref()), seen, stop, watched::operator)?;
     }
     Ok(again)
 }
@@ -83,7 +87,9 @@ fn tell(spec: &WatchSpec, seen: &Seen, refusals: &mut u32) {
     match seen.news() {
         News::Failing(error) if !reach::is_outage(error) => {
             *refusals = refusals.saturating_add(1);
-            let level = if *refusals == TOLD_AT { log::Level::Warn } else { log::Level::Debug };
+            // What the look-out is refused it tells itself, with what follows.
+            let is_told = plural == k8s::LEASES.plural && error.is_forbidden();
+            let level = if *refusals == TOLD_AT && !is_told { log::Level::Warn } else { log::Level::Debug };
             log::log!(
                 level,
                 "the watch on {plural}{place} fails and is tried again: {error}{}",

@@ -3,6 +3,7 @@
 //! Owns a server that says anything. Invariant of what is tested: each such answer is an error in words, within bounds of
 //! time and memory, and never the end of the process.
 
+mod leases;
 mod objects;
 mod starving;
 mod together;

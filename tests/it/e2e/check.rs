@@ -355,6 +355,7 @@ fn clocks_that_are_wrong() {
 #[test]
 fn a_live_k6_operator() {
     let place = Place::new(Scheme::Http, &[]);
+    let here = ["--operator-namespace=default"];
     let renew = |world: &mut World, now, time: &str| {
         let lease =
             json!({"metadata": {"name": "fcdfce80.io"}, "spec": {"holderIdentity": "op", "renewTime": time}});
@@ -366,7 +367,7 @@ fn a_live_k6_operator() {
         renew(world, now, "2026-01-01T00:00:00.000000Z");
     });
     // Left behind by one that is gone.
-    let report = checked(&place, &[], &[]);
+    let report = checked(&place, &here, &[]);
     assert_eq!(report.code, Some(0), "{}", report.printed);
     told(&report, "k6-operator", "is not renewed");
     // One that renews it between two looks.
@@ -374,13 +375,20 @@ fn a_live_k6_operator() {
         let lists = world.api.counts.iter().filter(|(counted, _)| counted.resource == "leases");
         lists.map(|(_, count)| count).sum()
     };
-    let before = place.sim.with(|world, _| lists(world));
-    let agent = start(&place, &[], &[]);
-    assert!(place.sim.wait(TIMEOUT, |world| lists(world) > before), "it looks for the Lease");
-    place.sim.with(|world, now| renew(world, now, "2026-01-01T00:00:02.000000Z"));
-    let report = ended(agent);
+    let renewed = |args: &[&str], time: &str| {
+        let before = place.sim.with(|world, _| lists(world));
+        let agent = start(&place, args, &[]);
+        assert!(place.sim.wait(TIMEOUT, |world| lists(world) > before), "it looks for the Lease");
+        place.sim.with(|world, now| renew(world, now, time));
+        ended(agent)
+    };
+    let report = renewed(&here, "2026-01-01T00:00:02.000000Z");
     assert_eq!((report.code, report.ids("failed")), (Some(1), vec!["k6-operator"]), "{}", report.printed);
     told(&report, "k6-operator", "kubectl -n default scale deployment");
+    // Where it does not count, it is somebody's.
+    let report = renewed(&[], "2026-01-01T00:00:04.000000Z");
+    assert_eq!((report.code, report.ids("warning")), (Some(0), vec!["k6-operator"]), "{}", report.printed);
+    told(&report, "k6-operator", "add --operator-namespace default if that is one");
 }
 
 #[test]

@@ -44,12 +44,13 @@ fn ready_with_the_first_lists_and_healthy_all_along() {
     let address = address(&mut place);
     place.until("the watches have failed", |_| {
         let samples = Samples::fetch(address).unwrap();
-        samples.sum("plz_agent_watch_failing", "") == 3.0
+        samples.sum("plz_agent_watch_failing", "") == 4.0
     });
     check(address, "/healthz", 200, "ok");
     let all = "privateloadzones, testruns, pods";
-    let waiting =
-        format!("waiting for the API server to list {all}; blind for now, see the log: the watch on {all}");
+    let waiting = format!(
+        "waiting for the API server to list {all}; blind for now, see the log: the watch on {all}, leases"
+    );
     check(address, "/readyz", 503, &waiting);
 
     place.sim.with(|world, _| world.api.faults = None);

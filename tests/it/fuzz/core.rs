@@ -6,6 +6,7 @@ use k8s::{Pod, WatchEvent};
 use plz_agent::cloud::reply;
 use plz_agent::core::Core;
 use plz_agent::event::{Call, Event, Now, ObjectKey, Reply, Report, Seen, Task};
+use plz_agent::lease::record::Lease;
 use plz_agent::runner;
 use plz_agent::testrun::api::TestRun;
 use plz_agent::zone::api::PrivateLoadZone;
@@ -50,9 +51,10 @@ pub(super) fn live(seed: u64) {
 }
 
 fn seen(random: &mut Rng) -> Seen {
-    match random.below(3) {
-        0 => Seen::Zone(told::<PrivateLoadZone>(random, corpus::ZONES)),
-        1 => Seen::Run(told::<TestRun>(random, corpus::RUNS)),
+    match random.below(7) {
+        0 => Seen::Operator(told::<Lease>(random, corpus::OPERATORS)),
+        1 | 2 => Seen::Zone(told::<PrivateLoadZone>(random, corpus::ZONES)),
+        3 | 4 => Seen::Run(told::<TestRun>(random, corpus::RUNS)),
         _ => Seen::Pod(told::<Pod>(random, corpus::PODS)),
     }
 }

@@ -20,6 +20,11 @@ pub(super) const LEASES: &[&[u8]] = &[
     br#"{"items":[{"metadata":{"name":"fcdfce80.io","namespace":"k6-operator-system"},"spec":{"holderIdentity":"op","renewTime":"2026-01-01T00:00:05.123456Z"}}]}"#,
 ];
 
+pub(super) const OPERATORS: &[&[u8]] = &[
+    br#"{"metadata":{"name":"fcdfce80.io","namespace":"k6-operator-system","uid":"op-uid","resourceVersion":"7"},"spec":{"holderIdentity":"op","leaseDurationSeconds":15,"renewTime":"2026-01-01T00:00:05.123456Z"}}"#,
+    br#"{"metadata":{"name":"fcdfce80.io","namespace":"load","uid":"op-2","resourceVersion":"12"},"spec":{"holderIdentity":"","leaseDurationSeconds":-1}}"#,
+];
+
 pub(super) const SECRETS: &[&[u8]] = &[br#"{"metadata":{"name":"k6-token","namespace":"load"},"data":{"token":"Z2xjX2FiYw=="}}"#];
 
 pub(super) const STATUSES: &[&[u8]] = &[

@@ -22,7 +22,7 @@ fn asked(is_meant: impl Fn(&Right) -> bool) -> BTreeSet<String> {
 
 #[test]
 fn what_is_asked_for_is_what_is_granted() {
-    let is_watched = |right: &Right| matches!(right.place, Place::Watched | Place::Cluster);
+    let is_watched = |right: &Right| matches!(right.place, Place::Watched | Place::Lookout | Place::Cluster);
     let watched = asked(|right| is_watched(right) && right.when != When::ProxyAccess);
     assert_eq!(watched, rights(&object(RBAC, "ClusterRole", "plz-agent")));
     assert_eq!(asked(|right| !is_watched(right)), rights(&object(RBAC, "Role", "plz-agent-self")));

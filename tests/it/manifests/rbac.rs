@@ -48,7 +48,7 @@ fn the_agent_may_do_what_it_does_and_no_more() {
             "/pods list watch",
             "/secrets get create",
             "/events list create",
-            "coordination.k8s.io/leases list",
+            "coordination.k8s.io/leases list watch",
             "admissionregistration.k8s.io/validatingadmissionpolicybindings get",
         ],
     );

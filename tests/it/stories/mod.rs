@@ -10,6 +10,7 @@ mod deletions;
 mod failures;
 mod identity;
 mod leases;
+mod lookout;
 mod names;
 mod namespaces;
 mod network;

@@ -11,6 +11,7 @@ mod follow;
 mod process;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use plz_agent::core::{Core, Settings};
@@ -36,6 +37,7 @@ const STEPS_PER_INSTANT_MAX: u32 = 100_000;
 pub fn settings(seed: u64) -> Settings {
     Settings {
         scopes: vec![None],
+        operator_namespaces: BTreeSet::from(["k6-operator-system".to_owned()]),
         candidacy: None,
         workers: 4,
         poll_interval: Duration::from_secs(10),

@@ -10,7 +10,7 @@ use sim::kube::plan::{Mishap, Place};
 
 use super::super::*;
 use super::{Draw, Rng, Swarm, ZONES};
-use crate::stories::leases::{OPERATOR, operator};
+use crate::stories::leases::{OPERATOR, operator, operator_in};
 
 /// How often a k6-operator renews its Lease.
 const RENEWAL: Duration = s(2);
@@ -50,6 +50,11 @@ impl Swarm {
         if self.operator_until > now {
             self.renewals += 1;
             operator(&mut self.story, "op_1", self.renewals);
+            next = next.min(now + RENEWAL);
+        }
+        if let Some(namespace) = self.forged {
+            self.renewals += 1;
+            operator_in(&mut self.story, namespace, "op_2", self.renewals);
             next = next.min(now + RENEWAL);
         }
         if self.wan_until > now {

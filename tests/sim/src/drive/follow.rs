@@ -6,7 +6,9 @@ use k8s::backoff::{Pace, wake_after};
 use k8s::fields::Read;
 use k8s::watch::{Cut, Step, Watcher};
 use k8s::{WatchEvent, WatchSpec};
-use plz_agent::event::Seen;
+use plz_agent::core::Settings;
+use plz_agent::event::{Event, Seen};
+use plz_agent::lease::operator;
 use plz_agent::watched;
 
 use super::process::Echo;
@@ -36,7 +38,14 @@ impl Pulse {
 /// One watch of the agent, whatever its kind.
 pub(super) trait Follow {
     /// Takes what has come, and opens what is closed.
-    fn poll(&mut self, now: Duration, world: &mut World, echo: Echo, pulse: &mut Pulse, seen: &mut Vec<Seen>);
+    fn poll(
+        &mut self,
+        now: Duration,
+        world: &mut World,
+        echo: Echo,
+        pulse: &mut Pulse,
+        seen: &mut Vec<Event>,
+    );
 
     /// When there may be more although nothing changes.
     fn next_wakeup(&self, pulse: Pulse) -> Duration;
@@ -49,6 +58,7 @@ pub(super) trait Follow {
 }
 
 struct Following<T> {
+    scope: Option<String>,
     watcher: Watcher<T>,
     stream: Option<Watch>,
     pace: Pace,
@@ -67,17 +77,31 @@ struct Wait {
 }
 
 /// The watches of an agent that has just been started.
-pub(super) fn follow_all() -> Vec<Box<dyn Follow>> {
-    vec![
-        following(watched::zones(None), watched::zone),
-        following(watched::runs(None), watched::run),
-        following(watched::pods(None), watched::pod),
-    ]
+pub(super) fn follow_all(settings: &Settings) -> Vec<Box<dyn Follow>> {
+    let mut watches = Vec::new();
+    for scope in &settings.scopes {
+        let scope = scope.as_deref();
+        watches.push(following(watched::zones(scope), watched::zone));
+        watches.push(following(watched::runs(scope), watched::run));
+        watches.push(following(watched::pods(scope), watched::pod));
+    }
+    for scope in operator::scopes(&settings.scopes, &settings.operator_namespaces) {
+        watches.push(following(watched::operators(scope.as_deref()), watched::operator));
+    }
+    watches
 }
 
 fn following<T: Read + 'static>(spec: WatchSpec, wrap: fn(WatchEvent<T>) -> Seen) -> Box<dyn Follow> {
-    let watcher = Watcher::new(spec);
-    Box::new(Following { watcher, stream: None, pace: Pace::default(), waits: None, again: false, wrap })
+    let (scope, watcher) = (spec.namespace.clone(), Watcher::new(spec));
+    Box::new(Following {
+        scope,
+        watcher,
+        stream: None,
+        pace: Pace::default(),
+        waits: None,
+        again: false,
+        wrap,
+    })
 }
 
 impl<T: Read> Follow for Following<T> {
@@ -87,7 +111,7 @@ impl<T: Read> Follow for Following<T> {
         world: &mut World,
         echo: Echo,
         pulse: &mut Pulse,
-        seen: &mut Vec<Seen>,
+        seen: &mut Vec<Event>,
     ) {
         let mut out = Vec::new();
         if let Some(stream) = &mut self.stream {
@@ -123,7 +147,8 @@ impl<T: Read> Follow for Following<T> {
             };
             self.take(now, &step, *pulse);
         }
-        seen.extend(out.into_iter().map(self.wrap));
+        let event = |event| Event::Seen { scope: self.scope.clone(), what: Box::new((self.wrap)(event)) };
+        seen.extend(out.into_iter().map(event));
     }
 
     fn next_wakeup(&self, pulse: Pulse) -> Duration {

@@ -122,6 +122,7 @@ enum Leg {
 
 impl Process {
     pub(super) fn new(settings: Settings) -> Self {
+        let watches = follow_all(&settings);
         Self {
             core: Core::new(settings.clone()),
             skew_s: 0,
@@ -135,7 +136,7 @@ impl Process {
             echo: Echo::Once,
             turns: 0,
             settings,
-            watches: follow_all(),
+            watches,
             pulse: Pulse::default(),
             under_way: Vec::new(),
             life: Life::Runs,
@@ -193,8 +194,8 @@ impl Process {
             }
         }
         let mut is_busy = !seen.is_empty();
-        for what in seen {
-            self.core.absorb(clock, Event::Seen { scope: None, what: Box::new(what) });
+        for event in seen {
+            self.core.absorb(clock, event);
         }
         while let Some(at) = self.under_way.iter().position(|call| call.due <= now) {
             is_busy = true;
