@@ -501,6 +501,19 @@ impl RunMemory {
 mod tests {
     use super::*;
 
+    #[test]
+    fn setup_data_are_held_until_all_runners_have_them() {
+        let mut memory = RunMemory::new(&TestRun::default(), 2, Block::Created, Duration::ZERO);
+        let data = SetupData { text: Arc::new("[1]".to_owned()), runner: 1, since: Duration::ZERO };
+        memory.setup = Setup::Run(Some(data));
+        for (n, held) in [(1, 3), (2, 0)] {
+            memory.runner(n).unwrap().data_sent = true;
+            memory.drop_handed_out_data();
+            assert_eq!(memory.setup.held_bytes(), held, "after runner {n}");
+        }
+        assert!(memory.setup.was_run());
+    }
+
     /// What is made of a teardown that an earlier process has begun, from what was found of the Jobs.
     #[track_caller]
     fn check(jobs: &[Job], cause: Option<Cause>, finalizers: &[&str], expected: &Teardown) {
