@@ -7,6 +7,7 @@ use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::lesson::Lesson;
 use crate::metrics::Poll;
 use crate::testrun;
+use crate::testrun::memory::RunMemory;
 use crate::testrun::proof::Proof;
 use crate::zone::api::{PLZ_REGISTERED, PrivateLoadZone};
 use crate::zone::claim::Claim;
@@ -136,26 +137,36 @@ impl Core {
         true
     }
 
-    /// Settles the listed test runs that run already, in the namespace of a zone that had the name before: a test runs once.
+    /// Settles the listed test runs that another zone of the name has begun with: a test runs once. Both are of one organisation then.
     fn leave_to_others(&mut self, key: &ObjectKey) {
-        let listed: Vec<RunId> =
-            self.zones.get(key).into_iter().flat_map(|zone| zone.listed.keys()).copied().collect();
+        let ids = |zone: &ZoneMemory| zone.listed.keys().copied().collect::<Vec<RunId>>();
+        let listed = self.zones.get(key).map(|zone| ids(zone)).unwrap_or_default();
         if listed.is_empty() {
             return;
         }
         for namesake in self.namesakes(key) {
-            let runs_there = |id: &&RunId| {
+            let other = self.zones.get(&namesake);
+            let is_begun = |id: &&RunId| {
                 let run = ObjectKey::new(namesake.namespace.clone(), template::name(**id));
                 // Whoever may make TestRuns can make one that says it is that.
-                self.runs
-                    .get(&run)
-                    .is_some_and(|run| run.proof == Proof::Proven && run.identity.zone == namesake)
+                let is_proven = |run: &RunMemory| run.proof == Proof::Proven && run.identity.zone == namesake;
+                other.is_some_and(|zone| zone.has_begun(**id))
+                    || self.runs.get(&run).is_some_and(|run| is_proven(run))
             };
-            let running: Vec<RunId> = listed.iter().filter(runs_there).copied().collect();
+            let begun: Vec<RunId> = listed.iter().filter(is_begun).copied().collect();
+            let is_listed = |id: &RunId| other.is_some_and(|zone| zone.listed.contains_key(id));
+            let contend = !begun.is_empty() || listed.iter().any(is_listed);
+            let pair = [key, &namesake];
+            for zone in pair.into_iter().filter(|_| contend) {
+                if let Some(memory) = self.zones.get_mut(zone).filter(|zone| zone.registered.is_some()) {
+                    memory.contends = true;
+                }
+                self.queue.mark(Key::Zone(zone.clone()));
+            }
             let Some(memory) = self.zones.get_mut(key) else { return };
-            for id in running {
+            for id in begun {
                 log::info!(
-                    "PrivateLoadZone {key}: test run {id} is left to PrivateLoadZone {namesake}, which has begun with it"
+                    "PrivateLoadZone {key}: test run {id} is left to {namesake}, which has begun with it"
                 );
                 memory.settle(id);
             }

@@ -3,8 +3,9 @@
 //! ```text
 //!   GCk6 takes the token  >  untried  >  missing or refused;  then registered;  then the older;  then the namespace by name
 //! ```
-//! Which GCk6 organisation a token is of cannot be seen: two zones of one name are namesakes whatever their tokens are of. Owns the
-//! order and when a zone that is registered gives its name up. Leaves alone what is done then (`table`).
+//! Which GCk6 organisation a token is of cannot be seen: two zones of one name are namesakes whatever their tokens are of. Two that were
+//! registered before this agent came stay so, until GCk6 lists one test run to both. Owns the order and when a zone that is
+//! registered gives its name up. Leaves alone what is done then (`table`).
 //!
 //! Invariants: who has no valid token holds no name against one that has it. Who is registered keeps it until his own token has
 //! been missing or refused for [`LAPSED_AFTER`] without a break, and once more since GCk6 has taken the other's: then it is not
@@ -39,6 +40,8 @@ pub struct Claim<'a> {
     zone: &'a PrivateLoadZone,
     standing: Standing,
     is_registered: bool,
+    /// Whether GCk6 has listed a test run to it and to a namesake.
+    contends: bool,
     /// Since when GCk6 takes the token.
     accepted_since: Option<Duration>,
     /// Since when the token has been missing or refused.
@@ -83,7 +86,8 @@ impl<'a> Claim<'a> {
             (false, false) => Standing::Untried,
         };
         let troubled_at = token.and_then(|token| token.troubled_at);
-        Some(Self { zone, standing, is_registered, accepted_since, troubled_since, troubled_at })
+        let contends = memory.is_some_and(|memory| memory.contends);
+        Some(Self { zone, standing, is_registered, contends, accepted_since, troubled_since, troubled_at })
     }
 
     /// Which of two comes first.
@@ -105,8 +109,11 @@ impl<'a> Claim<'a> {
         if !other.is_registered {
             return self.is_registered || is_first && self.standing != Standing::Bad;
         }
-        let is_well = |accepted| other.standing != Standing::Bad || other.troubled_at >= Some(accepted);
-        is_first && self.accepted_since.is_some_and(is_well)
+        let gives_up = |accepted| match other.standing {
+            Standing::Bad => other.troubled_at >= Some(accepted),
+            _ => other.contends,
+        };
+        is_first && self.accepted_since.is_some_and(gives_up)
     }
 
     /// The first of its namesakes that keeps the name from a zone.

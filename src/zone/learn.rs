@@ -303,7 +303,7 @@ fn registered(memory: &mut ZoneMemory, zone: &PrivateLoadZone, result: Result<()
             memory.registered = memory.registering.take();
             memory.forgotten = false;
             memory.registration_error = None;
-            memory.registration_refused = false;
+            (memory.registration_refused, memory.contends) = (false, false);
             let message =
                 if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
             log::info!("PrivateLoadZone {}: {message}", zone.metadata.key());

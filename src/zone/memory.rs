@@ -30,6 +30,8 @@ pub struct ZoneMemory {
     pub registration_error: Option<String>,
     /// Whether GCk6 has said that it does not, as it is.
     pub registration_refused: bool,
+    /// Whether GCk6 has listed a test run to it and to another zone of its name: they are of one organisation.
+    pub contends: bool,
     /// When GCk6 is asked for test runs next.
     pub next_poll: Duration,
     /// How often in a row it did not answer.
@@ -107,6 +109,7 @@ impl ZoneMemory {
             forgotten: false,
             registration_error: None,
             registration_refused: false,
+            contends: false,
             next_poll,
             polls_failed: 0,
             poll_unanswered: false,
@@ -144,6 +147,13 @@ impl ZoneMemory {
         self.registered = None;
         self.registration_salt = self.registration_salt.wrapping_add(1);
         self.listed.clear();
+    }
+
+    /// Whether a test run was taken up for this zone.
+    #[must_use]
+    pub fn has_begun(&self, id: RunId) -> bool {
+        self.settled.contains(&id)
+            || matches!(self.listed.get(&id), Some(Listed::Ready { .. } | Listed::Unclear { .. }))
     }
 
     /// A listed test run is dealt with, and will not be taken up again.

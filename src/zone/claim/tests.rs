@@ -156,11 +156,14 @@ fn who_is_registered_keeps_the_name_from_who_is_not() {
 #[test]
 fn of_two_that_are_registered_one_gives_up() {
     let both = |first: Zone, second: Zone, wanted| check(&first.registered(), &second.registered(), wanted);
-    // After a restart nobody's token was tried.
+    // As two organisations may have had them before this agent came.
     both(older(), younger(), "neither");
-    both(older(), younger().accepted(S), "neither");
-    both(older().accepted(S), younger(), "first");
-    both(older().accepted(S), younger().accepted(S), "first");
+    both(older().accepted(S), younger().accepted(S), "neither");
+    // GCk6 lists one test run to both.
+    let contends = |zone: Zone| zone.remembered(|memory| memory.contends = true);
+    both(contends(older()).accepted(S), contends(younger()).accepted(S), "first");
+    both(contends(older()), contends(younger()).accepted(S), "neither");
+    both(contends(older()).accepted(S), younger().accepted(S), "neither");
     both(older().refused(NOW - 300 * S).refused(NOW), younger().accepted(S), "second");
 }
 

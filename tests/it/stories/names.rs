@@ -275,23 +275,69 @@ fn lost_with_the_token_over_restarts() {
     }
 }
 
-/// Two that are registered at once, as after two refusals that passed: the older has the name, and GCk6 knows it as that one.
+/// Both zones are registered, as k6-operator leaves them; the younger is the owner's.
+fn two_that_are_registered(token: &str) -> Story {
+    let mut story = world();
+    namesake(&mut story, Some(token));
+    story.drive.run_for(s(1));
+    let registered = |story: &mut Story, namespace: &str| {
+        let key = Key::new(Kind::PrivateLoadZone, namespace, ZONE);
+        story.drive.world.api.modify(&key, Part::Status, |zone| {
+            zone["status"] = json!({"conditions": [{"type": "PLZRegistered", "status": "True",
+                "reason": "PLZRegisteredTrue", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+        });
+    };
+    owner(&mut story);
+    registered(&mut story, NAMESPACE);
+    registered(&mut story, OTHER);
+    let known =
+        sim::cloud::Zone { provider_id: "theirs".into(), body: Value::Null, registrations: 1, polls: 0 };
+    story.drive.world.cloud.zones.insert(ZONE.to_owned(), known);
+    story.kill();
+    story
+}
+
+/// Of one organisation: each test is run once, and the older has the name as soon as that shows.
 #[test]
 fn of_two_that_are_registered_the_older_stays() {
-    let mut story = world();
-    owner(&mut story);
-    says(&mut story, s(5), NAMESPACE, "Registered");
-    story.drive.run_for(s(1));
-    namesake(&mut story, Some("sim-token"));
-    let key = Key::new(Kind::PrivateLoadZone, OTHER, ZONE);
-    story.drive.world.api.modify(&key, Part::Status, |zone| {
-        zone["status"] = json!({"conditions": [{"type": "PLZRegistered", "status": "True", "reason": "Registered",
-            "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
-    });
-    says(&mut story, s(20), OTHER, "NameTaken");
-    keeps(&mut story, s(60));
-    let uid = zone(&story.drive)["metadata"]["uid"].clone();
-    assert_eq!(json!(story.drive.world.cloud.zones[ZONE].provider_id), uid);
+    for pause in [0, 3, 7] {
+        let mut story = two_that_are_registered("sim-token");
+        story.plan("*", PodPlan::script(Script { duration: s(40), ..Script::default() }));
+        story.drive.run_for(s(30 + pause));
+        assert_eq!(reason(&story.drive, NAMESPACE), "Registered");
+        let now = story.drive.now;
+        let ids: Vec<u64> = (0..3).map(|_| story.drive.world.queue_run(now, ZONE, 1)).collect();
+        says(&mut story, s(30), NAMESPACE, "NameTaken");
+        story.until(s(120), "they are over", |drive| {
+            ids.iter().all(|id| !drive.world.cloud.runs[id].finishes.is_empty())
+        });
+        for id in ids {
+            let runners = story.drive.world.k6s.all(&format!("plz-test-{id}-")).count();
+            assert_eq!(runners, 1, "test run {id}");
+            assert_eq!(told(&story.drive.world.cloud.runs[&id]), (Vec::new(), 0));
+        }
+        assert_eq!(reason(&story.drive, OTHER), "Registered");
+        let uid = story.drive.world.object(Kind::PrivateLoadZone, OTHER, ZONE)["metadata"]["uid"].clone();
+        let known = json!(story.drive.world.cloud.zones[ZONE].provider_id);
+        assert_eq!(known, uid, "GCk6 knows it as the one that stays");
+    }
+}
+
+/// Of two organisations: both go on as they did.
+#[test]
+fn two_organisations_that_had_one_name_keep_it() {
+    let mut story = two_that_are_registered("sim-token");
+    organisation(&mut story, "elsewhere");
+    let zone = story.drive.world.cloud.zones[ZONE].clone();
+    story.drive.world.cloud.others[0].zones.insert(ZONE.to_owned(), zone);
+    put(&mut story, OTHER, "elsewhere");
+    story.kill();
+    story.drive.run_for(s(700));
     let id = story.run(1);
     story.over(id, s(60), 3);
+    assert_eq!(
+        (reason(&story.drive, NAMESPACE), reason(&story.drive, OTHER)),
+        ("Registered".into(), "Registered".into())
+    );
+    assert!(story.drive.world.cloud.others[0].zones[ZONE].polls > 60);
 }
