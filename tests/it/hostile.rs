@@ -5,6 +5,7 @@
 
 mod leases;
 mod objects;
+mod runs;
 mod starving;
 mod together;
 

@@ -72,7 +72,11 @@ impl Cloud {
             return error(404, "not found").into();
         }
         if let Some(other) = self.others.iter_mut().find(|other| other.token == token(request)) {
-            return other.serve(now, request);
+            // It is behind the same line.
+            let is_down = |plague: &Plague| {
+                plague.left > 0 && plague.route.is_none() && plague.trouble == Trouble::Down
+            };
+            return if self.plagues.iter().any(is_down) { Answer::Drop } else { other.serve(now, request) };
         }
         let Some((route, name)) = Route::of(request) else {
             self.complaints.push(format!("nothing is served at {} {}", request.method.name(), request.path));

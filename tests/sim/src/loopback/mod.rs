@@ -54,7 +54,7 @@ use base64::engine::general_purpose::STANDARD;
 use self::flood::Flood;
 use self::pods::PodServers;
 use self::server::{Server, Service};
-use self::services::{ApiService, Bucket, CloudService};
+use self::services::{Abbreviation, ApiService, Bucket, CloudService};
 use self::tls::Identity;
 use crate::http::Request;
 use crate::wall::Wall;
@@ -115,6 +115,8 @@ struct Shared {
     stopping: Mutex<bool>,
     bearer: Mutex<Option<String>>,
     floods: Mutex<Vec<Arc<Flood>>>,
+    /// What clients of the API server write and read in full, and the world by its abbreviation.
+    abbreviated: Mutex<Option<Abbreviation>>,
     pods: Arc<PodServers>,
 }
 
@@ -139,6 +141,7 @@ impl Loopback {
             stopping: Mutex::new(false),
             bearer: Mutex::new(None),
             floods: Mutex::new(Vec::new()),
+            abbreviated: Mutex::new(None),
             pods: Arc::clone(&pods),
         });
         let serve = |service: Arc<dyn Service>| {
@@ -237,6 +240,13 @@ impl Loopback {
         floods.push(Arc::new(flood));
     }
 
+    /// Has the world hold `short` where clients of the API server write and read `long`: thousands of objects that all have the same
+    /// text of a hundred kilobytes in them are more than a test has room for. Whatever GCk6 sends is not touched.
+    pub fn abbreviate(&self, long: &str, short: &str) {
+        let mut abbreviated = self.shared.abbreviated.lock().unwrap_or_else(PoisonError::into_inner);
+        *abbreviated = Some(Abbreviation { long: long.into(), short: short.into() });
+    }
+
     /// Sets the clock of the API server, in seconds beside the real one, as its answers tell it.
     pub fn set_api_clock(&self, seconds: i64) {
         self.api.set_clock_offset(seconds);
@@ -310,6 +320,10 @@ impl Shared {
     fn flood_over(&self, request: &Request) -> Option<Arc<Flood>> {
         let floods = self.floods.lock().unwrap_or_else(PoisonError::into_inner);
         floods.iter().find(|flood| flood.is_over(request)).cloned()
+    }
+
+    fn abbreviation(&self) -> Option<Abbreviation> {
+        self.abbreviated.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_stopping(&self) -> bool {

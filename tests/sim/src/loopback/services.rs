@@ -8,10 +8,42 @@ use super::Shared;
 use super::flood::{self, Lines};
 use super::server::{Outcome, Piece, Service};
 use crate::api::{Served, Status, Watch};
-use crate::http::{Answer, Request};
+use crate::http::{Answer, Request, Response};
 
 /// The longest wait of a watch before its connection is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A text that clients write and read, and what the world has of it.
+#[derive(Clone)]
+pub(super) struct Abbreviation {
+    pub(super) long: Arc<str>,
+    pub(super) short: Arc<str>,
+}
+
+impl Abbreviation {
+    fn shorten(&self, body: &[u8]) -> Vec<u8> {
+        String::from_utf8_lossy(body).replace(&*self.long, &self.short).into_bytes()
+    }
+
+    fn expand(&self, body: &[u8]) -> Vec<u8> {
+        String::from_utf8_lossy(body).replace(&*self.short, &self.long).into_bytes()
+    }
+
+    fn expanded(self, outcome: Outcome) -> Outcome {
+        let full = |response: Response| Response { body: self.expand(&response.body), ..response };
+        match outcome {
+            Outcome::Answer(Answer::Now(response)) => Outcome::Answer(Answer::Now(full(response))),
+            Outcome::Answer(Answer::After(after, response)) => {
+                Outcome::Answer(Answer::After(after, full(response)))
+            }
+            Outcome::Answer(answer) => Outcome::Answer(answer),
+            Outcome::Stream(mut next) => Outcome::Stream(Box::new(move || match next() {
+                Piece::Data(data) => Piece::Data(self.expand(&data)),
+                Piece::Last(data) => Piece::Last(self.expand(&data)),
+            })),
+        }
+    }
+}
 
 /// The API server.
 pub(super) struct ApiService(pub(super) Arc<Shared>);
@@ -24,6 +56,14 @@ pub(super) struct Bucket(pub(super) Arc<Shared>);
 
 impl Service for ApiService {
     fn serve(&self, _local: SocketAddr, request: &Request) -> Outcome {
+        let Some(abbreviation) = self.0.abbreviation() else { return self.serve_shortened(request) };
+        let request = Request { body: abbreviation.shorten(&request.body), ..request.clone() };
+        abbreviation.expanded(self.serve_shortened(&request))
+    }
+}
+
+impl ApiService {
+    fn serve_shortened(&self, request: &Request) -> Outcome {
         let bearer = self.0.bearer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let given = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
         if bearer.is_some() && bearer.as_deref() != given {
