@@ -468,6 +468,7 @@ impl Swarm {
         let _ = drive.world.api.delete(drive.now, &key, &DeleteOptions::default());
         self.tokens_are_good();
         self.zones_are_there();
+        self.tenant_rests();
         if self.living().is_none() {
             self.join();
         }

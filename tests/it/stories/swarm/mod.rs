@@ -6,7 +6,8 @@
 //! ```
 //! Without the variable a test run has the same seeds as ever, and some that no run has had before.
 //! Owns the order of events of one seed: [`Swarm`] deals out [`blows`] for a while and then leaves the world in peace; then every
-//! run has to come to its end and the agents have to fall silent. Leaves what must hold at each step to [`rules`].
+//! run has to come to its end and the agents have to fall silent. In three seeds of four there is a [`tenant`] beside, who means no good.
+//! Leaves what must hold at each step to [`rules`].
 //! Invariant: the same seed gives the same history.
 
 #![expect(
@@ -17,6 +18,7 @@
 
 mod blows;
 mod rules;
+mod tenant;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +27,7 @@ use sim::drive::candidate;
 use sim::rng::Rng;
 
 use self::rules::Watchman;
+use self::tenant::Tenant;
 use super::outages::{keep_log, lines};
 use super::*;
 
@@ -47,6 +50,8 @@ const PEACE_MAX: Duration = s(2 * 3600);
 const LOOK_INTERVAL: Duration = s(20);
 /// How long what is over is given to settle.
 const SETTLING: Duration = s(90);
+/// Within what time it shows that somebody has changed a Secret.
+const SECRETS_ARE_READ: Duration = s(320);
 /// How long nothing may happen without a cause.
 const SILENCE: Duration = s(300);
 
@@ -62,6 +67,7 @@ struct Swarm {
     /// The test runs queued so far.
     ids: Vec<u64>,
     watchman: Watchman,
+    tenant: Tenant,
     /// Until when each of those that last goes on.
     wan_until: Duration,
     api_until: Duration,
@@ -94,6 +100,7 @@ impl Swarm {
             by_proxy,
             ids: Vec::new(),
             watchman: Watchman::default(),
+            tenant: Tenant::new(seed),
             wan_until: Duration::ZERO,
             api_until: Duration::ZERO,
             operator_until: Duration::ZERO,
@@ -104,6 +111,7 @@ impl Swarm {
         };
         swarm.watchman.by_proxy = by_proxy;
         swarm.foreign_objects();
+        swarm.tenant_comes();
         if is_elected {
             for _ in 0..swarm.rng.below(3) {
                 swarm.join();
@@ -124,10 +132,14 @@ impl Swarm {
                 self.namespace_goes();
             }
             self.blow();
+            self.misdeed();
         }
         self.peace();
         self.all_is_over();
         self.wait(SETTLING);
+        if self.tenant.is_there() {
+            self.wait(SECRETS_ARE_READ);
+        }
         self.silence();
     }
 

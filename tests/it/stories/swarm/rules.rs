@@ -14,7 +14,7 @@ use sim::k6::Runner;
 use std::sync::LazyLock;
 
 use super::super::*;
-use super::ZONES;
+use super::{Swarm, ZONES};
 
 /// More calls under way than any agent may have: a share for each class of calls.
 const CALLS_MAX: usize = 6 * 16 + USER_CODE_MAX;
@@ -72,6 +72,7 @@ impl Watchman {
             }
         }
         self.version = api.version();
+        Swarm::tenant_is_kept_out(drive);
         for agent in &drive.agents {
             assert!(agent.calls_under_way() <= CALLS_MAX, "{} calls under way", agent.calls_under_way());
         }
@@ -132,7 +133,8 @@ impl Watchman {
 /// The run of a TestRun that is gone, and of which GCk6 was not told that it is over.
 fn let_go(change: &Change) -> Option<u64> {
     let is_told = condition(&change.object, "CloudTestRunFinalized")["status"] == "True";
-    let is_let_go = change.kind == ChangeKind::Deleted && !is_told;
+    let is_theirs = change.key.namespace == NAMESPACE;
+    let is_let_go = change.kind == ChangeKind::Deleted && is_theirs && !is_told;
     change.key.name.strip_prefix("plz-test-").filter(|_| is_let_go)?.parse().ok()
 }
 
