@@ -10,6 +10,7 @@ use sim::cloud::rest::Route;
 
 use super::super::*;
 use super::{Rng, Swarm, ZONES};
+use crate::stories::leases::operator_in;
 
 /// His namespace.
 const NAMESPACE: &str = "evil";
@@ -81,12 +82,13 @@ impl Swarm {
         }
         for _ in 0..self.tenant.rng.below(3) {
             self.tenant.made += 1;
-            match self.tenant.rng.below(8) {
+            match self.tenant.rng.below(9) {
                 0 | 1 => self.forge_run(),
                 2 => self.edit_run(),
                 3 => self.delete_something(),
                 4 | 5 => self.forge_pod(),
                 6 => self.squat(),
+                7 => self.forge_lease(),
                 _ => self.large_object(),
             }
         }
@@ -206,6 +208,13 @@ impl Swarm {
         if self.tenant.rng.below(2) == 0 {
             self.his_secret(zone, "nonsense");
         }
+    }
+
+    /// A k6-operator that does not exist, where none counts.
+    fn forge_lease(&mut self) {
+        self.say("the tenant renews a k6-operator's Lease");
+        let renewal = self.tenant.made;
+        operator_in(&mut self.story, NAMESPACE, "op_1", renewal);
     }
 
     fn large_object(&mut self) {
