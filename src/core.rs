@@ -15,6 +15,7 @@ mod aliens;
 mod census;
 mod duty;
 pub mod notices;
+mod ousted;
 pub mod reach;
 mod refusals;
 pub mod room;
@@ -43,6 +44,7 @@ use crate::zone::template;
 use aliens::Aliens;
 use duty::Office;
 use notices::{Cause, Notices};
+use ousted::Ousted;
 use reach::{Reach, Sign, Target};
 use refusals::Refusals;
 
@@ -105,6 +107,7 @@ pub struct Core {
     rows: BTreeMap<Row, u64>,
     tally: Tally,
     notices: Notices,
+    ousted: Ousted,
     wants_list: BTreeSet<(&'static str, Option<String>)>,
 }
 
@@ -132,6 +135,7 @@ impl Core {
             rows: BTreeMap::new(),
             tally: Tally::default(),
             notices: Notices::default(),
+            ousted: Ousted::default(),
             wants_list: BTreeSet::new(),
         }
     }
@@ -151,8 +155,8 @@ impl Core {
                             self.heed(now, Target::Kubernetes, sign);
                         }
                     }
-                    News::Malformed(key, error) => {
-                        self.ignored(now, plural, Cause::of(error), key, &error.to_string());
+                    News::Malformed { key, uid, error } => {
+                        self.ignored(now, plural, Cause::of(error), (key, uid), &error.to_string());
                     }
                     News::Listed | News::Overlong(_) | News::Object => {}
                 }
@@ -164,8 +168,8 @@ impl Core {
                 for (key, run) in changes.runs_gone {
                     self.run_gone(now, &key, run);
                 }
-                if let Some(key) = changes.no_room {
-                    self.ignored(now, plural, Cause::NoRoom, &key, "");
+                if let Some((key, uid)) = changes.no_room {
+                    self.ignored(now, plural, Cause::NoRoom, (&key, &uid), "");
                     self.wants_list.insert((plural, scope));
                 }
                 // Who is not at work looks at everything when it begins.
@@ -200,6 +204,7 @@ impl Core {
         if !self.duty().is_active() {
             return tasks;
         }
+        self.tell_ousted(now);
         for _ in 0..PASSES_PER_TURN_MAX {
             let due = self.queue.take_due(now.mono);
             if due.is_empty() {
@@ -222,6 +227,7 @@ impl Core {
     fn hand_out(&mut self, now: Now, tasks: &mut Vec<Task>) {
         while let Some((id, patience)) = self.queue.next_task(now.mono) {
             let call = match &id.key {
+                _ if self.ousted.is_about(&id) => self.ousted.call(&id, now.wall),
                 Key::Token(secret) => Self::token_call(secret, id.action),
                 Key::Zone(zone) => self.zone_call(now, zone, id.action),
                 Key::Run(run) => self.run_call(now, run, id.action),
@@ -251,8 +257,16 @@ impl Core {
     }
 
     /// An object is not taken in.
-    fn ignored(&mut self, now: Now, plural: &'static str, cause: Cause, key: &ObjectKey, detail: &str) {
+    fn ignored(
+        &mut self,
+        now: Now,
+        plural: &'static str,
+        cause: Cause,
+        (key, uid): (&ObjectKey, &str),
+        detail: &str,
+    ) {
         self.tally.ignored(plural, cause);
+        self.ousted.note(now.mono, plural, cause, (key, uid), detail);
         if let Some(line) = self.notices.heed(now.mono, plural, cause, key, detail) {
             log::warn!("{line}");
         }
@@ -320,6 +334,9 @@ impl Core {
         let is_awaited = self.queue.done(now.mono, &id, outcome);
         if let (Some(target), Some(sign)) = (Target::of(id.action), Sign::of(&reply)) {
             self.heed(now, target, sign);
+        }
+        if self.ousted.is_about(&id) {
+            return self.ousted_report(now, &id, reply);
         }
         if !is_awaited {
             return;
@@ -424,6 +441,12 @@ impl Core {
                 }
                 let _ = self.store.apply_run(*run);
                 self.mark(Key::Run(key));
+            }
+            Lesson::EventRefused { code, why } => {
+                self.queue.succeeded(id);
+                if let Some(line) = self.notices.event_refused(now.mono, code, &why) {
+                    log::warn!("{line}");
+                }
             }
             Lesson::Again { after, why } => self.try_again(now, id, after, &why),
             Lesson::TokenRefused(why) => {

@@ -72,7 +72,14 @@ pub enum News<'a> {
     /// It sees again.
     Recovered,
     /// An object cannot be read, or is too large.
-    Malformed(&'a ObjectKey, &'a k8s::Error),
+    Malformed {
+        /// Which one.
+        key: &'a ObjectKey,
+        /// Its uid; empty where it cannot be read, or where the object is gone.
+        uid: &'a str,
+        /// What is wrong with it.
+        error: &'a k8s::Error,
+    },
     /// An object is there, or gone; or a list begins.
     Object,
 }
@@ -107,7 +114,9 @@ fn news<T>(event: &WatchEvent<T>) -> News<'_> {
         WatchEvent::Overlong(error) => News::Overlong(error),
         WatchEvent::Failing(error) => News::Failing(error),
         WatchEvent::Recovered => News::Recovered,
-        WatchEvent::Malformed { key, error, .. } => News::Malformed(key, error),
+        WatchEvent::Malformed { key, uid, error, deleted } => {
+            News::Malformed { key, uid: if *deleted { "" } else { uid }, error }
+        }
         WatchEvent::Listing
         | WatchEvent::Applied(_)
         | WatchEvent::Partial { .. }

@@ -67,7 +67,7 @@ impl Watches {
                 News::Overlong(_) => (watch.has_listed, watch.is_failing) = (true, true),
                 News::Failing(_) => watch.is_failing = true,
                 News::Recovered => watch.is_failing = false,
-                News::Malformed(..) | News::Object => {}
+                News::Malformed { .. } | News::Object => {}
             }
         }
     }

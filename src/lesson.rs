@@ -32,6 +32,13 @@ pub enum Lesson {
         /// Why.
         why: String,
     },
+    /// The API server does not take an Event, and there is no point in trying again.
+    EventRefused {
+        /// The status of its answer, 0 if there was none.
+        code: u16,
+        /// Why.
+        why: String,
+    },
     /// GCk6 refuses the token: tried again, with a token that is read again.
     TokenRefused(String),
 }
@@ -59,19 +66,24 @@ impl Lesson {
 
 /// The first announcement is posted, known already, refused for good, or tried again.
 pub fn announced(announcements: &mut Vec<Announcement>, reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
-    if let Err(error) = reply
-        && !error.is_already_exists()
-    {
-        if error.retry() != k8s::Retry::Never {
-            return Lesson::again(error.retry(), &error);
-        }
-        let level = if error.is_namespace_terminating() { log::Level::Debug } else { log::Level::Warn };
-        log::log!(level, "an Event was not taken: {}", text(&error));
-    }
-    if !announcements.is_empty() {
+    let lesson = posted(reply);
+    if !matches!(lesson, Lesson::Again { .. }) && !announcements.is_empty() {
         announcements.remove(0);
     }
-    Lesson::Done
+    lesson
+}
+
+/// An Event is posted, known already, refused for good, or tried again.
+pub fn posted(reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+    match reply {
+        // A namespace on its way out takes none, and whoever deletes it knows.
+        Err(error) if error.is_already_exists() || error.is_namespace_terminating() => Lesson::Done,
+        Err(error) if error.retry() == k8s::Retry::Never => {
+            Lesson::EventRefused { code: error.code().unwrap_or_default(), why: text(&error) }
+        }
+        Err(error) => Lesson::again(error.retry(), &error),
+        Ok(_) => Lesson::Done,
+    }
 }
 
 /// The uid of the object in an answer, if the object of the given uid controls it.

@@ -83,8 +83,8 @@ pub struct Changes {
     pub dirty: Vec<Key>,
     /// Test runs that are gone, as they were last known.
     pub runs_gone: Vec<(ObjectKey, TestRun)>,
-    /// An object that there is no room for.
-    pub no_room: Option<ObjectKey>,
+    /// An object that there is no room for, and its uid.
+    pub no_room: Option<(ObjectKey, String)>,
 }
 
 impl Store {

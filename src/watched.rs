@@ -7,7 +7,7 @@
 use k8s::fields::Read as _;
 use k8s::intake::{Keep, Partial};
 use k8s::shape::{Picks, Shape};
-use k8s::sieve::Limits;
+use k8s::sieve::{Limits, Sieve};
 use k8s::{ObjectMeta, Pod, WatchEvent, WatchSpec};
 
 use crate::budget::{LARGE_OBJECT_LIMITS, LEASE_LIMITS, OBJECT_LIMITS, PART_LIMITS};
@@ -17,6 +17,11 @@ use crate::lease::record::Lease;
 use crate::testrun::api::{LABEL_RUNNER, LABEL_TEST_RUN, TestRun, TestRunSpec};
 use crate::zone::api::{PLZ_UID_ANNOTATION, PrivateLoadZone, TOKEN_KEY};
 use crate::{testrun, zone};
+
+/// What comes to a test run after it was made: what the API server adds, conditions, and the room that is kept for names.
+const GROWTH_BYTES: usize = 32 * 1024;
+/// The longest test run that is made.
+const RUN_BYTES_MAX: usize = LARGE_OBJECT_LIMITS.text_bytes - GROWTH_BYTES;
 
 /// The watch on zones.
 #[must_use]
@@ -78,16 +83,28 @@ const SECRET: &Shape = &Shape::Fields(&[&[
     ("data", &Shape::Fields(&[&[(TOKEN_KEY, &Shape::Whole)]])),
 ]]);
 
+/// Why a watch would not hand on a test run as a whole, once the API server has it; none if it would.
+#[must_use]
+pub fn excess(run: &TestRun) -> Option<String> {
+    let text = serde_json::to_vec(run).unwrap_or_default();
+    let kib = text.len().div_ceil(1024);
+    if text.len() > RUN_BYTES_MAX {
+        return Some(format!("{kib} KiB, of which the agent reads {} KiB", RUN_BYTES_MAX / 1024));
+    }
+    let Limits { text_bytes, value_bytes } = LARGE_OBJECT_LIMITS;
+    let limits = Limits { text_bytes, value_bytes: value_bytes - GROWTH_BYTES };
+    let mut is_whole = true;
+    let mut sieve = Sieve::new(TestRun::SHAPE, Picks::default(), limits, 1);
+    let is_read = sieve.feed(&text, &mut |kept| is_whole = kept.left_out.is_none());
+    let count = run.spec.args.len() + run.spec.runner.env.len();
+    (is_read.is_err() || !is_whole)
+        .then(|| format!("{kib} KiB with {count} arguments, which are more than the agent holds"))
+}
+
 /// What a watch on zones has seen.
 #[must_use]
 pub fn zone(event: WatchEvent<PrivateLoadZone>) -> Seen {
-    Seen::Zone(match event {
-        WatchEvent::Partial { object, error } => {
-            let (key, uid) = (object.metadata.key(), object.metadata.uid);
-            WatchEvent::Malformed { key, uid, error, deleted: false }
-        }
-        event => event,
-    })
+    Seen::Zone(whole(event, |zone| zone.metadata))
 }
 
 /// What a watch on test runs has seen.
@@ -98,24 +115,25 @@ pub fn run(event: WatchEvent<TestRun>) -> Seen {
             WatchEvent::Applied(stub(run))
         }
         WatchEvent::Deleted(run) => WatchEvent::Deleted(stub(run)),
-        WatchEvent::Partial { object, error } => {
-            let (key, uid) = (object.metadata.key(), object.metadata.uid);
-            WatchEvent::Malformed { key, uid, error, deleted: false }
-        }
-        event => event,
+        event => whole(event, |run| run.metadata),
     })
 }
 
 /// What a watch on pods has seen.
 #[must_use]
 pub fn pod(event: WatchEvent<Pod>) -> Seen {
-    Seen::Pod(match event {
+    Seen::Pod(whole(event, |pod| pod.metadata))
+}
+
+/// An object of which a part is missing is not decided on: what is missing would count as not being there.
+fn whole<T>(event: WatchEvent<T>, metadata: fn(T) -> ObjectMeta) -> WatchEvent<T> {
+    match event {
         WatchEvent::Partial { object, error } => {
-            let (key, uid) = (object.metadata.key(), object.metadata.uid);
-            WatchEvent::Malformed { key, uid, error, deleted: false }
+            let metadata = metadata(object);
+            WatchEvent::Malformed { key: metadata.key(), uid: metadata.uid, error, deleted: false }
         }
         event => event,
-    })
+    }
 }
 
 /// What a watch on k6-operator's Lease has seen.
@@ -157,6 +175,32 @@ mod tests {
         assert_eq!((run.metadata.uid.as_str(), run.spec.arguments.as_str()), ("u", ""));
         let seen = super::run(large(&serde_json::json!({ "testRunId": "7" })));
         assert!(matches!(seen, Seen::Run(WatchEvent::Malformed { deleted: false, .. })), "{seen:?}");
+    }
+
+    #[test]
+    fn a_run_that_a_watch_would_leave_out_is_not_made() {
+        let run = |args: Vec<String>| {
+            let mut run = TestRun::default();
+            run.spec.args = args;
+            run
+        };
+        let whole = |run: &TestRun| {
+            let text = serde_json::to_vec(run).unwrap();
+            let mut sieve = Sieve::new(TestRun::SHAPE, Picks::default(), LARGE_OBJECT_LIMITS, 1);
+            let mut is_whole = false;
+            sieve.feed(&text, &mut |kept| is_whole = kept.left_out.is_none()).unwrap();
+            is_whole
+        };
+        for (count, bytes, wanted) in [
+            (5, 100 * 1024, None),
+            (6, 100 * 1024, Some("601 KiB, of which the agent reads 544 KiB")),
+            (1000, 100, None),
+            (20_000, 2, Some("98 KiB with 20000 arguments, which are more than the agent holds")),
+        ] {
+            let run = run(vec!["x".repeat(bytes); count]);
+            assert_eq!(excess(&run).as_deref(), wanted);
+            assert_eq!(whole(&run), wanted.is_none());
+        }
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Kept<'a> {
     pub json: &'a [u8],
     /// The first field that did not fit: `spec.runner`.
     pub left_out: Option<&'a str>,
+    /// How long it was, in bytes: with all that is not kept, give or take a few KiB.
+    pub bytes: usize,
     /// Whether it is an element of a list of items; otherwise it is all that stands around them.
     pub is_item: bool,
 }
@@ -61,6 +63,8 @@ pub struct Sieve {
     field_depth: usize,
     kept: Vec<u8>,
     value_bytes: usize,
+    /// How much has come since the last value.
+    passed_bytes: usize,
     frames: Vec<Frame>,
     state: State,
     key: Vec<u8>,
@@ -139,6 +143,7 @@ impl Sieve {
             field_depth,
             kept: Vec::new(),
             value_bytes: 0,
+            passed_bytes: 0,
             frames: Vec::new(),
             state: State::Value,
             key: Vec::new(),
@@ -172,6 +177,7 @@ impl Sieve {
                 State::After => self.after(byte, each)?,
             };
             bytes = &bytes[used..];
+            self.passed_bytes = self.passed_bytes.saturating_add(used);
         }
         Ok(())
     }
@@ -315,7 +321,7 @@ impl Sieve {
             return;
         }
         let left_out = self.left_out.as_deref();
-        each(Kept { json: &self.kept[start..], left_out, is_item: depth > 0 });
+        each(Kept { json: &self.kept[start..], left_out, bytes: self.passed_bytes, is_item: depth > 0 });
         self.kept.truncate(start);
         self.done();
         if depth == 0 {
@@ -324,7 +330,7 @@ impl Sieve {
     }
 
     fn done(&mut self) {
-        self.value_bytes = 0;
+        (self.value_bytes, self.passed_bytes) = (0, 0);
         self.left_out = None;
         if self.kept.capacity() > KEPT_BYTES_MAX {
             self.kept = self.kept.to_vec();

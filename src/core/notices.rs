@@ -1,4 +1,5 @@
-//! What is said of objects that are not taken in: one line for each kind and cause, and no more than one a minute, with a count.
+//! What is said of objects that are not taken in, and of Events that the API server does not take: one line for each kind and
+//! cause, and no more than one a minute, with a count.
 //!
 //! Owns the words, the count and the pace. Leaves alone why an object is not taken in. Invariant: however many objects there
 //! are, nothing in here grows.
@@ -33,7 +34,7 @@ impl Cause {
     }
 
     /// What is said of it.
-    fn line(self, plural: &str, key: &ObjectKey, detail: &str) -> String {
+    pub(super) fn line(self, plural: &str, key: &ObjectKey, detail: &str) -> String {
         match self {
             Self::Unreadable => format!("{plural} {key} cannot be read and is ignored: {detail}"),
             Self::TooLarge => {
@@ -48,6 +49,15 @@ impl Cause {
     }
 }
 
+/// What lines are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Topic {
+    /// Objects of a kind, by its name in paths.
+    Object(&'static str, Cause),
+    /// Events, by the status of the answer.
+    Event(u16),
+}
+
 /// What was said about one kind and cause.
 #[derive(Clone, Debug, Default)]
 struct Told {
@@ -60,7 +70,7 @@ struct Told {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Notices {
-    told: Vec<((&'static str, Cause), Told)>,
+    told: Vec<(Topic, Told)>,
 }
 
 impl Notices {
@@ -74,13 +84,25 @@ impl Notices {
         key: &ObjectKey,
         detail: &str,
     ) -> Option<String> {
-        let at = self.told.iter().position(|(known, _)| *known == (plural, cause)).unwrap_or_else(|| {
-            self.told.push(((plural, cause), Told::default()));
+        self.count(now, Topic::Object(plural, cause), cause.line(plural, key, detail))
+    }
+
+    /// Takes in that the API server does not take an Event, which it said with the status `code`.
+    #[must_use]
+    pub fn event_refused(&mut self, now: Duration, code: u16, why: &str) -> Option<String> {
+        // Others than these say something of the server, and nothing of the Event.
+        let code = if matches!(code, 400 | 403 | 404 | 409 | 413 | 422) { code } else { 0 };
+        self.count(now, Topic::Event(code), format!("an Event was not taken: {why}"))
+    }
+
+    fn count(&mut self, now: Duration, topic: Topic, line: String) -> Option<String> {
+        let at = self.told.iter().position(|(known, _)| *known == topic).unwrap_or_else(|| {
+            self.told.push((topic, Told::default()));
             self.told.len() - 1
         });
         let told = &mut self.told[at].1;
         told.unsaid += 1;
-        told.line = cause.line(plural, key, detail);
+        told.line = line;
         told.say(now)
     }
 
@@ -143,5 +165,20 @@ mod tests {
                 assert!(notices.heed(Duration::ZERO, plural, cause, &key, "x").is_none());
             }
         }
+    }
+
+    #[test]
+    fn events_that_are_not_taken_are_one_line_a_minute_for_each_status() {
+        let mut notices = Notices::default();
+        let mut lines = Vec::new();
+        for ms in 0..60_000 {
+            let now = Duration::from_millis(ms);
+            lines.extend(notices.event_refused(now, 403, "forbidden"));
+            lines.extend(notices.event_refused(now, 404, "no such namespace"));
+            lines.extend(notices.event_refused(now, 500 + u16::try_from(ms % 99).unwrap(), "x"));
+        }
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(lines[0], "an Event was not taken: forbidden");
+        assert!(notices.due(PAUSE).iter().any(|line| line.ends_with("(the same of 59998 others or before)")));
     }
 }

@@ -112,7 +112,7 @@ fn tell(spec: &WatchSpec, seen: &Seen, refusals: &mut u32) {
             log::log!(level, "the watch on {plural}{place} sees again");
         }
         News::Listed => log::debug!("{plural}{place} listed"),
-        News::Malformed(..) | News::Object => {}
+        News::Malformed { .. } | News::Object => {}
     }
 }
 

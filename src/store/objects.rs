@@ -93,8 +93,8 @@ struct Scope {
 pub(super) struct Absorbed<T> {
     pub(super) touched: Vec<ObjectKey>,
     pub(super) gone: Vec<(ObjectKey, T)>,
-    /// An object that there is no room for.
-    pub(super) no_room: Option<ObjectKey>,
+    /// An object that there is no room for, and its uid.
+    pub(super) no_room: Option<(ObjectKey, String)>,
 }
 
 impl<T> Default for Absorbed<T> {
@@ -230,10 +230,10 @@ impl<T: Object> Objects<T> {
             }
             WatchEvent::Overlong(_) => watch.has_listed = true,
             WatchEvent::Applied(object) | WatchEvent::Partial { object, .. } => {
-                let (key, list) = (object.key(), watch.list);
+                let (key, uid, list) = (object.key(), object.uid().to_owned(), watch.list);
                 match self.take(ledger, Some(list), object) {
                     Taken::Stored => absorbed.touched.push(key),
-                    Taken::NoRoom => absorbed.no_room = Some(key),
+                    Taken::NoRoom => absorbed.no_room = Some((key, uid)),
                     Taken::Ignored => {}
                 }
             }

@@ -40,6 +40,12 @@ pub enum Refusal {
         /// What is wrong with it.
         cause: String,
     },
+    /// Occurs when the `TestRun` would be one that the watches leave out; says how large it is, and may be.
+    #[error(
+        "the test's variables and tags make a TestRun of {0}; shorten them, or put large variables into a Secret or ConfigMap \
+         that spec.config.secrets of the zone names"
+    )]
+    TooLarge(String),
 }
 
 fn zones(names: &[String]) -> String {

@@ -23,6 +23,7 @@ use crate::testrun::api::{EnvVar, FINALIZER, InitContainer, PodSettings, Script,
 use crate::testrun::argv::{self, literal};
 use crate::testrun::credentials::{self, ARCHIVE_URL_KEY, AUTHORIZATION_KEY};
 use crate::testrun::jobs::runner::{ARCHIVE_CONTAINER, TOKEN_VAR};
+use crate::watched;
 
 /// Longest argument that Linux takes, in bytes (`MAX_ARG_STRLEN` without the terminating NUL).
 pub const ARGUMENT_BYTES_MAX: usize = 128 * 1024 - 1;
@@ -102,7 +103,10 @@ pub fn test_run(
     run.metadata.namespace.clone_from(&zone.metadata.namespace);
     run.metadata.owner_references = vec![zone.owner_reference()];
     run.metadata.finalizers = vec![FINALIZER.to_owned()];
-    Ok(run)
+    match watched::excess(&run) {
+        Some(excess) => Err(Refusal::TooLarge(excess)),
+        None => Ok(run),
+    }
 }
 
 /// The one entry of the distribution.

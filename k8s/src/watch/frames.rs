@@ -12,7 +12,7 @@ use super::WatchEvent;
 use crate::fields::{Read, read_text};
 use crate::meta::Key;
 use crate::shape::{Field, Shape};
-use crate::sieve::Kept;
+use crate::sieve::{Kept, Limits};
 use crate::status::{Error, decode_error, read_status};
 
 const WHOLE: &Shape = &Shape::Whole;
@@ -64,14 +64,14 @@ impl Page {
 }
 
 /// An item of a list.
-pub(super) fn item<T: Read>(kept: &Kept<'_>, limit_bytes: usize) -> WatchEvent<T> {
-    object(kept.json, kept.left_out, limit_bytes, false)
+pub(super) fn item<T: Read>(kept: &Kept<'_>, limits: Limits) -> WatchEvent<T> {
+    object(kept.json, kept, limits, false)
 }
 
 /// Tells what a line says; an error only where the stream is of no further use.
 pub(super) fn line<T: Read>(
     kept: &Kept<'_>,
-    limit_bytes: usize,
+    limits: Limits,
     version: &mut String,
 ) -> Result<Option<WatchEvent<T>>, Error> {
     let event: WireEvent<'_> =
@@ -93,10 +93,10 @@ pub(super) fn line<T: Read>(
     };
     let text = event.object.get().as_bytes();
     advance(version, &PartialMeta::of(text).resource_version);
-    Ok(Some(object(text, kept.left_out, limit_bytes, deleted)))
+    Ok(Some(object(text, kept, limits, deleted)))
 }
 
-fn object<T: Read>(text: &[u8], left_out: Option<&str>, limit_bytes: usize, deleted: bool) -> WatchEvent<T> {
+fn object<T: Read>(text: &[u8], kept: &Kept<'_>, limits: Limits, deleted: bool) -> WatchEvent<T> {
     let object = match read_text(text) {
         Ok(object) => object,
         Err(error) => {
@@ -106,14 +106,22 @@ fn object<T: Read>(text: &[u8], left_out: Option<&str>, limit_bytes: usize, dele
             return WatchEvent::Malformed { key, uid, error, deleted };
         }
     };
-    match left_out {
+    match kept.left_out {
         _ if deleted => WatchEvent::Deleted(object),
         None => WatchEvent::Applied(object),
-        Some(path) => {
-            let what = path.strip_prefix("object.").unwrap_or(path).to_owned();
-            WatchEvent::Partial { object, error: Error::TooLarge { what, limit_bytes } }
-        }
+        Some(path) => WatchEvent::Partial { object, error: too_large(path, kept.bytes, limits) },
     }
+}
+
+fn too_large(path: &str, bytes: usize, limits: Limits) -> Error {
+    let path = path.strip_prefix("object.").unwrap_or(path);
+    let kib = bytes.div_ceil(1024);
+    if bytes > limits.text_bytes {
+        let what = format!("with {path} an object of {kib} KiB");
+        return Error::TooLarge { what, limit_bytes: limits.text_bytes };
+    }
+    let what = format!("with {path}, of many small parts, what an object of {kib} KiB takes in memory");
+    Error::TooLarge { what, limit_bytes: limits.value_bytes }
 }
 
 /// Moves on to `seen`, unless that is known to be older. Versions are to be numbers that grow (KEP-5504) and have always

@@ -343,7 +343,7 @@ impl<T: Read> Watcher<T> {
 
     /// Takes in a piece of the body.
     pub fn read(&mut self, bytes: &[u8], out: &mut Vec<WatchEvent<T>>) -> Step {
-        let limit_bytes = self.spec.limits.text_bytes;
+        let limits = self.spec.limits;
         let mut refusal = None;
         let mut fruitful = false;
         let state = &mut self.state;
@@ -353,9 +353,9 @@ impl<T: Read> Watcher<T> {
                 return;
             }
             let told = match state {
-                State::List(list) => list.take(&kept, limit_bytes),
+                State::List(list) => list.take(&kept, limits),
                 State::Watch { version, .. } => {
-                    let told = frames::line(&kept, limit_bytes, version);
+                    let told = frames::line(&kept, limits, version);
                     fruitful |= told.is_ok();
                     told
                 }
@@ -524,7 +524,7 @@ impl<T: Read> Watcher<T> {
 
 impl Listing {
     /// Takes what has come of a page: an item, or all that stands around them.
-    fn take<T: Read>(&mut self, kept: &Kept<'_>, limit_bytes: usize) -> Result<Option<WatchEvent<T>>, Error> {
+    fn take<T: Read>(&mut self, kept: &Kept<'_>, limits: Limits) -> Result<Option<WatchEvent<T>>, Error> {
         if !kept.is_item {
             let page = Page::read(kept)?;
             self.page.get_or_insert(page);
@@ -534,7 +534,7 @@ impl Listing {
         if self.items > ITEMS_MAX {
             return Err(endless(format!("it has more than {ITEMS_MAX} objects")));
         }
-        Ok(Some(frames::item(kept, limit_bytes)))
+        Ok(Some(frames::item(kept, limits)))
     }
 }
 

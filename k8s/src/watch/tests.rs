@@ -255,7 +255,15 @@ fn a_large_object_is_told_without_what_is_large() {
     for type_ in ["MODIFIED", "DELETED"] {
         let _ = bench.read(&format!("{{\"type\":\"{type_}\",\"object\":{large}}}\n"));
     }
-    bench.told("[ ~a:spec.text is longer than 262144 bytes +b ] ~a:spec.text is longer than 262144 bytes -a");
+    bench.told(
+        "[ ~a:with spec.text an object of 294 KiB is longer than 262144 bytes +b ] ~a:with spec.text an object of 294 KiB is longer \
+         than 262144 bytes -a",
+    );
+    let many = format!(r#"{{"metadata":{{"name":"a"}},"spec":{{"text":[{}0]}}}}"#, "{},".repeat(9000));
+    let _ = bench.read(&format!("{{\"type\":\"MODIFIED\",\"object\":{many}}}\n"));
+    bench.told(
+        "~a:with spec.text, of many small parts, what an object of 24 KiB takes in memory is longer than 524288 bytes",
+    );
 }
 
 #[test]

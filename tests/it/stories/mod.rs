@@ -15,6 +15,7 @@ mod names;
 mod namespaces;
 mod network;
 mod outages;
+mod oversized;
 mod rights;
 mod runs;
 mod sidecars;
