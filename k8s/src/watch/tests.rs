@@ -262,7 +262,7 @@ fn a_large_object_is_told_without_what_is_large() {
     let many = format!(r#"{{"metadata":{{"name":"a"}},"spec":{{"text":[{}0]}}}}"#, "{},".repeat(9000));
     let _ = bench.read(&format!("{{\"type\":\"MODIFIED\",\"object\":{many}}}\n"));
     bench.told(
-        "~a:with spec.text, of many small parts, what an object of 24 KiB takes in memory is longer than 524288 bytes",
+        "~a:with spec.text, of many small parts, what an object of 27 KiB takes in memory is longer than 524288 bytes",
     );
 }
 
