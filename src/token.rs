@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use k8s::shape::Picks;
+use k8s::sieve::Limits;
 
 use crate::event::ObjectKey;
 use crate::lesson;
@@ -18,6 +19,11 @@ use crate::zone::api::TOKEN_KEY;
 pub const READ_INTERVAL: Duration = Duration::from_secs(300);
 /// How often a Secret is read whose token is missing or refused.
 pub const MEND_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The longest token. Those of GCk6 have some 200 bytes; one is kept for each Secret that a zone names.
+const TOKEN_BYTES_MAX: usize = 2 * 1024;
+/// What is read of a Secret.
+const SECRET_LIMITS: Limits = Limits { text_bytes: 64 * 1024, value_bytes: 128 * 1024 };
 
 /// What is known of one token.
 #[derive(Debug, Default)]
@@ -155,13 +161,35 @@ pub fn read(secret: &ObjectKey, reply: Result<Vec<u8>, k8s::Error>) -> Result<Se
     }
 }
 
+/// What of a Secret is read, whatever else is in it.
+#[derive(Default)]
+struct Object {
+    data: Data,
+}
+k8s::readable!(Object { data: "data" });
+
+#[derive(Default)]
+struct Data {
+    token: Option<String>,
+}
+k8s::readable!(Data { token: "token" });
+
 fn parse(body: &[u8]) -> Result<Secret, String> {
-    let object: Value =
-        serde_json::from_slice(body).map_err(|_| "is not what a Secret looks like".to_owned())?;
-    let encoded = object["data"][TOKEN_KEY].as_str();
+    let too_long =
+        || format!("holds more than {TOKEN_BYTES_MAX} bytes under the key {TOKEN_KEY}, which is no token");
+    let object: Object = k8s::status::read_object("it", body, Picks::default(), SECRET_LIMITS).map_err(
+        |error| match error {
+            k8s::Error::TooLarge { .. } => too_long(),
+            _ => "is not what a Secret looks like".to_owned(),
+        },
+    )?;
+    let encoded = object.data.token;
     let encoded = encoded.ok_or_else(|| format!("has no key {TOKEN_KEY}; put the GCk6 token under it"))?;
     let bytes = STANDARD.decode(encoded).map_err(|_| format!("holds no base64 under the key {TOKEN_KEY}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("holds no text under the key {TOKEN_KEY}"))?;
+    if text.len() > TOKEN_BYTES_MAX {
+        return Err(too_long());
+    }
     if text.trim().is_empty() {
         return Err(format!("is empty under the key {TOKEN_KEY}; put the GCk6 token under it"));
     }
@@ -224,6 +252,14 @@ mod tests {
         check(br#"{"data":null}"#, Err("no key token"));
         check(br#"{"data":{"token":null}}"#, Err("no key token"));
         check(br#"{"data":{"token":"***"}}"#, Err("no base64"));
+        check(br#"{"data":{"token":[]}}"#, Err("what a Secret looks like"));
+        check(br#"{"data":7}"#, Err("what a Secret looks like"));
+        check(b"<html>", Err("what a Secret looks like"));
+        check(&secret(&"x".repeat(TOKEN_BYTES_MAX)), Ok("x".repeat(TOKEN_BYTES_MAX).as_str()));
+        check(&secret(&"x".repeat(TOKEN_BYTES_MAX + 1)), Err("more than 2048 bytes"));
+        check(&secret(&"x".repeat(1_000_000)), Err("more than 2048 bytes"));
+        let others: String = (0..50_000).map(|n| format!(r#""k{n}":"","#)).collect();
+        check(format!(r#"{{"data":{{{others}"token":"YWJj"}}}}"#).as_bytes(), Ok("abc"));
     }
 
     #[test]

@@ -23,11 +23,13 @@ const GROWTH_BYTES: usize = 32 * 1024;
 /// The longest test run that is made.
 const RUN_BYTES_MAX: usize = LARGE_OBJECT_LIMITS.text_bytes - GROWTH_BYTES;
 
+/// The annotations of a zone that anybody reads.
+const ZONE_PICKS: Picks = Picks { labels: &[], annotations: &[PLZ_UID_ANNOTATION] };
+
 /// The watch on zones.
 #[must_use]
 pub fn zones(namespace: Option<&str>) -> WatchSpec {
-    let picks = Picks { annotations: &[PLZ_UID_ANNOTATION], ..Picks::default() };
-    spec(WatchSpec::new(zone::api::RESOURCE, namespace), picks, OBJECT_LIMITS)
+    spec(WatchSpec::new(zone::api::RESOURCE, namespace), ZONE_PICKS, OBJECT_LIMITS)
 }
 
 /// The watch on test runs: until its Jobs exist, a run carries all that GCk6 has sent for it.

@@ -53,9 +53,9 @@ impl Faults {
         value
     }
 
-    /// The members of an object, in order; none of what is null or no object, which is a fault.
-    pub fn members<'a>(&mut self, text: &'a RawValue) -> Members<'a> {
-        let members = serde_json::from_str(text.get());
+    /// Those members of an object that have one of these names; none of what is null or no object, which is a fault.
+    pub fn members<'a>(&mut self, text: &'a RawValue, names: &[&str]) -> Members<'a> {
+        let members = serde_json::Deserializer::from_str(text.get()).deserialize_map(Gather(names));
         if members.is_err() && text.get() != "null" {
             self.expected("an object");
         }
@@ -70,7 +70,7 @@ impl Faults {
         take: fn(&RawValue, &mut Self) -> T,
     ) -> T {
         self.path.push(name);
-        let found = members.0.iter().rfind(|(member, _)| member == name);
+        let found = members.0.iter().find(|(member, _)| member == name);
         let value = take(found.map_or(RawValue::NULL, |(_, value)| value), self);
         self.path.pop();
         value
@@ -101,51 +101,53 @@ pub fn read<T: Read>(value: &Value) -> Result<T, String> {
 
 /// Reads a value off its text, or says where it is not as expected.
 pub fn read_text<T: Read>(text: &[u8]) -> Result<T, serde_json::Error> {
-    let text: &RawValue = serde_json::from_slice(text)?;
+    read_raw(serde_json::from_slice(text)?).map_err(serde_json::Error::custom)
+}
+
+fn read_raw<T: Read>(text: &RawValue) -> Result<T, String> {
     if !text.get().starts_with('{') {
-        return Err(serde_json::Error::custom("an object is expected"));
+        return Err("an object is expected".to_owned());
     }
     let mut faults = Faults::default();
     let value = T::take(text, &mut faults);
-    faults.first.map_or(Ok(value), |fault| Err(serde_json::Error::custom(fault)))
+    faults.first.map_or(Ok(value), Err)
 }
 
 /// The members of an object, as text.
 #[derive(Debug, Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Gather;
-        impl<'de> Visitor<'de> for Gather {
-            type Value = Members<'de>;
+/// Of a name that comes twice the last value counts, as with every reader of JSON in Kubernetes.
+struct Gather<'n>(&'n [&'n str]);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+impl<'de> Visitor<'de> for Gather<'_> {
+    type Value = Members<'de>;
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
-                }
-                Ok(Members(members))
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+        while let Some((Name(name), value)) = map.next_entry()? {
+            if let Some((_, known)) = members.iter_mut().find(|(member, _)| *member == name) {
+                *known = value;
+            } else if self.0.contains(&name.as_ref()) {
+                members.push((name, value));
             }
         }
-        deserializer.deserialize_map(Gather)
+        Ok(Members(members))
     }
 }
 
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// For [`readable!`](crate::readable): the `Deserialize` of a struct that is an object, not null.
+/// For [`readable!`](crate::readable): the `Deserialize` of a struct that is an object, not null. No tree is made of it, since
+/// one of many small values takes thirty times as much as its text.
 pub fn deserialize<'de, D: Deserializer<'de>, T: Read>(deserializer: D) -> Result<T, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    if !value.is_object() {
-        return Err(D::Error::custom("an object is expected"));
-    }
-    read(&value).map_err(D::Error::custom)
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    read_raw(&text).map_err(D::Error::custom)
 }
 
 /// Makes a struct readable: each field with its name on the wire, `by` a function where not its type's own, and with `pick`
@@ -170,7 +172,7 @@ macro_rules! readable {
             ]]);
 
             fn take(text: &$crate::fields::RawValue, faults: &mut $crate::fields::Faults) -> Self {
-                let members = faults.members(text);
+                let members = faults.members(text, &[$($name),*]);
                 Self { $($field: faults.take(&members, $name, $crate::readable!(@take $($how)?))),* }
             }
 

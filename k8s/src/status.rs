@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::backoff::RETRY_AFTER_MAX;
+use crate::fields::{Read, read_text};
+use crate::shape::{Picks, Shape};
+use crate::sieve::{Limits, Sieve};
 
 /// The longest piece of a foreign body that is kept in an error, in characters.
 const EXCERPT_CHARS_MAX: usize = 200;
@@ -255,6 +258,34 @@ pub fn interpret(code: u16, retry_after: Option<Duration>, body: Vec<u8>) -> Res
 /// Reads a success's body as JSON. `what` names it in the error.
 pub fn decode<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| decode_error(what, &error))
+}
+
+/// Reads an object off a success's body as a watch with these limits would: what nobody reads costs nothing, however much of it
+/// there is, and what is too large is an error.
+pub fn read_object<T: Read>(what: &str, body: &[u8], picks: Picks, limits: Limits) -> Result<T, Error> {
+    let kept = sift(what, body, T::SHAPE, picks, limits)?;
+    read_text(&kept).map_err(|error| decode_error(what, &error))
+}
+
+fn sift(
+    what: &str,
+    body: &[u8],
+    shape: &'static Shape,
+    picks: Picks,
+    limits: Limits,
+) -> Result<Vec<u8>, Error> {
+    let mut sieve = Sieve::new(shape, picks, limits, 1);
+    let mut kept = Err(Error::Decode { what: what.to_owned(), cause: "it is no object".to_owned() });
+    let _ = sieve.feed(body, &mut |value| {
+        kept = match value.left_out {
+            Some(path) => {
+                let what = format!("{path} of {what}");
+                Err(Error::TooLarge { what, limit_bytes: limits.text_bytes })
+            }
+            None => Ok(value.json.to_vec()),
+        };
+    });
+    kept
 }
 
 /// Says what is wrong without repeating the text that is, since it may be a secret.

@@ -129,7 +129,7 @@ pub const FAMILIES: &[Family] = &[
         "From the first runner of a test run that was let go to the last."),
     // calls
     row(M::Requests, "plz_agent_requests_total", Counter, &["target", "verb", "code"],
-        "Calls to kubernetes, gck6 and runner by HTTP status, or error if no answer came; the watches are not among them."),
+        "Calls to kubernetes, gck6 and runner by HTTP status (uncommon ones as 4xx), or error if no answer came; the watches are not among them."),
     row(M::RequestDuration, "plz_agent_request_duration_seconds", Histogram, &["target", "verb"],
         "How long these calls took."),
     row(M::QueueDepth, "plz_agent_queue_depth", Gauge, &["class"],

@@ -184,7 +184,11 @@ fn runs(page: &mut Page, census: &Census<'_>) {
 fn requests(page: &mut Page, census: &Census<'_>, calls: &Calls) {
     let mut counts = page.family(Metric::Requests);
     for ((target, verb, code), count) in calls.counts() {
-        let code = code.map_or_else(|| "error".to_owned(), |code| code.to_string());
+        let code = match code {
+            None => "error".to_owned(),
+            Some(class @ 0..100) => format!("{class}xx"),
+            Some(code) => code.to_string(),
+        };
         counts.sample(&[target, verb, &code], Value::Whole(*count));
     }
     let mut durations = page.family(Metric::RequestDuration);
