@@ -8,13 +8,19 @@ use std::time::Duration;
 
 use k8s::Retry;
 use k8s::fields::Read;
+use k8s::shape::Picks;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{RunId, RunStatus, TestRunData};
+use crate::budget::LARGE_OBJECT_LIMITS;
 use crate::excerpt;
 
 /// Longest `Retry-After` that is followed: beyond it a zone would look dead.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+
+/// The longest explanation of a failure that is looked into.
+const EXPLANATION_BYTES_MAX: usize = 16 * 1024;
 
 /// How a call to GCk6 failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +109,7 @@ pub fn listed_runs(body: &[u8]) -> Result<Vec<RunId>, Error> {
         id: Option<RunId>,
     }
     k8s::readable!(Item { id: "id" });
-    if body.trim_ascii().is_empty() {
+    if matches!(body.trim_ascii(), b"" | b"null") {
         return Ok(Vec::new());
     }
     let list: List = decode("the list of test runs", body)?;
@@ -114,10 +120,18 @@ pub fn listed_runs(body: &[u8]) -> Result<Vec<RunId>, Error> {
 /// The reply to [`super::request::data`].
 pub fn test_run_data(body: &[u8]) -> Result<TestRunData, Error> {
     let call = "the test run's data";
-    serde_json::from_slice(body).map_err(|cause| {
-        // An excerpt, or serde's quotation of a value, could show the presigned URL or the token.
-        let cause = format!("{:?} error at byte {} of {}", cause.classify(), cause.column(), body.len());
-        Error::Decode { call, cause: cause.to_lowercase(), excerpt: String::new() }
+    // An excerpt, or serde's quotation of a value, could show the presigned URL or the token.
+    let undecoded = |cause: String| Error::Decode { call, cause, excerpt: String::new() };
+    let text = std::str::from_utf8(body).map_err(|_| undecoded("it is no UTF-8".to_owned()))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|cause| {
+        let kind = format!("{:?}", cause.classify()).to_lowercase();
+        undecoded(format!("{kind} error at byte {} of {}", cause.column(), body.len()))
+    })?;
+    k8s::status::read_object(call, body, Picks::default(), LARGE_OBJECT_LIMITS).map_err(|error| {
+        undecoded(match error {
+            k8s::Error::TooLarge { .. } => error.to_string(),
+            _ => "it is not of the shape that is expected".to_owned(),
+        })
     })
 }
 
@@ -138,10 +152,9 @@ pub fn test_run_state(body: &[u8]) -> Result<RunStatus, Error> {
 }
 
 fn decode<T: Read>(call: &'static str, body: &[u8]) -> Result<T, Error> {
-    let document = serde_json::from_slice(body).map_err(|cause| cause.to_string());
-    document.and_then(|document| k8s::fields::read(&document)).map_err(|cause| Error::Decode {
+    k8s::fields::read_text(body).map_err(|cause| Error::Decode {
         call,
-        cause: excerpt::one_line(&cause),
+        cause: excerpt::one_line(&cause.to_string()),
         excerpt: excerpt::of_body(body),
     })
 }
@@ -149,7 +162,9 @@ fn decode<T: Read>(call: &'static str, body: &[u8]) -> Result<T, Error> {
 /// What the body of a failure says: `error.message` with its `code`, else whatever it begins with, else the meaning
 /// of the status.
 fn message(status: u16, body: &[u8]) -> String {
-    let document: Value = serde_json::from_slice(body).unwrap_or_default();
+    // A tree of many small values takes thirty times its text.
+    let is_short = body.len() <= EXPLANATION_BYTES_MAX;
+    let document: Value = is_short.then(|| serde_json::from_slice(body).ok()).flatten().unwrap_or_default();
     let error = &document["error"];
     let said = ["message", "detail"].iter().find_map(|key| error[*key].as_str()).or_else(|| error.as_str());
     let said = said.or_else(|| document["message"].as_str()).filter(|said| !said.trim().is_empty());
@@ -281,6 +296,20 @@ mod tests {
         let missing = test_run_state(br#"{"id":1,"run_status":null}"#).unwrap_err();
         assert!(missing.to_string().contains("run_status is missing"), "{missing}");
         assert!(test_run_state(b"").is_err() && test_run_state(b"null").is_err());
+    }
+
+    #[test]
+    fn many_small_variables_are_too_much() {
+        let body = |count: usize| {
+            let variables: String = (0..count).map(|n| format!(r#""v{n}":"","#)).collect();
+            format!(r#"{{"k8s_load_zones_config":{{"environment":{{{variables}"a":"b"}}}}}}"#)
+        };
+        assert_eq!(test_run_data(body(9000).as_bytes()).unwrap().config.environment.len(), 9001);
+        let said = test_run_data(body(40_000).as_bytes()).unwrap_err().to_string();
+        assert!(
+            said.contains("k8s_load_zones_config.environment of the test run's data is longer"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(crate) use wire::{Purpose, Wire};
 
 /// The longest body of any other answer, in bytes. A list that is not watched may be large; a log is cut by its own limit.
 pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// As many objects at the most are a short list.
+const FEW: u32 = 8;
 /// The most that is read of a refusal to watch, in bytes.
 const REFUSAL_BYTES_MAX: u64 = 16 * 1024;
 /// Ours where JSON is to be had, anything where it is not: logs are plain text.
@@ -294,10 +296,12 @@ fn run(
     }
 }
 
-/// Logs and what pods answer have their own limits; a list of one name has one object.
+/// Logs and what pods answer have their own limits; a list of one name has one object, and one of a few is no longer.
 fn body_bytes_max(request: &Request) -> usize {
     let Attributes { verb, subresource, name, resource, .. } = &request.attributes;
-    let is_many = *verb == "list" && name.is_empty();
+    let limit = request.target.split(['?', '&']).find_map(|part| part.strip_prefix("limit="));
+    let is_short = limit.and_then(|limit| limit.parse::<u32>().ok()).is_some_and(|limit| limit <= FEW);
+    let is_many = *verb == "list" && name.is_empty() && !is_short;
     let is_object = !resource.is_empty() && !is_many && matches!(*subresource, "" | "status");
     if is_object { ANSWER_BYTES_MAX } else { BODY_BYTES_MAX }
 }
