@@ -7,6 +7,8 @@
 use std::fs;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use plz_agent::budget::MEMORY_LIMIT_BYTES;
 use serde_json::json;
 use sim::agent::Signal;
@@ -159,5 +161,31 @@ fn a_quarter_of_a_million_objects_that_cannot_be_read() {
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("cannot be read")).collect();
     let minutes = place.sim.now().as_secs() as usize / 60 + 1;
     assert!((1..=minutes).contains(&lines.len()), "{lines:?}");
+    ends_small(place);
+}
+
+/// What zones of somebody name, and what comes back of a write to them: as large as an etcd takes them.
+#[test]
+fn secrets_of_many_keys() {
+    let mut place = Place::new(Scheme::Http, &[]);
+    place.sim.with(|world, now| {
+        world.api.create(now, Kind::Namespace, "", json!({"metadata": {"name": "greedy"}})).unwrap();
+        let keys: serde_json::Map<String, serde_json::Value> =
+            (0..125_000).map(|n| (n.to_string(), json!(""))).collect();
+        let token = "x".repeat(900);
+        for n in 0..8 {
+            let mut data = keys.clone();
+            data.insert("token".to_owned(), json!(STANDARD.encode(format!("{token}{n}"))));
+            let secret = json!({"metadata": {"name": format!("secret-{n}")}, "data": data});
+            world.api.create(now, Kind::Secret, "greedy", secret).unwrap();
+            let spec = json!({
+                "token": format!("secret-{n}"), "resources": {"limits": {"cpu": "200m", "memory": "256Mi"}},
+            });
+            let zone = json!({"metadata": {"name": format!("zone-{n}")}, "spec": spec});
+            world.api.create(now, Kind::PrivateLoadZone, "greedy", zone).unwrap();
+        }
+    });
+    place.start();
+    serves(&mut place);
     ends_small(place);
 }
