@@ -169,7 +169,7 @@ impl Swarm {
         let deadline = self.story.drive.now + PEACE_MAX;
         let is_over = |swarm: &Self| {
             let drive = &swarm.story.drive;
-            swarm.ids.iter().all(|id| rules::is_over(drive, *id)) && rules::zones_stay(drive)
+            swarm.ids.iter().all(|id| rules::is_over(drive, &swarm.watchman, *id)) && rules::zones_stay(drive)
         };
         while !is_over(self) && self.story.drive.now < deadline {
             self.zones_are_there();
@@ -179,7 +179,8 @@ impl Swarm {
             self.say("too late");
             let ids = &self.ids;
             let drive = &self.story.drive;
-            let left: Vec<u64> = ids.iter().copied().filter(|id| !rules::is_over(drive, *id)).collect();
+            let left: Vec<u64> =
+                ids.iter().copied().filter(|id| !rules::is_over(drive, &self.watchman, *id)).collect();
             let objects: Vec<_> =
                 left.iter().map(|id| (id, test_run(drive, *id)["status"].clone())).collect();
             let known: Vec<_> = left.iter().map(|id| &drive.world.cloud.runs[id]).collect();

@@ -30,6 +30,8 @@ pub(super) struct Watchman {
     /// Runs that GCk6 goes on to list although nothing is left of them: let go, since their end took too long after somebody had
     /// deleted them, or not told of, since GCk6 did not know them when it was asked.
     let_go: BTreeSet<u64>,
+    /// Runs that GCk6 has said again and again that it does not know, to an agent that had just begun: it does not hear of those.
+    denied: BTreeSet<u64>,
     /// Runs with a pod that never goes.
     pub node_lost: BTreeSet<u64>,
     /// Runs whose namespace was deleted: their pods are taken away while the agent brings them to their end.
@@ -53,6 +55,7 @@ impl Watchman {
             if change.key.kind == Kind::TestRun {
                 self.stage_moves_forward(&change.object);
                 self.let_go.extend(let_go(change));
+                self.denied.extend(denied(change));
             }
             if matches!(change.key.kind, Kind::TestRun | Kind::PrivateLoadZone | Kind::Event | Kind::Lease) {
                 // The spec of a TestRun holds the URL: that is where runners get it from.
@@ -151,8 +154,20 @@ fn job_of(pod: &str) -> &str {
     pod.rsplit_once('-').map_or(pod, |(job, _)| job)
 }
 
+/// The run of a TestRun that GCk6 is said not to have given to the zone.
+fn denied(change: &Change) -> Option<u64> {
+    let is_denied = condition(&change.object, "CloudTestRunAborted")["reason"] == "NotOfZone";
+    change
+        .key
+        .name
+        .strip_prefix("plz-test-")
+        .filter(|_| is_denied && change.key.namespace == NAMESPACE)?
+        .parse()
+        .ok()
+}
+
 /// Whether GCk6 knows how a run ended and nothing of it is left.
-pub(super) fn is_over(drive: &Drive, id: u64) -> bool {
+pub(super) fn is_over(drive: &Drive, watchman: &Watchman, id: u64) -> bool {
     let (name, prefix) = (format!("plz-test-{id}"), format!("plz-test-{id}-"));
     let api = &drive.world.api;
     let is_foreign = |object: &Value| object["metadata"]["labels"].is_null();
@@ -160,7 +175,8 @@ pub(super) fn is_over(drive: &Drive, id: u64) -> bool {
         .into_iter()
         .flat_map(|kind| api.objects(kind, NAMESPACE))
         .filter(|(key, object)| (key.name == name || key.name.starts_with(&prefix)) && !is_foreign(object));
-    drive.world.cloud.runs[&id].status >= FINISHED && left.next().is_none()
+    let is_told = drive.world.cloud.runs[&id].status >= FINISHED || watchman.denied.contains(&id);
+    is_told && left.next().is_none()
 }
 
 /// Whether all zones are there, and their namespace, and none is on its way out.

@@ -103,6 +103,10 @@ impl Kube {
 
     /// Deletes what is in a namespace that is being deleted, then lets it go. Since Kubernetes 1.33 all pods go before anything else.
     pub(super) fn empty_namespace(&mut self, now: Duration, around: &mut Around<'_>, key: &Key) {
+        // One of that name may have been made anew meanwhile.
+        if !around.api.object(key).is_some_and(|namespace| is_deleting(namespace)) {
+            return;
+        }
         let inside: Vec<(Key, bool)> = around
             .api
             .all()
