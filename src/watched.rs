@@ -13,7 +13,7 @@ use k8s::{ObjectMeta, Pod, WatchEvent, WatchSpec};
 use crate::budget::{LARGE_OBJECT_LIMITS, LEASE_LIMITS, OBJECT_LIMITS, PART_LIMITS};
 use crate::event::Seen;
 use crate::lease::operator;
-use crate::lease::record::Lease;
+use crate::lease::record::{ANSWER, Lease, RELEASED};
 use crate::testrun::api::{LABEL_RUNNER, LABEL_TEST_RUN, TestRun, TestRunSpec};
 use crate::zone::api::{PLZ_UID_ANNOTATION, PrivateLoadZone, TOKEN_KEY};
 use crate::{testrun, zone};
@@ -70,7 +70,11 @@ pub fn answer(request: &k8s::Request) -> Keep {
     match resource {
         _ if resource == zone::api::RESOURCE.plural => whole(zones(None), PrivateLoadZone::SHAPE),
         _ if resource == testrun::api::RESOURCE.plural => whole(runs(None), TestRun::SHAPE),
-        _ if resource == k8s::LEASES.plural => part(&Shape::Whole),
+        // Of a Lease that was read in part nobody knows who holds it.
+        _ if resource == k8s::LEASES.plural => {
+            let picks = Picks { annotations: &[RELEASED], ..Picks::default() };
+            Keep { shape: ANSWER, picks, limits: PART_LIMITS, partial: Partial::Unknown }
+        }
         _ if resource == k8s::SECRETS.plural => part(SECRET),
         _ if resource == k8s::EVENTS.plural => part(testrun::refusal::LIST),
         _ => part(OWNED),
@@ -161,6 +165,7 @@ fn stub(run: TestRun) -> TestRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lease::record::Record;
 
     fn large(spec: &serde_json::Value) -> WatchEvent<TestRun> {
         let object =
@@ -209,5 +214,32 @@ mod tests {
     fn what_anybody_reads_of_maps_is_kept() {
         assert_eq!(zones(None).picks.annotations, [PLZ_UID_ANNOTATION]);
         assert_eq!(pods(None).picks.labels, [LABEL_TEST_RUN, LABEL_RUNNER]);
+    }
+
+    /// What an answer about Leases becomes on its way in.
+    fn kept(text: &str) -> Vec<u8> {
+        let request = k8s::LEASES.find(Some("k6"), operator::NAME);
+        let mut intake = k8s::intake::Intake::new(200, &answer(&request));
+        intake.feed(text.as_bytes()).unwrap();
+        intake.into_body()
+    }
+
+    #[test]
+    fn of_a_lease_all_is_kept_that_decides_or_nothing() {
+        let lease = |holder: &str, notes: &str| {
+            let annotations = serde_json::json!({"a": notes, RELEASED: "past"});
+            let metadata = serde_json::json!({"name": operator::NAME, "namespace": "k6", "uid": "u", "resourceVersion": "7",
+                "annotations": annotations, "managedFields": [notes]});
+            serde_json::json!({"metadata": metadata, "spec": {"holderIdentity": holder, "leaseTransitions": 3}})
+        };
+        let large = "x".repeat(500_000);
+        let one = Record::read(&kept(&lease("op", &large).to_string())).unwrap();
+        assert_eq!((one.holder.as_str(), one.released_by.as_str(), one.transitions), ("op", "past", 3));
+        let list = serde_json::json!({"metadata": {"resourceVersion": "9"}, "items": [lease("op", &large)]});
+        assert_eq!(Record::read_list(&kept(&list.to_string())), Ok(vec![one]));
+        // A live operator whose answer does not fit is not one that is gone.
+        let list = serde_json::json!({"items": [lease(&large, "")]});
+        assert!(Record::read_list(&kept(&list.to_string())).is_err());
+        assert!(Record::read(&kept(&lease(&large, "").to_string())).is_err());
     }
 }

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use k8s::fields::Read;
+use k8s::shape::Shape;
 use k8s::{ObjectMeta, Request};
 use serde_json::json;
 
@@ -18,7 +20,7 @@ const LEASE_DURATION_MAX: Duration = Duration::from_secs(60);
 
 /// The annotation that tells a Lease that its leader has given up from one that somebody else has emptied. Whoever takes it
 /// takes this off.
-const RELEASED: &str = "plz-agent/released-by";
+pub const RELEASED: &str = "plz-agent/released-by";
 
 /// The API server takes no more.
 const TRANSITIONS_MAX: u32 = i32::MAX.unsigned_abs();
@@ -67,6 +69,13 @@ k8s::readable!(Spec {
     transitions: "leaseTransitions",
 });
 
+/// What is read of a Lease, or of a list of them.
+pub const ANSWER: &Shape = &Shape::Fields(&[&[
+    ("metadata", ObjectMeta::SHAPE),
+    ("spec", Spec::SHAPE),
+    ("items", <Vec<Lease> as Read>::SHAPE),
+]]);
+
 #[derive(Default)]
 struct List {
     items: Vec<Lease>,
@@ -103,6 +112,11 @@ impl Record {
 
     /// Reads a list of Leases.
     pub fn read_list(body: &[u8]) -> Result<Vec<Self>, k8s::Error> {
+        // What was too large to be kept is no empty list.
+        if body == b"null" {
+            let cause = "it is too large".to_owned();
+            return Err(k8s::Error::Decode { what: "the list of Leases".to_owned(), cause });
+        }
         let list: List = k8s::status::decode("the list of Leases", body)?;
         Ok(list.items.into_iter().map(Self::from).collect())
     }
@@ -220,6 +234,7 @@ mod tests {
             Record::read(b"{}").is_err()
                 && Record::read(b"<html>").is_err()
                 && Record::read_list(b"[]").is_err()
+                && Record::read_list(b"null").is_err()
         );
     }
 
