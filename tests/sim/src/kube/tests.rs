@@ -250,14 +250,25 @@ fn a_quota_leaves_the_job_without_a_pod() {
 }
 
 #[test]
-fn a_lost_node_keeps_its_pod() {
+fn a_lost_node_keeps_its_pod_until_it_is_removed() {
     let mut world = world(PodPlan::mishap(Mishap::NodeLost(SECOND)));
     assert!(world.run_until(DEADLINE, is_ready));
     let name = text(&pod(&world), "metadata.name").to_owned();
-    world.run_until(DEADLINE, |_| false);
+    let evicted = |world: &World| pod(world)["status"]["reason"] == "NodeLost";
+    assert!(world.run_until(DEADLINE, evicted));
+    world.run_until(world.now + Duration::from_secs(20 * 60), |_| false);
     assert!(!world.kube.is_reachable("default", &name));
     assert_eq!(pod(&world)["status"]["reason"], "NodeLost");
     assert_eq!(pod(&world)["status"]["phase"], "Running");
+    assert!(world.run_until(DEADLINE, |world| text(&pod(world), "metadata.name") != name));
+}
+
+#[test]
+fn a_pod_on_a_lost_node_goes_by_force() {
+    let mut world = world(PodPlan::mishap(Mishap::NodeLost(SECOND)));
+    assert!(world.run_until(DEADLINE, is_ready));
+    let name = text(&pod(&world), "metadata.name").to_owned();
+    world.run_until(world.now + Duration::from_secs(10), |_| false);
     let force = DeleteOptions { grace: Some(0), ..DeleteOptions::default() };
     world.api.delete(world.now, &Key::new(Kind::Pod, "default", &name), &force).unwrap();
     assert!(pod(&world).is_null());
