@@ -29,7 +29,7 @@ pub const CALL_BYTES: usize = 20 * KIB;
 /// What the store holds of all zones, test runs and pods, and what is remembered beside each.
 pub const STORE_BYTES_MAX: usize = 6 * MIB;
 /// The share of that which one namespace can have: four test runs of a thousand runners each, with room to spare.
-pub const NAMESPACE_BYTES_MAX: usize = STORE_BYTES_MAX * 2 / 3;
+pub const NAMESPACE_BYTES_MAX: usize = STORE_BYTES_MAX * 3 / 4;
 /// What a watch keeps of one object. Beyond it the field that is too large is left out.
 pub const OBJECT_LIMITS: Limits = Limits { text_bytes: 128 * KIB, value_bytes: 384 * KIB };
 /// The same of a test run, which bears all that GCk6 has sent for it, of up to half a mebibyte.

@@ -13,7 +13,7 @@ pub mod objects;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s::{ObjectMeta, Pod, WatchEvent};
+use k8s::{Pod, WatchEvent};
 
 use ledger::{Ledger, MEMORY_BYTES, weigh};
 pub use objects::{Object, Objects, Taken};
@@ -25,8 +25,16 @@ use crate::zone::api::PrivateLoadZone;
 use crate::zone::network;
 
 impl Object for PrivateLoadZone {
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
+    fn key(&self) -> ObjectKey {
+        self.metadata.key()
+    }
+
+    fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
     }
 
     fn bytes(&self) -> usize {
@@ -35,8 +43,16 @@ impl Object for PrivateLoadZone {
 }
 
 impl Object for TestRun {
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
+    fn key(&self) -> ObjectKey {
+        self.metadata.key()
+    }
+
+    fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+
+    fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
     }
 
     fn bytes(&self) -> usize {
@@ -69,8 +85,9 @@ pub struct Store {
     /// The test runs.
     pub runs: Objects<TestRun>,
     pods: Objects<RunnerPod>,
-    /// Pods by the uid of the Job that controls them. Who does not know the uid of a run's Job has no part in the run.
-    pods_of_job: BTreeMap<String, BTreeSet<ObjectKey>>,
+    /// Pods by the uid of the Job that controls them. Who does not know the uid of a run's Job has no part in the run. One flat
+    /// set: nearly every Job has one pod, and a set of its own has room for eleven.
+    pods_of_job: BTreeSet<(String, ObjectKey)>,
     /// How many pods claim to be of a run, by their label alone.
     claims: BTreeMap<ObjectKey, usize>,
     ledger: Ledger,
@@ -99,11 +116,14 @@ impl Store {
     /// The pods that the Job of that uid controls, which is in this namespace.
     pub fn pods_of_job<'a>(
         &'a self,
-        namespace: &'a str,
+        namespace: &str,
         uid: &str,
     ) -> impl Iterator<Item = &'a RunnerPod> + use<'a> {
-        let keys = self.pods_of_job.get(uid).into_iter().flatten();
-        keys.filter(move |key| key.namespace == namespace).filter_map(|key| self.pods.find(key))
+        let first = (uid.to_owned(), ObjectKey::new(namespace, ""));
+        self.pods_of_job
+            .range(first.clone()..)
+            .take_while(move |(job, key)| *job == first.0 && key.namespace == first.1.namespace)
+            .filter_map(|(_, key)| self.pods.find(key))
     }
 
     /// How many pods claim to be of a run. That is no proof.
@@ -177,8 +197,8 @@ impl Store {
     }
 
     fn pod_gone(&mut self, key: &ObjectKey, pod: RunnerPod, changes: &mut Changes) {
-        self.unindex(key, &pod.job_uid, pod.run.clone());
-        changes.dirty.push(Key::Run(pod.run));
+        self.unindex(key, &pod.job_uid, pod.run());
+        changes.dirty.push(Key::Run(pod.run()));
     }
 
     /// Once a pod is known as a Job's it stays so: a Job that is deleted without its pods leaves them without an owner, and they
@@ -193,7 +213,7 @@ impl Store {
     /// What is known of a pod may change now: labels and owners can be edited.
     fn forget_claim(&mut self, key: &ObjectKey, changes: &mut Changes) {
         if let Some(pod) = self.pods.find(key) {
-            let (job, run) = (pod.job_uid.clone(), pod.run.clone());
+            let (job, run) = (pod.job_uid.clone(), pod.run());
             self.unindex(key, &job, run.clone());
             changes.dirty.push(Key::Run(run));
         }
@@ -201,19 +221,14 @@ impl Store {
 
     fn note_claim(&mut self, key: &ObjectKey, changes: &mut Changes) {
         if let Some(pod) = self.pods.find(key) {
-            self.pods_of_job.entry(pod.job_uid.clone()).or_default().insert(key.clone());
-            *self.claims.entry(pod.run.clone()).or_default() += 1;
-            changes.dirty.push(Key::Run(pod.run.clone()));
+            self.pods_of_job.insert((pod.job_uid.clone(), key.clone()));
+            *self.claims.entry(pod.run()).or_default() += 1;
+            changes.dirty.push(Key::Run(pod.run()));
         }
     }
 
     fn unindex(&mut self, key: &ObjectKey, job: &str, run: ObjectKey) {
-        if let Some(keys) = self.pods_of_job.get_mut(job) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.pods_of_job.remove(job);
-            }
-        }
+        self.pods_of_job.remove(&(job.to_owned(), key.clone()));
         if let Entry::Occupied(mut claims) = self.claims.entry(run) {
             *claims.get_mut() -= 1;
             if *claims.get() == 0 {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use k8s::{ObjectMeta, WatchEvent};
+use k8s::WatchEvent;
 
 use super::ledger::Ledger;
 use crate::event::ObjectKey;
@@ -15,13 +15,14 @@ const TOMBSTONES_MAX: usize = 1024;
 
 /// What the store asks of a kind.
 pub trait Object {
-    /// Its metadata.
-    fn metadata(&self) -> &ObjectMeta;
-
     /// Namespace and name.
-    fn key(&self) -> ObjectKey {
-        self.metadata().key()
-    }
+    fn key(&self) -> ObjectKey;
+
+    /// The uid, empty if the server sent none.
+    fn uid(&self) -> &str;
+
+    /// `metadata.resourceVersion`.
+    fn resource_version(&self) -> &str;
 
     /// Drops what no decision reads any more.
     fn slim(&mut self) {}
@@ -33,11 +34,6 @@ pub trait Object {
 
     /// What it takes in memory, with what is remembered of it elsewhere, in bytes.
     fn bytes(&self) -> usize;
-
-    /// The uid, empty if the server sent none.
-    fn uid(&self) -> &str {
-        &self.metadata().uid
-    }
 }
 
 /// The uids of what was deleted lately, in the order of their deletion too.
@@ -155,7 +151,7 @@ impl<T: Object> Objects<T> {
             if let (true, Some(list)) = (is_same, list) {
                 known.list = list;
             }
-            if version(known.object.metadata()) > version(object.metadata()) {
+            if version(&*known.object) > version(&object) {
                 return Taken::Ignored;
             }
             (old_bytes, old_list) = (known.bytes, known.list);
@@ -204,7 +200,7 @@ impl<T: Object> Objects<T> {
             .by_key
             .iter()
             .filter(|(key, entry)| entry.list != list && scope.is_none_or(|scope| key.namespace == scope))
-            .filter(|(_, entry)| list_version == 0 || version(entry.object.metadata()) <= list_version)
+            .filter(|(_, entry)| list_version == 0 || version(&*entry.object) <= list_version)
             .map(|(key, entry)| (key.clone(), entry.object.uid().to_owned()))
             .collect();
         let mut taken = Vec::new();
@@ -256,8 +252,8 @@ impl<T: Object> Objects<T> {
 }
 
 /// Versions grow; one that is no number (no known server sends such) counts as the latest news.
-fn version(metadata: &ObjectMeta) -> u128 {
-    parse_version(&metadata.resource_version)
+fn version(object: &impl Object) -> u128 {
+    parse_version(object.resource_version())
 }
 
 fn parse_version(text: &str) -> u128 {

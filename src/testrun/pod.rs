@@ -3,7 +3,6 @@
 //! Owns which pods are runners, and of which run. Leaves alone how a pod fares (see `life`) and what a run does about it.
 //! Invariant: a [`RunnerPod`] is small, since one is kept for every pod of every run.
 
-use k8s::ObjectMeta;
 use k8s::pod::Pod;
 
 use super::api::{LABEL_RUNNER, LABEL_TEST_RUN};
@@ -16,11 +15,12 @@ use crate::store::ledger::BESIDE_BYTES;
 /// One pod of a runner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerPod {
-    metadata: ObjectMeta,
+    key: ObjectKey,
+    uid: String,
+    resource_version: String,
     /// The uid of the Job that controls it: this alone says whose runner it is.
     pub job_uid: String,
-    /// The test run that it claims to belong to, by its label `k6_cr`.
-    pub run: ObjectKey,
+    run: String,
     /// The runner that it claims to be, from 1, by the name of its Job.
     pub runner: u32,
     /// When the API server created it, as it writes it.
@@ -34,8 +34,16 @@ pub struct RunnerPod {
 }
 
 impl Object for RunnerPod {
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
+    fn key(&self) -> ObjectKey {
+        self.key.clone()
+    }
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn resource_version(&self) -> &str {
+        &self.resource_version
     }
 
     fn bytes(&self) -> usize {
@@ -58,51 +66,54 @@ impl RunnerPod {
         let run = labels.get(LABEL_TEST_RUN)?;
         let job = pod.metadata.controller().filter(|owner| owner.kind == "Job")?;
         let runner = jobs::runner::number(run, &job.name)?;
-        let namespace = pod.metadata.namespace.clone();
         Some(Self {
-            run: ObjectKey { namespace: namespace.clone(), name: run.clone() },
+            key: pod.metadata.key(),
+            uid: pod.metadata.uid.clone(),
+            resource_version: pod.metadata.resource_version.clone(),
+            run: run.clone(),
             job_uid: job.uid.clone(),
             runner,
             created: pod.metadata.creation_timestamp.clone().unwrap_or_default(),
             ip: address(pod),
             step: life::step(pod),
             life: life::life(pod),
-            metadata: ObjectMeta {
-                name: pod.metadata.name.clone(),
-                namespace,
-                uid: pod.metadata.uid.clone(),
-                resource_version: pod.metadata.resource_version.clone(),
-                ..ObjectMeta::default()
-            },
         })
     }
 
     /// The same pod as it fares by now, whatever has become of its labels and owners.
     #[must_use]
     pub fn renewed(&self, pod: &Pod) -> Self {
-        let mut metadata = self.metadata.clone();
-        metadata.resource_version.clone_from(&pod.metadata.resource_version);
-        Self { metadata, ip: address(pod), step: life::step(pod), life: life::life(pod), ..self.clone() }
+        let resource_version = pod.metadata.resource_version.clone();
+        let (ip, step, life) = (address(pod), life::step(pod), life::life(pod));
+        Self { resource_version, ip, step, life, ..self.clone() }
     }
 
-    /// How long all its text is, in bytes: some of it twice, where the pod is found by it.
+    /// How long all its text is, in bytes: the key three times, since the pod is found by it and by its Job.
     fn text_bytes(&self) -> usize {
-        let ObjectMeta { name, namespace, uid, resource_version, .. } = &self.metadata;
+        let Self { key, uid, resource_version, run, job_uid, .. } = self;
         let said = match &self.life {
             Life::Waiting(text) => text.as_ref().map_or(0, String::len),
             Life::Failed(failure) => failure.message.len() + failure.container.len(),
             Life::Ended(exit) => exit.message.len(),
             Life::Running => 0,
         };
-        let once = uid.len() + resource_version.len() + self.ip.as_ref().map_or(0, String::len) + said;
-        let twice = name.len() + namespace.len() * 2 + self.run.name.len() + self.job_uid.len();
-        once + 2 * twice + self.created.len()
+        let once = uid.len() + resource_version.len() + run.len() + self.created.len();
+        once + self.ip.as_ref().map_or(0, String::len)
+            + said
+            + 2 * job_uid.len()
+            + 3 * (key.name.len() + key.namespace.len())
+    }
+
+    /// The test run that it claims to belong to, by its label `k6_cr`.
+    #[must_use]
+    pub fn run(&self) -> ObjectKey {
+        ObjectKey { namespace: self.key.namespace.clone(), name: self.run.clone() }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.metadata.name
+        &self.key.name
     }
 }
 
