@@ -27,15 +27,17 @@ pub const BASE_BYTES: usize = 7 * MIB / 2;
 /// and the TLS of its connection.
 pub const CALL_BYTES: usize = 20 * KIB;
 /// What the store holds of all zones, test runs and pods, and what is remembered beside each.
-pub const STORE_BYTES_MAX: usize = 6 * MIB;
+pub const STORE_BYTES_MAX: usize = 21 * MIB / 4;
 /// The share of that which one namespace can have: four test runs of a thousand runners each, with room to spare.
-pub const NAMESPACE_BYTES_MAX: usize = STORE_BYTES_MAX * 3 / 4;
+pub const NAMESPACE_BYTES_MAX: usize = 17 * MIB / 4;
 /// What a watch keeps of one object. Beyond it the field that is too large is left out.
 pub const OBJECT_LIMITS: Limits = Limits { text_bytes: 128 * KIB, value_bytes: 384 * KIB };
 /// The same of a test run, which bears all that GCk6 has sent for it, of up to half a mebibyte.
-pub const LARGE_OBJECT_LIMITS: Limits = Limits { text_bytes: 576 * KIB, value_bytes: 1344 * KIB };
+pub const LARGE_OBJECT_LIMITS: Limits = Limits { text_bytes: 576 * KIB, value_bytes: 1280 * KIB };
 /// The same of k6-operator's Lease: a holder's name and a few numbers.
 pub const LEASE_LIMITS: Limits = Limits { text_bytes: 32 * KIB, value_bytes: 64 * KIB };
+/// What is held of the data that GCk6 has sent of test runs until their Jobs exist.
+pub const DATA_BYTES_MAX: usize = 5 * MIB / 4;
 /// How many objects may be on their way from the watches to the loop.
 pub const SEEN_MAX: usize = 1;
 /// What is kept of the answer of the API server about any other object. Beyond it the field that is too large is left out.
@@ -96,7 +98,7 @@ const fn calls(classes: &[Class]) -> usize {
 
 /// All of it.
 #[rustfmt::skip]
-pub const TABLE: [Row; 18] = [
+pub const TABLE: [Row; 19] = [
     //   what                                              bytes                       at once
     row("binary, stacks, TLS, connections",                BASE_BYTES,                 1),
     row("a call under way",                                CALL_BYTES,                 calls(&Class::ALL)),
@@ -116,6 +118,7 @@ pub const TABLE: [Row; 18] = [
     row("a long answer of GCk6",                           CLOUD_ANSWERS.long_bytes,   CLOUD_ANSWERS.long_max),
     row("a short answer of a runner",                      RUNNER_ANSWERS.short_bytes, calls(&[Class::Runner, Class::UserCode])),
     row("a long answer of a runner",                       RUNNER_ANSWERS.long_bytes,  RUNNER_ANSWERS.long_max),
+    row("data of test runs that are to be made",           DATA_BYTES_MAX,             1),
 ];
 
 const fn sum(rows: &[Row]) -> usize {

@@ -14,6 +14,7 @@
 mod aliens;
 mod census;
 mod duty;
+mod intake;
 pub mod notices;
 mod ousted;
 pub mod reach;

@@ -8,7 +8,7 @@
 //! wait cost nothing.
 //!
 //! Invariant: every key that waits for something is either in a lane under way or has a deadline, so nothing is forgotten;
-//! tasks handed out never exceed `capacity`, class by class, nor their bodies the room that they have ([`bodies`]).
+//! tasks handed out never exceed `capacity`, class by class, nor their bodies the room that they have (module `bodies`).
 
 mod bodies;
 mod limits;
@@ -27,6 +27,9 @@ use line::Line;
 pub use bodies::{LARGE_BODIES_BYTES_MAX, SMALL_BODY_BYTES_MAX, Weighed};
 pub use limits::USER_CODE_MAX;
 pub use line::Outcome;
+
+/// A lane that could have been tried again for so long is not going to be.
+const BACKOFF_FORGOTTEN: Duration = Duration::from_secs(1800);
 
 /// How long to wait before a failed task is tried again: doubled with each failure, and up to a quarter less at random so
 /// that forty agents do not come back in the same second.
@@ -211,6 +214,8 @@ impl Queue {
         let failures = self.backoffs.get(&lane).map_or(0, |b| b.failures) + 1;
         let wait = pace.wait(failures, &mut self.rng).max(asked.unwrap_or_default());
         let asked_until = now + asked.unwrap_or_default();
+        // What is not tried any more, such as a test run that is listed no longer, has nobody who would forget it.
+        self.backoffs.retain(|_, backoff| now < backoff.not_before + BACKOFF_FORGOTTEN);
         self.backoffs.insert(lane, Backoff { failures, not_before: now + wait, asked_until });
         wait
     }
@@ -265,6 +270,11 @@ impl Queue {
     /// How many tasks of a kind wait or are with a worker.
     pub fn count_under_way(&self, is_meant: impl Fn(Action) -> bool) -> usize {
         self.busy.iter().filter(|id| is_meant(id.action)).count()
+    }
+
+    /// The keys of the tasks of a kind that wait or are with a worker.
+    pub fn under_way(&self, is_meant: impl Fn(Action) -> bool) -> impl Iterator<Item = &Key> {
+        self.busy.iter().filter(move |id| is_meant(id.action)).map(|id| &id.key)
     }
 
     /// Drops all that is known of a key that is gone. Tasks that wait are dropped too; those with a worker run out, and their

@@ -177,7 +177,7 @@ impl Store {
             WatchEvent::Deleted(pod) => {
                 let key = pod.metadata.key();
                 let gone = self.pods.remove(&mut self.ledger, &key, &pod.metadata.uid);
-                return gone.into_iter().for_each(|pod| self.pod_gone(&key, pod, changes));
+                return gone.into_iter().for_each(|pod| self.pod_gone(&key, &pod, changes));
             }
             WatchEvent::Applied(pod) | WatchEvent::Partial { object: pod, .. } => {
                 let Some(pod) = self.read_pod(&pod) else { return };
@@ -193,10 +193,10 @@ impl Store {
         let absorbed = self.pods.absorb(&mut self.ledger, scope, event);
         changes.no_room = absorbed.no_room;
         key.into_iter().for_each(|key| self.note_claim(&key, changes));
-        absorbed.gone.into_iter().for_each(|(key, pod)| self.pod_gone(&key, pod, changes));
+        absorbed.gone.into_iter().for_each(|(key, pod)| self.pod_gone(&key, &pod, changes));
     }
 
-    fn pod_gone(&mut self, key: &ObjectKey, pod: RunnerPod, changes: &mut Changes) {
+    fn pod_gone(&mut self, key: &ObjectKey, pod: &RunnerPod, changes: &mut Changes) {
         self.unindex(key, &pod.job_uid, pod.run());
         changes.dirty.push(Key::Run(pod.run()));
     }

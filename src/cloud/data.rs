@@ -26,6 +26,9 @@ pub const AGGREGATION_VARS: [&str; 5] = [
 /// Value of the first of [`AGGREGATION_VARS`].
 pub const AGGREGATION_API_VERSION: &str = "2";
 
+/// What a variable, a tag or an address takes beside its text.
+const PART_BYTES: usize = 128;
+
 /// Reply to [`super::request::data`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestRunData {
@@ -53,6 +56,19 @@ k8s::readable!(TestRunData {
     test_run_token: "test_run_token" by secret,
     secrets: "secrets_config",
 });
+
+impl TestRunData {
+    /// What it takes in memory, about, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let LoadZoneConfig { flags, environment, .. } = &self.config;
+        let environment = environment.iter().map(|(name, value)| name.len() + value.expose().len());
+        let tags = flags.tags.iter().map(|(name, value)| name.len() + value.len());
+        let texts = flags.blacklist_ips.iter().chain(&flags.blocked_hostnames).map(String::len);
+        let parts = environment.chain(tags).chain(texts);
+        size_of::<Self>() + parts.map(|bytes| bytes + PART_BYTES).sum::<usize>()
+    }
+}
 
 /// `k8s_load_zones_config`: how to run the test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

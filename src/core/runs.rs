@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::reach::{Reach, Target};
-use super::{Core, Row, room};
+use super::{Core, Row, intake, room};
 use crate::announce::Announcement;
 use crate::event::{Action, Call, Class, Key, Now, ObjectKey, Reply, RunStatusWrite, TaskId};
 use crate::store::{Object as _, Store};
@@ -124,10 +124,18 @@ impl Core {
         }
         drop(facts);
         started.retain(|action| {
-            let may = !matches!(action, Action::TakeSetupData(_))
-                || self.may_take_setup_data(now.mono, key, &mut memory);
+            let (may, ask_again) = match action {
+                Action::TakeSetupData(_) => {
+                    (self.may_take_setup_data(now.mono, key, &mut memory), room::ASK_INTERVAL)
+                }
+                Action::Confirm if memory.block == Block::New => {
+                    let own = memory.data_bytes();
+                    (self.may_ask_for_data(&key.namespace, own), intake::ASK_INTERVAL)
+                }
+                _ => (true, Duration::ZERO),
+            };
             if !may {
-                self.queue.wake(&id, now.mono + room::ASK_INTERVAL);
+                self.queue.wake(&id, now.mono + ask_again);
             }
             may
         });
@@ -278,8 +286,9 @@ impl Core {
                 zones.get(&memory.identity.zone).filter(|zone| zone.uid == memory.identity.zone_uid)
             && let Some(Listed::Ready { data, .. }) = known.listed.get(&memory.identity.id)
         {
-            let context =
-                proof::Context { now: now.mono, run, zone: Some(zone), settings: &settings.template };
+            // They are taken over: the room has them already.
+            let (settings, data_room) = (&settings.template, usize::MAX);
+            let context = proof::Context { now: now.mono, run, zone: Some(zone), settings, data_room };
             proof::given(memory, &context, data);
         }
     }
@@ -317,6 +326,7 @@ impl Core {
 
     pub(super) fn run_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
         let way_is_gone = self.reach.get(&Target::Kubernetes).is_some_and(Reach::is_away);
+        let data_room = self.data_room(&key.namespace);
         let Self { store, runs, settings, .. } = self;
         let Some(memory) = runs.get_mut(key) else {
             let lesson = match (id.action, reply) {
@@ -332,7 +342,8 @@ impl Core {
                 else {
                     return;
                 };
-                let context = proof::Context { now: now.mono, run: &run, zone, settings: &settings.template };
+                let settings = &settings.template;
+                let context = proof::Context { now: now.mono, run: &run, zone, settings, data_room };
                 proof::learn(memory, &context, reply)
             }
             (action, reply) => learn::learn(memory, now.mono, action, reply),

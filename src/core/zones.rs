@@ -1,6 +1,6 @@
 //! The core's side of zones: keeps their memories in step with the objects, and brings facts, table and queue together.
 
-use super::{Core, Row};
+use super::{Core, Row, intake};
 use crate::announce::Announcement;
 use crate::cloud::RunId;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
@@ -17,6 +17,9 @@ use crate::zone::memory::ZoneMemory;
 use crate::zone::table::{Block, Fact};
 use crate::zone::{calls, conditions, decide, template};
 
+/// How many Events of a zone wait to be posted. What comes on top of that is in the log, and GCk6 knows.
+const ANNOUNCEMENTS_MAX: usize = 64;
+
 impl Core {
     pub(super) fn zone_turn(&mut self, now: Now, key: &ObjectKey) {
         let id = Key::Zone(key.clone());
@@ -32,6 +35,7 @@ impl Core {
         self.step_out(now, key, &mut memory);
         let claims = conditions::claims(&self.zone_facts(now, key, &memory));
         memory.complain(&claims);
+        memory.announcements.truncate(ANNOUNCEMENTS_MAX);
         let decision = decide::decide(&self.zone_facts(now, key, &memory));
         *self.rows.entry(Row::Zone(decision.row.0, decision.row.1)).or_default() += 1;
         if let Some(at) = decision.wake {
@@ -79,6 +83,11 @@ impl Core {
         let id = TaskId { key: Key::Zone(key.clone()), action };
         if !self.queue.is_free(now.mono, &id) {
             return;
+        }
+        if let Action::FetchData(_) = action
+            && !self.may_ask_for_data(&key.namespace, memory.data_bytes())
+        {
+            return self.queue.wake(&id.key, now.mono + intake::ASK_INTERVAL);
         }
         if calls::build(&self.zone_facts(now, key, memory), action).is_some() {
             self.queue.push(id);
@@ -242,10 +251,12 @@ impl Core {
     }
 
     pub(super) fn zone_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
+        let data_room = self.data_room(&key.namespace);
         let Some(zone) = self.store.zones.find(key) else { return };
         let Some(memory) = self.zones.get_mut(key) else { return };
         let context = Context {
             now: now.mono,
+            data_room,
             zone,
             poll_interval: self.settings.poll_interval,
             settings: &self.settings.template,

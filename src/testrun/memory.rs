@@ -43,6 +43,8 @@ pub struct RunMemory {
     pub proof_error: Option<String>,
     /// What the Jobs are made of, until they are: the `TestRun` as it would be made now. What stands in its spec is never used.
     pub plan: Option<Box<TestRun>>,
+    /// How large that is, in bytes.
+    pub plan_bytes: usize,
     /// What belongs into the run's Secret, should there be none.
     pub spare: Option<Credentials>,
     /// Why it has to end, by what GCk6 has said of it.
@@ -330,6 +332,7 @@ impl RunMemory {
             proof: Proof::default(),
             proof_error: None,
             plan: None,
+            plan_bytes: 0,
             spare: None,
             verdict: None,
             parallelism: 0,
@@ -397,6 +400,12 @@ impl RunMemory {
             Action::RunTeardown(_) => self.teardown = Teardown::Running,
             _ => {}
         }
+    }
+
+    /// What is held of GCk6's data, in bytes.
+    #[must_use]
+    pub fn data_bytes(&self) -> usize {
+        self.plan.as_ref().map_or(0, |_| self.plan_bytes)
     }
 
     /// Notes what the API server refuses to it. Where no condition says so, an Event does.

@@ -16,6 +16,7 @@ use super::stage::Block;
 use crate::cloud::{self, TestRunData};
 use crate::lesson::{Lesson, text};
 use crate::zone::api::PrivateLoadZone;
+use crate::zone::learn::{NO_ROOM_PAUSE, no_room};
 use crate::zone::template;
 
 /// After how many refusals in a row GCk6 does not know the run.
@@ -44,6 +45,8 @@ pub struct Context<'a> {
     pub zone: Option<&'a PrivateLoadZone>,
     /// What the agent adds to every test run.
     pub settings: &'a template::Settings,
+    /// How large the data of a test run may be, in bytes, for Jobs to be made of them.
+    pub data_room: usize,
 }
 
 /// Learns from the answer to the question whose the run is.
@@ -83,6 +86,11 @@ fn judge(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) -> L
             zones.join(", ")
         );
         return deny(memory, message);
+    }
+    if memory.block == Block::New && data.bytes() > context.data_room {
+        let why = no_room(data);
+        memory.proof_error = Some(why.clone());
+        return Lesson::Again { after: Some(NO_ROOM_PAUSE), why };
     }
     memory.proof = Proof::Proven;
     memory.proof_error = None;
@@ -144,6 +152,7 @@ fn plan(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) {
     plan.metadata.uid.clone_from(&run.metadata.uid);
     memory.set_parallelism(plan.runners());
     memory.plan = Some(Box::new(plan));
+    memory.plan_bytes = data.bytes();
 }
 
 #[cfg(test)]
@@ -171,7 +180,13 @@ mod tests {
 
     fn asked(memory: &mut RunMemory, run: &TestRun, reply: Result<Value, cloud::Error>) -> Lesson {
         let (zone, settings) = (zone(), settings());
-        let context = Context { now: Duration::ZERO, run, zone: Some(&zone), settings: &settings };
+        let context = Context {
+            now: Duration::ZERO,
+            run,
+            zone: Some(&zone),
+            settings: &settings,
+            data_room: usize::MAX,
+        };
         learn(memory, &context, reply.map(|body| body.to_string().into_bytes()))
     }
 
@@ -222,7 +237,13 @@ mod tests {
         let count = plain_data().config.instance_count;
         let plan_for = |run: &TestRun| {
             let mut memory = memory(Block::New, run);
-            let context = Context { now: Duration::ZERO, run, zone: Some(&zone), settings: &settings };
+            let context = Context {
+                now: Duration::ZERO,
+                run,
+                zone: Some(&zone),
+                settings: &settings,
+                data_room: usize::MAX,
+            };
             given(&mut memory, &context, &plain_data());
             memory
         };

@@ -20,6 +20,8 @@ pub const POLL_BACKOFF_MAX: Duration = Duration::from_secs(60);
 const POLLS_NOT_FOUND_MAX: u32 = 2;
 /// The presigned URL is valid for 300 s; a `TestRun` made later than this could not download its archive any more.
 const DATA_AGE_MAX: Duration = Duration::from_secs(240);
+/// How long data that there is no room for are not asked for again: they are large, and the line may be slow.
+pub const NO_ROOM_PAUSE: Duration = Duration::from_secs(5);
 /// After how many unreadable answers in a row a listed test run is refused.
 const UNREADABLE_MAX: u32 = 5;
 /// How many listed test runs are dealt with at a time; the others are listed again by the next poll.
@@ -34,6 +36,8 @@ pub struct Context<'a> {
     pub now: Duration,
     /// The object.
     pub zone: &'a PrivateLoadZone,
+    /// How large the data of a test run may be, in bytes, for them to be held.
+    pub data_room: usize,
     /// How often GCk6 is polled.
     pub poll_interval: Duration,
     /// What `TestRun`s are made with.
@@ -144,9 +148,10 @@ fn from_cloud(
 ) -> Lesson {
     let result = match (action, reply) {
         (Action::Poll, Ok(body)) => cloud::reply::listed_runs(&body).map(|ids| listed(memory, ids)),
-        (Action::FetchData(id), Ok(body)) => {
-            cloud::reply::test_run_data(&body).map(|data| prepared(memory, context, id, data))
-        }
+        (Action::FetchData(id), Ok(body)) => match cloud::reply::test_run_data(&body) {
+            Ok(data) => return prepared(memory, context, id, data),
+            Err(error) => Err(error),
+        },
         (_, Ok(_)) => Ok(()),
         (_, Err(error)) => Err(error),
     };
@@ -198,18 +203,31 @@ fn listed(memory: &mut ZoneMemory, ids: Vec<RunId>) {
     }
 }
 
-fn prepared(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, data: cloud::TestRunData) {
+fn prepared(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, data: cloud::TestRunData) -> Lesson {
     if let Some(status) = data.run_status.filter(|status| status.is_ended()) {
         log::info!("test run {id} is listed but is over: {status}");
         memory.settle(id);
-        return;
+        return Lesson::Done;
     }
     match template::test_run(context.zone, id, &data, context.settings) {
+        Ok(_) if data.bytes() > context.data_room => {
+            return Lesson::Again { after: Some(NO_ROOM_PAUSE), why: no_room(&data) };
+        }
         Ok(_) => {
             memory.listed.insert(id, Listed::Ready { data: Box::new(data), since: context.now });
         }
         Err(refusal) => refuse(memory, id, refusal.to_string()),
     }
+    Lesson::Done
+}
+
+/// Why the data of a test run are not taken in yet.
+#[must_use]
+pub fn no_room(data: &cloud::TestRunData) -> String {
+    format!(
+        "its data of {} KiB wait for room: those of other test runs are held until their Jobs are made",
+        data.bytes() / 1024
+    )
 }
 
 fn refuse(memory: &mut ZoneMemory, id: RunId, message: String) {

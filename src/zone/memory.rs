@@ -156,6 +156,16 @@ impl ZoneMemory {
             || matches!(self.listed.get(&id), Some(Listed::Ready { .. } | Listed::Unclear { .. }))
     }
 
+    /// What the data take in memory from which `TestRun`s are to be made, in bytes.
+    #[must_use]
+    pub fn data_bytes(&self) -> usize {
+        let data = self.listed.values().filter_map(|listed| match listed {
+            Listed::Ready { data, .. } => Some(data.bytes()),
+            _ => None,
+        });
+        data.sum()
+    }
+
     /// A listed test run is dealt with, and will not be taken up again.
     pub fn settle(&mut self, id: RunId) {
         self.listed.remove(&id);

@@ -55,3 +55,17 @@ fn a_run_that_would_be_too_large_is_refused_before_it_is_made() {
     let next = story.run(1);
     story.over(next, s(120), FINISHED);
 }
+
+/// What one namespace may hold of their data is less than all of them together.
+#[test]
+fn many_large_runs_are_made_one_after_the_other() {
+    let mut story = Story::new();
+    let variables: BTreeMap<String, String> = (0..4).map(|n| (format!("V{n}"), "x".repeat(90_000))).collect();
+    let data = json!({"k8s_load_zones_config": {"environment": variables}});
+    let now = story.drive.now;
+    let ids: Vec<u64> =
+        (0..8).map(|_| story.drive.world.queue_run_with(now, ZONE, 1, data.clone())).collect();
+    for id in ids {
+        story.over(id, s(300), FINISHED);
+    }
+}
