@@ -27,9 +27,9 @@ pub const BASE_BYTES: usize = 7 * MIB / 2;
 /// and the TLS of its connection.
 pub const CALL_BYTES: usize = 20 * KIB;
 /// What the store holds of all zones, test runs and pods, and what is remembered beside each.
-pub const STORE_BYTES_MAX: usize = 21 * MIB / 4;
+pub const STORE_BYTES_MAX: usize = 6 * MIB;
 /// The share of that which one namespace can have: four test runs of a thousand runners each, with room to spare.
-pub const NAMESPACE_BYTES_MAX: usize = 17 * MIB / 4;
+pub const NAMESPACE_BYTES_MAX: usize = STORE_BYTES_MAX * 2 / 3;
 /// What a watch keeps of one object. Beyond it the field that is too large is left out.
 pub const OBJECT_LIMITS: Limits = Limits { text_bytes: 128 * KIB, value_bytes: 384 * KIB };
 /// The same of a test run, which bears all that GCk6 has sent for it, of up to half a mebibyte.
@@ -37,7 +37,7 @@ pub const LARGE_OBJECT_LIMITS: Limits = Limits { text_bytes: 576 * KIB, value_by
 /// The same of k6-operator's Lease: a holder's name and a few numbers.
 pub const LEASE_LIMITS: Limits = Limits { text_bytes: 32 * KIB, value_bytes: 64 * KIB };
 /// What is held of the data that GCk6 has sent of test runs until their Jobs exist.
-pub const DATA_BYTES_MAX: usize = 5 * MIB / 4;
+pub const DATA_BYTES_MAX: usize = 9 * MIB / 8;
 /// How many objects may be on their way from the watches to the loop.
 pub const SEEN_MAX: usize = 1;
 /// What is kept of the answer of the API server about any other object. Beyond it the field that is too large is left out.
@@ -58,10 +58,10 @@ pub struct Answers {
 
 /// Of the API server, as read through a sieve. For a moment it is there twice, since the sieve hands over a copy.
 pub const KUBERNETES_ANSWERS: Answers =
-    Answers { short_bytes: 16 * KIB, long_bytes: LARGE_OBJECT_LIMITS.text_bytes, long_max: 1 };
+    Answers { short_bytes: 12 * KIB, long_bytes: LARGE_OBJECT_LIMITS.text_bytes, long_max: 1 };
 /// Of GCk6.
 pub const CLOUD_ANSWERS: Answers =
-    Answers { short_bytes: 16 * KIB, long_bytes: CLOUD_REPLY_BYTES_MAX as usize, long_max: 1 };
+    Answers { short_bytes: 12 * KIB, long_bytes: CLOUD_REPLY_BYTES_MAX as usize, long_max: 1 };
 /// Of runners, but for setup data.
 pub const RUNNER_ANSWERS: Answers =
     Answers { short_bytes: runner::ERROR_BYTES_MAX, long_bytes: runner::STATUS_BYTES_MAX, long_max: 2 };

@@ -33,8 +33,8 @@ impl Object for PrivateLoadZone {
         &self.metadata.uid
     }
 
-    fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
+    fn version(&self) -> u128 {
+        objects::version(&self.metadata.resource_version)
     }
 
     fn bytes(&self) -> usize {
@@ -51,8 +51,8 @@ impl Object for TestRun {
         &self.metadata.uid
     }
 
-    fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
+    fn version(&self) -> u128 {
+        objects::version(&self.metadata.resource_version)
     }
 
     fn bytes(&self) -> usize {

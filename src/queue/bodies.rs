@@ -11,9 +11,9 @@ use crate::event::{Action, TaskId};
 
 /// What counts as a small body. That of a Job of a thousand has less than 20 KiB, unless GCk6 sends it a large
 /// environment.
-pub const SMALL_BODY_BYTES_MAX: usize = 24 * 1024;
+pub const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
 /// How much all larger bodies under way may come to: as much as the largest object that an API server takes.
-pub const LARGE_BODIES_BYTES_MAX: usize = 1280 * 1024;
+pub const LARGE_BODIES_BYTES_MAX: usize = 1024 * 1024;
 
 /// What becomes of a body that has been built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,13 +98,13 @@ mod tests {
     #[test]
     fn large_bodies_that_hang_hold_up_no_small_one_and_no_other_namespace() {
         let mut bodies = Bodies::default();
-        assert_eq!(bodies.weigh(&job("bad", 1), 800 * KIB), Weighed::Fits);
-        assert_eq!(bodies.weigh(&job("bad", 2), 800 * KIB), Weighed::Waits);
+        assert_eq!(bodies.weigh(&job("bad", 1), 600 * KIB), Weighed::Fits);
+        assert_eq!(bodies.weigh(&job("bad", 2), 600 * KIB), Weighed::Waits);
         assert!(!bodies.may_begin(&job("bad", 3)), "as large as its fellows, as far as is known");
         assert!(bodies.may_begin(&job("good", 1)));
         assert_eq!(bodies.weigh(&job("good", 1), 20 * KIB), Weighed::Fits);
-        assert_eq!(bodies.weigh(&job("good", 2), 400 * KIB), Weighed::Fits);
-        assert_eq!(bodies.weigh(&job("worse", 1), 800 * KIB), Weighed::Waits);
+        assert_eq!(bodies.weigh(&job("good", 2), 300 * KIB), Weighed::Fits);
+        assert_eq!(bodies.weigh(&job("worse", 1), 600 * KIB), Weighed::Waits);
         bodies.done(&job("bad", 1));
         assert!(bodies.may_begin(&job("worse", 1)) && bodies.may_begin(&job("bad", 2)));
     }
@@ -113,9 +113,9 @@ mod tests {
     fn a_namespace_has_half_of_the_room() {
         let mut bodies = Bodies::default();
         let begun = (1..=100).filter(|n| bodies.weigh(&job("a", *n), 100 * KIB) == Weighed::Fits).count();
-        assert_eq!(begun, 6);
+        assert_eq!(begun, 5);
         let begun = (1..=100).filter(|n| bodies.weigh(&job("b", *n), 100 * KIB) == Weighed::Fits).count();
-        assert_eq!(begun, 6);
+        assert_eq!(begun, 5);
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub trait Object {
     /// The uid, empty if the server sent none.
     fn uid(&self) -> &str;
 
-    /// `metadata.resourceVersion`.
-    fn resource_version(&self) -> &str;
+    /// `metadata.resourceVersion` as a number; see [`version`].
+    fn version(&self) -> u128;
 
     /// Drops what no decision reads any more.
     fn slim(&mut self) {}
@@ -151,7 +151,7 @@ impl<T: Object> Objects<T> {
             if let (true, Some(list)) = (is_same, list) {
                 known.list = list;
             }
-            if version(&*known.object) > version(&object) {
+            if known.object.version() > object.version() {
                 return Taken::Ignored;
             }
             (old_bytes, old_list) = (known.bytes, known.list);
@@ -200,7 +200,7 @@ impl<T: Object> Objects<T> {
             .by_key
             .iter()
             .filter(|(key, entry)| entry.list != list && scope.is_none_or(|scope| key.namespace == scope))
-            .filter(|(_, entry)| list_version == 0 || version(&*entry.object) <= list_version)
+            .filter(|(_, entry)| list_version == 0 || entry.object.version() <= list_version)
             .map(|(key, entry)| (key.clone(), entry.object.uid().to_owned()))
             .collect();
         let mut taken = Vec::new();
@@ -222,7 +222,7 @@ impl<T: Object> Objects<T> {
         match event {
             WatchEvent::Listing => watch.list = watch.list.wrapping_add(1),
             WatchEvent::Listed { resource_version } => {
-                absorbed.gone = self.listed(ledger, scope, parse_version(&resource_version));
+                absorbed.gone = self.listed(ledger, scope, version(&resource_version));
             }
             WatchEvent::Overlong(_) => watch.has_listed = true,
             WatchEvent::Applied(object) | WatchEvent::Partial { object, .. } => {
@@ -252,12 +252,9 @@ impl<T: Object> Objects<T> {
 }
 
 /// Versions grow; one that is no number (no known server sends such) counts as the latest news.
-fn version(object: &impl Object) -> u128 {
-    parse_version(object.resource_version())
-}
-
-fn parse_version(text: &str) -> u128 {
-    text.parse().unwrap_or(0)
+#[must_use]
+pub fn version(resource_version: &str) -> u128 {
+    resource_version.parse().unwrap_or(0)
 }
 
 #[cfg(test)]

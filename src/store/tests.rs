@@ -51,5 +51,5 @@ fn four_runs_of_a_thousand_runners_fit_into_one_namespace() {
     assert_eq!(store.pods_of_job(namespace, &uid).map(|pod| pod.runner).collect::<Vec<_>>(), [7]);
     assert_eq!(store.pods_of_job("elsewhere", &uid).count(), 0);
     let left = NAMESPACE_BYTES_MAX - store.bytes();
-    assert!(left > 4 * 16 * 1024, "room for the test runs themselves: {left} bytes");
+    assert!(left > 4 * 9 * 1024, "room for the test runs themselves: {left} bytes");
 }

@@ -307,7 +307,7 @@ impl<'a> Runner<'a> {
     #[must_use]
     pub fn new(run: &'a TestRun, number: u32, memory: &'a RunnerMemory, store: &'a Store) -> Self {
         let mut runner = Self { number, pod: None, memory };
-        let age = |pod: &&'a RunnerPod| (matches!(pod.life, Life::Failed(_)), pod.created.as_str());
+        let age = |pod: &&'a RunnerPod| (matches!(pod.life, Life::Failed(_)), pod.created);
         runner.pod = runner.pods(run, store).min_by_key(age);
         runner
     }

@@ -3,6 +3,8 @@
 //! Owns which pods are runners, and of which run. Leaves alone how a pod fares (see `life`) and what a run does about it.
 //! Invariant: a [`RunnerPod`] is small, since one is kept for every pod of every run.
 
+use std::time::SystemTime;
+
 use k8s::pod::Pod;
 
 use super::api::{LABEL_RUNNER, LABEL_TEST_RUN};
@@ -17,14 +19,14 @@ use crate::store::ledger::BESIDE_BYTES;
 pub struct RunnerPod {
     key: ObjectKey,
     uid: String,
-    resource_version: String,
+    version: u64,
     /// The uid of the Job that controls it: this alone says whose runner it is.
     pub job_uid: String,
     run: String,
     /// The runner that it claims to be, from 1, by the name of its Job.
     pub runner: u32,
-    /// When the API server created it, as it writes it.
-    pub created: String,
+    /// When the API server created it.
+    pub created: Option<SystemTime>,
     /// `status.podIP`, once there is one.
     pub ip: Option<String>,
     /// How far it is on its way to k6.
@@ -42,8 +44,8 @@ impl Object for RunnerPod {
         &self.uid
     }
 
-    fn resource_version(&self) -> &str {
-        &self.resource_version
+    fn version(&self) -> u128 {
+        self.version.into()
     }
 
     fn bytes(&self) -> usize {
@@ -69,11 +71,11 @@ impl RunnerPod {
         Some(Self {
             key: pod.metadata.key(),
             uid: pod.metadata.uid.clone(),
-            resource_version: pod.metadata.resource_version.clone(),
+            version: version(pod),
             run: run.clone(),
             job_uid: job.uid.clone(),
             runner,
-            created: pod.metadata.creation_timestamp.clone().unwrap_or_default(),
+            created: pod.metadata.creation_timestamp.as_deref().and_then(k8s::parse_time),
             ip: address(pod),
             step: life::step(pod),
             life: life::life(pod),
@@ -83,21 +85,20 @@ impl RunnerPod {
     /// The same pod as it fares by now, whatever has become of its labels and owners.
     #[must_use]
     pub fn renewed(&self, pod: &Pod) -> Self {
-        let resource_version = pod.metadata.resource_version.clone();
         let (ip, step, life) = (address(pod), life::step(pod), life::life(pod));
-        Self { resource_version, ip, step, life, ..self.clone() }
+        Self { version: version(pod), ip, step, life, ..self.clone() }
     }
 
     /// How long all its text is, in bytes: the key three times, since the pod is found by it and by its Job.
     fn text_bytes(&self) -> usize {
-        let Self { key, uid, resource_version, run, job_uid, .. } = self;
+        let Self { key, uid, run, job_uid, .. } = self;
         let said = match &self.life {
             Life::Waiting(text) => text.as_ref().map_or(0, String::len),
             Life::Failed(failure) => failure.message.len() + failure.container.len(),
             Life::Ended(exit) => exit.message.len(),
             Life::Running => 0,
         };
-        let once = uid.len() + resource_version.len() + run.len() + self.created.len();
+        let once = uid.len() + run.len();
         once + self.ip.as_ref().map_or(0, String::len)
             + said
             + 2 * job_uid.len()
@@ -115,6 +116,11 @@ impl RunnerPod {
     pub fn name(&self) -> &str {
         &self.key.name
     }
+}
+
+/// Versions of a pod grow, and fit into this on every known server.
+fn version(pod: &Pod) -> u64 {
+    pod.metadata.resource_version.parse().unwrap_or(0)
 }
 
 fn address(pod: &Pod) -> Option<String> {

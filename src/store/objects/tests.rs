@@ -32,7 +32,7 @@ impl Bench {
     }
 
     fn known(&self, name: &str) -> Option<(String, u128)> {
-        self.runs.find(&key(name)).map(|run| (run.uid().to_owned(), version(run)))
+        self.runs.find(&key(name)).map(|run| (run.uid().to_owned(), run.version()))
     }
 }
 
