@@ -23,15 +23,15 @@ pub(super) const ASK_INTERVAL: Duration = Duration::from_millis(200);
 impl Core {
     /// Whether data of one more test run of a namespace may be asked for. `own` is what the object whose turn it is holds itself.
     pub(super) fn may_ask_for_data(&self, namespace: &str, own: usize) -> bool {
-        let is_fetch = |action| matches!(action, Action::FetchData(_) | Action::Confirm);
         let awaited =
-            self.queue.under_way(is_fetch).map(|key| (key.object().namespace.as_str(), AWAITED_BYTES));
+            self.queue.under_way(brings_data).map(|key| (key.object().namespace.as_str(), AWAITED_BYTES));
         room(namespace, self.held_data().chain(awaited).chain([(namespace, own)])) >= AWAITED_BYTES
     }
 
-    /// How large the data of one more test run of a namespace may be, in bytes.
-    pub(super) fn data_room(&self, namespace: &str) -> usize {
-        room(namespace, self.held_data())
+    /// How large the data may be, in bytes, that the answer to an action brings for a namespace. Nearly all answers bring none, and
+    /// nothing is added up for them.
+    pub(super) fn data_room(&self, action: Action, namespace: &str) -> usize {
+        if brings_data(action) { room(namespace, self.held_data()) } else { 0 }
     }
 
     fn held_data(&self) -> impl Iterator<Item = (&str, usize)> {
@@ -39,6 +39,10 @@ impl Core {
         let runs = self.runs.iter().map(|(key, memory)| (key.namespace.as_str(), memory.data_bytes()));
         zones.chain(runs)
     }
+}
+
+fn brings_data(action: Action) -> bool {
+    matches!(action, Action::FetchData(_) | Action::Confirm)
 }
 
 /// What a namespace may hold beside what is `held`, each by its namespace.

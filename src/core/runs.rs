@@ -326,7 +326,7 @@ impl Core {
 
     pub(super) fn run_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
         let way_is_gone = self.reach.get(&Target::Kubernetes).is_some_and(Reach::is_away);
-        let data_room = self.data_room(&key.namespace);
+        let data_room = self.data_room(id.action, &key.namespace);
         let Self { store, runs, settings, .. } = self;
         let Some(memory) = runs.get_mut(key) else {
             let lesson = match (id.action, reply) {

@@ -251,7 +251,7 @@ impl Core {
     }
 
     pub(super) fn zone_report(&mut self, now: Now, key: &ObjectKey, id: &TaskId, reply: Reply) {
-        let data_room = self.data_room(&key.namespace);
+        let data_room = self.data_room(id.action, &key.namespace);
         let Some(zone) = self.store.zones.find(key) else { return };
         let Some(memory) = self.zones.get_mut(key) else { return };
         let context = Context {

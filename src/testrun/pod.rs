@@ -11,8 +11,8 @@ use super::api::{LABEL_RUNNER, LABEL_TEST_RUN};
 use super::jobs;
 use super::life::{self, Life, Step};
 use crate::event::ObjectKey;
-use crate::store::Object;
 use crate::store::ledger::BESIDE_BYTES;
+use crate::store::{Object, objects};
 
 /// One pod of a runner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl RunnerPod {
 
 /// Versions of a pod grow, and fit into this on every known server.
 fn version(pod: &Pod) -> u64 {
-    pod.metadata.resource_version.parse().unwrap_or(0)
+    objects::version(&pod.metadata.resource_version).try_into().unwrap_or(0)
 }
 
 fn address(pod: &Pod) -> Option<String> {

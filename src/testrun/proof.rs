@@ -178,16 +178,17 @@ mod tests {
         memory
     }
 
+    fn context<'a>(
+        run: &'a TestRun,
+        zone: &'a PrivateLoadZone,
+        settings: &'a template::Settings,
+    ) -> Context<'a> {
+        Context { now: Duration::ZERO, run, zone: Some(zone), settings, data_room: usize::MAX }
+    }
+
     fn asked(memory: &mut RunMemory, run: &TestRun, reply: Result<Value, cloud::Error>) -> Lesson {
         let (zone, settings) = (zone(), settings());
-        let context = Context {
-            now: Duration::ZERO,
-            run,
-            zone: Some(&zone),
-            settings: &settings,
-            data_room: usize::MAX,
-        };
-        learn(memory, &context, reply.map(|body| body.to_string().into_bytes()))
+        learn(memory, &context(run, &zone, &settings), reply.map(|body| body.to_string().into_bytes()))
     }
 
     #[track_caller]
@@ -237,14 +238,7 @@ mod tests {
         let count = plain_data().config.instance_count;
         let plan_for = |run: &TestRun| {
             let mut memory = memory(Block::New, run);
-            let context = Context {
-                now: Duration::ZERO,
-                run,
-                zone: Some(&zone),
-                settings: &settings,
-                data_room: usize::MAX,
-            };
-            given(&mut memory, &context, &plain_data());
+            given(&mut memory, &context(run, &zone, &settings), &plain_data());
             memory
         };
         let memory = plan_for(&run(count, 1));

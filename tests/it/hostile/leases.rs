@@ -3,7 +3,6 @@
 //! Owns the forgeries. Invariant of what is tested: the agent acts, the zone of somebody else is served, what there is is told,
 //! and the process stays under the memory limit of the shipped Deployment.
 
-use std::fs;
 use std::time::Duration;
 
 use plz_agent::budget::MEMORY_LIMIT_BYTES;
@@ -15,10 +14,9 @@ use sim::loopback::Scheme;
 use sim::loopback::flood::Flood;
 use sim::scrape::Samples;
 
+use super::objects::{PATIENCE, peak_bytes, serves};
 use crate::e2e::{Place, ZONE};
 
-/// Until the agent has read whatever there is: in a debug build, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(150);
 const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
 /// The same as a k6-operator would hold, but for its place.
@@ -30,16 +28,6 @@ fn lease(namespace: &str, renewal: u64, notes: &str) -> String {
             "renewTime": format!("2026-01-01T00:00:00.{:06}Z", renewal % 1_000_000)},
     })
     .to_string()
-}
-
-/// The other tenant's zone is registered and polled, and its test run comes to its end.
-#[track_caller]
-fn serves(place: &mut Place) {
-    place.within(PATIENCE, "the zone is polled", |world| {
-        world.cloud.zones.get(ZONE).is_some_and(|zone| zone.polls > 0)
-    });
-    let id = place.queue(2);
-    place.over(id, 3);
 }
 
 fn ignored(place: &mut Place) -> f64 {
@@ -94,9 +82,7 @@ fn a_flood_of_leases_and_of_their_renewals() {
     assert!(ignored(&mut place) <= KNOWN_MAX as f64);
     let said = warnings(&mut place);
     assert!((1..=3).contains(&said.len()) && said.iter().all(|line| line.len() < 1000), "{said:?}");
-    let status = fs::read_to_string(format!("/proc/{}/status", place.agent().id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-    let peak_bytes = peak.unwrap().parse::<usize>().unwrap() * 1024;
-    assert!(peak_bytes < MEMORY_LIMIT_BYTES, "{peak_bytes} bytes");
+    let peak = peak_bytes(&mut place);
+    assert!(peak < MEMORY_LIMIT_BYTES, "{peak} bytes");
     place.stop(Signal::Term);
 }

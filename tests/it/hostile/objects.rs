@@ -20,7 +20,7 @@ use crate::e2e::{Place, ZONE};
 
 const KB: usize = 1000;
 /// Until the agent has read whatever there is: in a debug build, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(150);
+pub(super) const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The most that the process has held so far, in bytes.
 pub(super) fn peak_bytes(place: &mut Place) -> usize {
@@ -41,7 +41,7 @@ fn beside(floods: impl IntoIterator<Item = Flood>) -> Place {
 
 /// The other tenant's zone is registered and polled, and its test run comes to its end.
 #[track_caller]
-fn serves(place: &mut Place) {
+pub(super) fn serves(place: &mut Place) {
     place.within(PATIENCE, "the zone is polled", |world| {
         world.cloud.zones.get(ZONE).is_some_and(|zone| zone.polls > 0)
     });

@@ -15,8 +15,8 @@
 )]
 
 use std::collections::BTreeSet;
+use std::env;
 use std::time::Duration;
-use std::{env, fs};
 
 use plz_agent::budget::MEMORY_LIMIT_BYTES;
 use plz_agent::testrun::api::RUNNERS_MAX;
@@ -31,6 +31,7 @@ use sim::kube::PodPlan;
 use sim::loopback::Scheme;
 use sim::world::World;
 
+use super::objects::peak_bytes;
 use crate::e2e::{NAMESPACE, Place, TIMEOUT, ZONE};
 
 const EVIL: &str = "evil";
@@ -38,13 +39,6 @@ const EVIL_ZONE: &str = "evil-zone";
 const EVIL_TOKEN: &str = "glc_evil-0b5e1d8c44";
 /// Until thousands of runners have come and gone in a debug build, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(570);
-
-/// The most that the process has held so far, in bytes.
-fn peak_bytes(place: &mut Place) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", place.agent().id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-    peak.unwrap().parse::<usize>().unwrap() * 1024
-}
 
 /// A tenant with a zone in an organisation of his own, and a Secret that is nobody's business.
 fn tenant(place: &Place) {
