@@ -368,10 +368,10 @@ impl<'a> Runner<'a> {
         matches!(self.memory.job, Job::Ours(_)) && self.pod.is_none() && !self.memory.pod_seen
     }
 
-    /// Whether nothing is known of its Job.
+    /// Whether its Job has to be looked up.
     #[must_use]
     pub fn job_is_unseen(&self) -> bool {
-        matches!(self.memory.job, Job::Unknown | Job::Unclear)
+        matches!(self.memory.job, Job::Unknown | Job::Unclear | Job::Contested(_))
     }
 
     /// Whether its Job may still exist, and would be ours to delete.

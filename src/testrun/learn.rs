@@ -72,6 +72,7 @@ fn from_kubernetes(
             Ok(body) => match controlled_by(&body, &owner) {
                 Some(uid) if block == Block::Stopped && is_deleting(&body) => learnt(job, Job::Gone(uid)),
                 Some(uid) => learnt(job, Job::Ours(uid)),
+                None if matches!(job, Job::Contested(_)) => replaced(job),
                 None => {
                     *job = Job::Foreign;
                     Lesson::Again {
@@ -82,7 +83,7 @@ fn from_kubernetes(
             },
             // Before the start it has to be made; later on it was there, and is no more.
             Err(error) if error.is_not_found() && block == Block::New => learnt(job, Job::Unknown),
-            Err(error) if error.is_not_found() => learnt(job, Job::Gone(String::new())),
+            Err(error) if error.is_not_found() => replaced(job),
             Err(error) => again(&error),
         }),
         (Action::ReadEvents(n), Ok(body)) => {
@@ -93,12 +94,15 @@ fn from_kubernetes(
         }
         // It is asked again in its own time; without the right to, never with success.
         (Action::ReadEvents(_), Err(_)) => Lesson::Done,
-        (Action::DeleteJob(n), reply) => job(memory, n, |job| match reply {
-            Err(error) if !error.is_not_found() && !error.is_conflict() => again(&error),
-            // A conflict is the uid precondition: what has that name now is not ours.
-            _ => {
-                let uid = job.uid().unwrap_or_default().to_owned();
-                learnt(job, Job::Deleted(uid))
+        (Action::DeleteJob(n), reply) => job(memory, n, |job| {
+            let uid = job.uid().unwrap_or_default().to_owned();
+            match reply {
+                Err(error) if error.is_conflict() => {
+                    *job = Job::Contested(uid);
+                    again(&error)
+                }
+                Err(error) if !error.is_not_found() => again(&error),
+                _ => learnt(job, Job::Deleted(uid)),
             }
         }),
         (Action::WriteRunStatus(write), Ok(body)) => {
@@ -111,7 +115,7 @@ fn from_kubernetes(
             memory.deletion_sent = true;
             Lesson::Done
         }
-        (Action::DeleteTestRun, Err(error)) if error.is_not_found() || error.is_conflict() => {
+        (Action::DeleteTestRun, Err(error)) if error.is_not_found() => {
             memory.deletion_sent = true;
             Lesson::Done
         }
@@ -344,6 +348,12 @@ fn job(memory: &mut RunMemory, n: u32, change: impl FnOnce(&mut Job) -> Lesson) 
     memory.runner(n).map_or(Lesson::Done, |runner| change(&mut runner.job))
 }
 
+/// No Job of ours has that name any more.
+fn replaced(job: &mut Job) -> Lesson {
+    let uid = job.uid().unwrap_or_default().to_owned();
+    learnt(job, Job::Gone(uid))
+}
+
 fn learnt(job: &mut Job, what: Job) -> Lesson {
     *job = what;
     Lesson::Done
@@ -397,6 +407,33 @@ mod tests {
         check(&Keeping::Unknown, Action::InspectCredentials, secret("other"), &Keeping::Foreign);
         check(&Keeping::Foreign, Action::InspectCredentials, refusal(404, "NotFound"), &Keeping::Lost);
         check(&Keeping::Unknown, Action::InspectCredentials, refusal(503, ""), &Keeping::Unknown);
+    }
+
+    #[test]
+    fn a_conflict_does_not_pass_for_a_deletion() {
+        let run: TestRun =
+            serde_json::from_value(json!({ "metadata": { "name": "r", "uid": "u" } })).unwrap();
+        let mut memory = RunMemory::new(&run, 1, Block::Stopped, Duration::ZERO);
+        let contested = || Job::Contested("j".to_owned());
+        let by = |owner: &str| {
+            let owners = json!([{ "uid": owner, "controller": true }]);
+            let job = json!({ "metadata": { "name": "r-1", "uid": "j", "ownerReferences": owners } });
+            Reply::Kubernetes(Ok(job.to_string().into_bytes()))
+        };
+        let cases = [
+            (Job::Ours("j".to_owned()), Action::DeleteJob(1), refusal(409, "Conflict"), contested()),
+            (contested(), Action::InspectJob(1), by("u"), Job::Ours("j".to_owned())),
+            (contested(), Action::InspectJob(1), by("other"), Job::Gone("j".to_owned())),
+            (contested(), Action::InspectJob(1), refusal(404, "NotFound"), Job::Gone("j".to_owned())),
+            (contested(), Action::InspectJob(1), refusal(503, ""), contested()),
+        ];
+        for (known, action, reply, wanted) in cases {
+            memory.runners.entry(1).or_default().job = known.clone();
+            let _ = learn(&mut memory, Duration::ZERO, action, reply);
+            assert_eq!(memory.runners[&1].job, wanted, "{known:?}, {action:?}");
+        }
+        let lesson = learn(&mut memory, Duration::ZERO, Action::DeleteTestRun, refusal(409, "Conflict"));
+        assert!(matches!(lesson, Lesson::Again { .. }) && !memory.deletion_sent);
     }
 
     #[test]

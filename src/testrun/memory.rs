@@ -202,6 +202,9 @@ pub enum Job {
     Refused(String),
     /// This process has deleted it. The uid that it had.
     Deleted(String),
+    /// The API server would not delete it: either another has its name by now, or something wrote to it meanwhile. Which of
+    /// them has to be looked up. The uid that it had.
+    Contested(String),
     /// It was gone or on its way out already when this process first looked. The uid that it had, if it was seen.
     Gone(String),
 }
@@ -211,7 +214,7 @@ impl Job {
     #[must_use]
     pub fn uid(&self) -> Option<&str> {
         match self {
-            Self::Ours(uid) | Self::Deleted(uid) | Self::Gone(uid) => {
+            Self::Ours(uid) | Self::Deleted(uid) | Self::Contested(uid) | Self::Gone(uid) => {
                 Some(uid.as_str()).filter(|uid| !uid.is_empty())
             }
             Self::Unknown | Self::Unclear | Self::Foreign | Self::Refused(_) => None,
