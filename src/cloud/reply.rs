@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{RunId, RunStatus, TestRunData};
-use crate::budget::LARGE_OBJECT_LIMITS;
+use crate::budget::{DATA_BYTES_MAX, LARGE_OBJECT_LIMITS};
 use crate::excerpt;
 
 /// Longest `Retry-After` that is followed: beyond it a zone would look dead.
@@ -127,12 +127,21 @@ pub fn test_run_data(body: &[u8]) -> Result<TestRunData, Error> {
         let kind = format!("{:?}", cause.classify()).to_lowercase();
         undecoded(format!("{kind} error at byte {} of {}", cause.column(), body.len()))
     })?;
-    k8s::status::read_object(call, body, Picks::default(), LARGE_OBJECT_LIMITS).map_err(|error| {
-        undecoded(match error {
-            k8s::Error::TooLarge { .. } => error.to_string(),
-            _ => "it is not of the shape that is expected".to_owned(),
-        })
-    })
+    let data: TestRunData = k8s::status::read_object(call, body, Picks::default(), LARGE_OBJECT_LIMITS)
+        .map_err(|error| {
+            undecoded(match error {
+                k8s::Error::TooLarge { .. } => error.to_string(),
+                _ => "it is not of the shape that is expected".to_owned(),
+            })
+        })?;
+    if data.bytes() > DATA_BYTES_MAX {
+        // Else they would wait for room that there never is.
+        let (kib, max) = (data.bytes() / 1024, DATA_BYTES_MAX / 1024);
+        return Err(undecoded(format!(
+            "its variables, tags and addresses take {kib} KiB, of which the agent holds {max} KiB; pass fewer"
+        )));
+    }
+    Ok(data)
 }
 
 /// The reply to [`super::request::state`].
@@ -304,12 +313,17 @@ mod tests {
             let variables: String = (0..count).map(|n| format!(r#""v{n}":"","#)).collect();
             format!(r#"{{"k8s_load_zones_config":{{"environment":{{{variables}"a":"b"}}}}}}"#)
         };
-        assert_eq!(test_run_data(body(9000).as_bytes()).unwrap().config.environment.len(), 9001);
+        assert_eq!(test_run_data(body(8000).as_bytes()).unwrap().config.environment.len(), 8001);
         let said = test_run_data(body(40_000).as_bytes()).unwrap_err().to_string();
         assert!(
             said.contains("k8s_load_zones_config.environment of the test run's data is longer"),
             "{said}"
         );
+        // What is taken is never more than can be held, or it would wait for room for ever.
+        for count in (9000..40_000).step_by(500) {
+            let held = test_run_data(body(count).as_bytes()).map_or(0, |data| data.bytes());
+            assert!(held <= DATA_BYTES_MAX, "{count} variables: {held} bytes");
+        }
     }
 
     #[test]
