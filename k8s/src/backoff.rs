@@ -3,7 +3,6 @@
 //!
 //! Owns the reckoning alone: entropy and time are arguments. Leaves waiting to its callers.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use crate::status::{Error, Retry};
@@ -101,12 +100,6 @@ impl Pace {
 #[must_use]
 pub fn wake_after(entropy: u64) -> Duration {
     WAKE_SPREAD.mul_f64(fraction(entropy))
-}
-
-/// Entropy from the system.
-#[must_use]
-pub fn entropy() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 fn fraction(entropy: u64) -> f64 {

@@ -4,11 +4,12 @@
 //! `client.rs`.
 #![expect(clippy::disallowed_methods, reason = "how long a watch has lasted says whether it was a good one")]
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::backoff::{Pace, entropy, wake_after};
+use crate::backoff::{Pace, wake_after};
 use crate::client::{Client, Purpose, Wire};
 use crate::fields::Read;
 use crate::status::Retry;
@@ -172,4 +173,9 @@ impl<T: Read> Follower<'_, T> {
         }
         (self.sink)(std::mem::take(&mut self.out))
     }
+}
+
+/// Entropy from the system.
+fn entropy() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

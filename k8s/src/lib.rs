@@ -12,10 +12,11 @@
 //!
 //! Everything that decides is plain data and pure functions: [`resource`] builds a [`Request`], [`status`] reads the answer,
 //! [`watch::Watcher`] knows what comes next. [`Client`] is the blocking shell around them. The pure parts work by themselves,
-//! for a simulator or for another transport.
+//! for a simulator or for another transport: without the feature `client`, which is on by default, nothing here can name a
+//! socket, a file, a process, a thread or a clock, and the HTTP and TLS libraries are not in the tree.
 //!
-//! Reading order: [`request`], [`resource`], [`status`], [`fields`], [`meta`], [`pod`], [`shape`], [`sieve`], [`watch`], then the I/O: [`config`],
-//! [`proxy`], [`tls`], [`exec`], `auth`, [`stop`], [`backoff`], `pulse`, [`client`], `follow`.
+//! Reading order: [`request`], [`resource`], [`status`], [`fields`], [`meta`], [`pod`], [`shape`], [`sieve`], [`intake`], [`watch`],
+//! [`backoff`], then the client: [`config`], [`proxy`], [`tls`], [`exec`], `auth`, [`stop`], `pulse`, [`client`], `follow`.
 //!
 //! Objects are your own types, with the fields that you read and no others; [`readable!`] reads them in less code than serde's
 //! own derive:
@@ -74,35 +75,49 @@
 //! # }
 //! ```
 
-mod auth;
 pub mod backoff;
-pub mod client;
-pub mod config;
-pub mod exec;
 pub mod fields;
-mod follow;
 mod http_date;
 pub mod intake;
 pub mod meta;
 pub mod pod;
-pub mod proxy;
-mod pulse;
 pub mod request;
 pub mod resource;
 pub mod shape;
 pub mod sieve;
 pub mod status;
-pub mod stop;
-pub mod tls;
 pub mod watch;
 
-pub use client::{Client, PodAnswer, ServerVersion};
-pub use config::Config;
+#[cfg(feature = "client")]
+mod auth;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "client")]
+pub mod config;
+#[cfg(feature = "client")]
+pub mod exec;
+#[cfg(feature = "client")]
+mod follow;
+#[cfg(feature = "client")]
+pub mod proxy;
+#[cfg(feature = "client")]
+mod pulse;
+#[cfg(feature = "client")]
+pub mod stop;
+#[cfg(feature = "client")]
+pub mod tls;
+
 pub use http_date::{parse_http_date, parse_retry_after};
 pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference, format_time, parse_time};
 pub use pod::Pod;
 pub use request::{Attributes, Method, Request};
 pub use resource::{ADMISSION_POLICY_BINDINGS, EVENTS, JOBS, LEASES, PODS, Resource, SECRETS};
 pub use status::{AccessReview, Error, Response, Retry, Status};
-pub use stop::Stop;
 pub use watch::{WatchEvent, WatchSpec};
+
+#[cfg(feature = "client")]
+pub use client::{Client, PodAnswer, ServerVersion};
+#[cfg(feature = "client")]
+pub use config::Config;
+#[cfg(feature = "client")]
+pub use stop::Stop;
