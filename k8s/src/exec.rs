@@ -15,7 +15,8 @@ use serde_json::json;
 use crate::config::{ExecPlugin, Secret, yaml};
 use crate::fields;
 use crate::meta::parse_time;
-use crate::status::{Error, printable};
+use crate::status::Error;
+use crate::text::printable;
 
 /// The kind of what a plugin is given, and of what it prints.
 const KIND: &str = "ExecCredential";

@@ -86,6 +86,7 @@ pub mod resource;
 pub mod shape;
 pub mod sieve;
 pub mod status;
+mod text;
 pub mod watch;
 
 #[cfg(feature = "client")]

@@ -10,32 +10,20 @@
 //! does not fit is left out, and what it belongs to is handed over without it, with its name; any cutting of the stream into
 //! pieces gives the same.
 
+mod raw;
+mod room;
+
 use crate::shape::{Picks, Shape};
+use raw::{Part, Raw};
+pub use room::Limits;
+use room::{ELEMENT_BYTES, LIST_BYTES, Mark, OBJECT_BYTES};
 
-/// What of one value may be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// As text, in bytes.
-    pub text_bytes: usize,
-    /// As values in memory, in bytes: its structure counts as what a tree of it would take.
-    pub value_bytes: usize,
-}
-
-/// The last of the room is for short fields, so that an object that is too large still has its name.
-const RESERVE_BYTES: usize = 16 * 1024;
-/// What counts as a short field.
-const SHORT_BYTES: usize = 512;
 /// What is looked at before the limits are.
 const PIECE_BYTES: usize = 4 * 1024;
 /// The longest key that anybody asks for.
 const KEY_BYTES_MAX: usize = 128;
 /// A buffer that has grown beyond this is given back when its value is done.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
-
-/// What an object, a list and an element take in memory beside their text: a node of a map has room for eleven values.
-const OBJECT_BYTES: usize = 700;
-const LIST_BYTES: usize = 128;
-const ELEMENT_BYTES: usize = 128;
 
 /// A complete value.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,13 +75,6 @@ struct Frame {
     before: Mark,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    kept: usize,
-    value_bytes: usize,
-    is_empty: bool,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// A value comes.
@@ -110,25 +91,6 @@ enum State {
     After,
     /// Within a value that is kept or dropped as it stands.
     Raw(Raw),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Raw {
-    is_kept: bool,
-    /// How many of its objects and lists are open.
-    depth: usize,
-    part: Part,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    /// Between texts and words.
-    Open,
-    Text {
-        is_escaped: bool,
-    },
-    /// A number, `true`, `false` or `null`; its end is where something else begins.
-    Word,
 }
 
 impl Sieve {
@@ -353,88 +315,6 @@ impl Sieve {
             self.complete(each);
         }
         used
-    }
-
-    /// Leaves out the field that has grown too large, and what is still to come of it.
-    fn check(&mut self) {
-        let (root, start) = self.root;
-        let at = (root + self.field_depth).min(self.frames.len().saturating_sub(1));
-        let is_inside = self.frames.len() > root;
-        let before = if is_inside { self.frames[at].before } else { Mark { kept: start, ..Mark::default() } };
-        let is_short = self.kept.len() - before.kept <= SHORT_BYTES;
-        let reserve = if is_short { 0 } else { RESERVE_BYTES };
-        if self.kept.len() - start + reserve <= self.limits.text_bytes
-            && self.value_bytes + reserve <= self.limits.value_bytes
-        {
-            return;
-        }
-        self.kept.truncate(before.kept);
-        self.value_bytes = before.value_bytes;
-        let mut depth = 0;
-        let mut path = String::new();
-        if is_inside {
-            for frame in &self.frames[at.saturating_sub(1).max(root)..=at] {
-                let dot = if path.is_empty() { "" } else { "." };
-                path = format!("{path}{dot}{}", frame.member);
-            }
-            self.frames[at].is_empty = before.is_empty;
-            depth = self.frames.len() - 1 - at;
-            self.frames.truncate(at + 1);
-        }
-        self.left_out.get_or_insert(path);
-        self.next = None;
-        let (open, part) = match self.state {
-            State::Raw(raw) => (raw.depth, raw.part),
-            _ if depth == 0 => return,
-            _ => (0, Part::Open),
-        };
-        self.state = State::Raw(Raw { is_kept: false, depth: open + depth, part });
-    }
-}
-
-impl Raw {
-    /// How many of `bytes` belong to the value, and whether it ends with them. Adds what its structure takes in memory.
-    fn scan(&mut self, bytes: &[u8], structure_bytes: &mut usize) -> (usize, bool) {
-        let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            match (self.part, byte) {
-                (Part::Text { is_escaped: true }, _) => self.part = Part::Text { is_escaped: false },
-                (Part::Text { .. }, b'\\') => self.part = Part::Text { is_escaped: true },
-                (Part::Text { .. }, b'"') => {
-                    self.part = Part::Open;
-                    if self.depth == 0 {
-                        return (at + 1, true);
-                    }
-                }
-                (Part::Text { .. }, _) => {
-                    let rest = &bytes[at + 1..];
-                    at += rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
-                }
-                (Part::Word, b',' | b'}' | b']' | b':' | b'"' | b' ' | b'\t' | b'\n' | b'\r') => {
-                    return (at, true);
-                }
-                (Part::Open, b'"') => self.part = Part::Text { is_escaped: false },
-                (Part::Open, b'{') => {
-                    self.depth += 1;
-                    *structure_bytes += OBJECT_BYTES;
-                }
-                (Part::Open, b'[') => {
-                    self.depth += 1;
-                    *structure_bytes += LIST_BYTES;
-                }
-                (Part::Open, b'}' | b']') => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return (at + 1, true);
-                    }
-                }
-                (Part::Open, b',') => *structure_bytes += ELEMENT_BYTES,
-                (Part::Open, _) if self.depth == 0 => self.part = Part::Word,
-                (Part::Open | Part::Word, _) => {}
-            }
-            at += 1;
-        }
-        (bytes.len(), false)
     }
 }
 

@@ -7,7 +7,8 @@ use std::io;
 
 use crate::config::{Config, Origin};
 use crate::proxy::socks;
-use crate::status::{Error, printable};
+use crate::status::Error;
+use crate::text::printable;
 use crate::tls::{self, Side};
 
 /// The most that is shown of a cause, in characters.

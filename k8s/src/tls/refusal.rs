@@ -12,7 +12,7 @@ use rustls::{CertificateError, RootCertStore};
 
 use super::x509::{self, Certificate};
 use crate::meta::format_time;
-use crate::status::printable;
+use crate::text::printable;
 
 /// Bits that an RSA key has at least; ring has no more than a part of RSA for shorter ones.
 const RSA_BITS_MIN: usize = 2048;

@@ -7,7 +7,7 @@
 use std::time::SystemTime;
 
 use crate::meta::parse_time;
-use crate::status::printable;
+use crate::text::printable;
 
 const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;

@@ -13,188 +13,32 @@
 //! given up, and what was read of it counts; within a watch the resourceVersion never goes back; one object that cannot be read,
 //! or is too large, is reported and never hides the others.
 
+mod event;
 mod frames;
+mod listing;
+mod spec;
 
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::fields::Read;
-use crate::meta::Key;
 use crate::request::Request;
-use crate::resource::{ListOptions, Resource, WatchOptions};
-use crate::shape::Picks;
-use crate::sieve::{Kept, Limits, Sieve};
+use crate::resource::{ListOptions, WatchOptions};
+use crate::sieve::Sieve;
 use crate::status::{Error, Retry};
 
+pub use event::{Cut, Step, WatchEvent};
 use frames::{Frames, ITEM_FIELD_DEPTH, LINE_FIELD_DEPTH, Page};
+use listing::{Listing, endless};
+pub use spec::{OBJECT_LIMITS, WatchSpec};
 
 /// Objects in a page of a list, unless pages of that size fail.
 pub const LIST_PAGE_LIMIT: u32 = 250;
 /// After which the server is asked to end a watch, so that one that leads nowhere ends by itself.
 pub const WATCH_TIMEOUT: Duration = Duration::from_secs(290);
-/// What is kept of an object unless the watch says otherwise.
-pub const OBJECT_LIMITS: Limits = Limits { text_bytes: 256 * 1024, value_bytes: 512 * 1024 };
 
-/// The longest token to go on with, in bytes. Those of real servers hold a version and a name: some 400.
-const CONTINUE_BYTES_MAX: usize = 8 * 1024;
-/// How many pages in a row may be empty although the list goes on. Real servers fill all but the last.
-const EMPTY_PAGES_MAX: u32 = 16;
 /// After so many refusals in a row, which are half a minute, somebody has to grant the rights before it helps to ask.
 const REFUSALS_MAX: u32 = 7;
-/// The most objects that are read of a list: some ten times what a cluster is made for.
-const ITEMS_MAX: u64 = 1024 * 1024;
-
-/// What to keep an eye on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchSpec {
-    /// The kind of objects.
-    pub resource: Resource,
-    /// The namespace; none for all of them.
-    pub namespace: Option<String>,
-    /// Only objects whose labels match.
-    pub label_selector: Option<String>,
-    /// Only objects with these fields.
-    pub field_selector: Option<String>,
-    /// Which labels and annotations are kept.
-    pub picks: Picks,
-    /// What is kept of one object at the most.
-    pub limits: Limits,
-    /// How rarely the server is asked that has refused the rights for a while; none: as after any failure.
-    pub refused_pause: Option<Duration>,
-}
-
-impl WatchSpec {
-    /// Everything of a kind, in a namespace or in all.
-    #[must_use]
-    pub fn new(resource: Resource, namespace: Option<&str>) -> Self {
-        Self {
-            resource,
-            namespace: namespace.map(str::to_owned),
-            label_selector: None,
-            field_selector: None,
-            picks: Picks::default(),
-            limits: OBJECT_LIMITS,
-            refused_pause: None,
-        }
-    }
-
-    /// The same, but only objects whose labels match.
-    #[must_use]
-    pub fn with_labels(self, selector: &str) -> Self {
-        Self { label_selector: Some(selector.to_owned()), ..self }
-    }
-
-    /// The same, but only objects with these fields: `metadata.name=web` for those of one name.
-    #[must_use]
-    pub fn with_fields(self, selector: &str) -> Self {
-        Self { field_selector: Some(selector.to_owned()), ..self }
-    }
-
-    /// The same, for who can do without: a server that goes on refusing is asked this rarely.
-    #[must_use]
-    pub fn with_refused_pause(self, pause: Duration) -> Self {
-        Self { refused_pause: Some(pause), ..self }
-    }
-
-    /// The same, and of labels and annotations these are kept.
-    #[must_use]
-    pub fn with_picks(self, picks: Picks) -> Self {
-        Self { picks, ..self }
-    }
-
-    /// The same, with other limits on one object.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
-    }
-}
-
-/// What a watch has to tell.
-#[derive(Clone, Debug, PartialEq)]
-pub enum WatchEvent<T> {
-    /// A list begins, or begins anew: what is applied until `Listed` is part of it.
-    Listing,
-    /// The list is complete. What was known before and was neither applied nor found malformed since `Listing` is gone, unless
-    /// it is newer than the list.
-    Listed {
-        /// As of when: what is newer than this may exist although it was not listed.
-        resource_version: String,
-    },
-    /// The list goes on beyond what is read of one. What was applied since `Listing` exists; what was not may exist too. The list
-    /// is tried again when the watch that follows comes to its end.
-    Overlong(Error),
-    /// An object exists, was made or changed; may repeat what is known.
-    Applied(T),
-    /// The same, but something of it did not fit into the limits.
-    Partial {
-        /// What did fit.
-        object: T,
-        /// Names what did not.
-        error: Error,
-    },
-    /// An object is gone; this is its last state.
-    Deleted(T),
-    /// An object exists, or is gone, but cannot be read as `T`.
-    Malformed {
-        /// Which object; empty where not even that can be read.
-        key: Key,
-        /// Its uid; may be empty too.
-        uid: String,
-        /// What is wrong with it.
-        error: Error,
-        /// Whether this is its deletion.
-        deleted: bool,
-    },
-    /// The watch is blind for now. Told at each failed attempt; it goes on trying.
-    Failing(Error),
-    /// The watch sees again, after `Failing`.
-    Recovered,
-}
-
-impl<T> WatchEvent<T> {
-    /// The same about something else, which `read` makes of an object; none where it makes nothing of it.
-    pub fn filter_map<U>(self, read: impl FnOnce(T) -> Option<U>) -> Option<WatchEvent<U>> {
-        Some(match self {
-            Self::Applied(object) => WatchEvent::Applied(read(object)?),
-            Self::Partial { object, error } => WatchEvent::Partial { object: read(object)?, error },
-            Self::Deleted(object) => WatchEvent::Deleted(read(object)?),
-            Self::Listing => WatchEvent::Listing,
-            Self::Listed { resource_version } => WatchEvent::Listed { resource_version },
-            Self::Overlong(error) => WatchEvent::Overlong(error),
-            Self::Malformed { key, uid, error, deleted } => {
-                WatchEvent::Malformed { key, uid, error, deleted }
-            }
-            Self::Failing(error) => WatchEvent::Failing(error),
-            Self::Recovered => WatchEvent::Recovered,
-        })
-    }
-}
-
-/// What to do next with the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Step {
-    /// Read on.
-    Read,
-    /// Drop the connection and send [`Watcher::request`] at once.
-    Send,
-    /// Drop the connection, wait as told, then send [`Watcher::request`].
-    Wait(Retry),
-}
-
-/// Why a watch's stream came to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// The server ended it, as it does when the time asked for is over.
-    End,
-    /// Nothing came for longer than bookmarks are apart; the connection may be dead.
-    Silence,
-    /// A list has taken longer than it may, which is this.
-    Overdue(Duration),
-    /// The connection broke.
-    Broken(Error),
-}
-
 /// The state of one watch. Of what it reads, the type has to have `metadata` as an [`ObjectMeta`](crate::ObjectMeta).
 #[derive(Debug)]
 pub struct Watcher<T> {
@@ -230,44 +74,6 @@ enum State {
         /// Whether the list before it was given up.
         is_partial: bool,
     },
-}
-
-/// A list in progress.
-#[derive(Debug, Default)]
-struct Listing {
-    continue_token: String,
-    /// As of when the list is, as the pages so far say.
-    version: String,
-    /// Whether it was told that the list begins.
-    is_begun: bool,
-    items: u64,
-    page_items: u32,
-    empty_pages: u32,
-    /// What stands around the items of the page, once all of that has come.
-    page: Option<Page>,
-}
-
-impl Listing {
-    /// What is wrong with the page that was read to its end, if anything. Counts it.
-    fn turn_page(&mut self) -> Result<Page, Error> {
-        let page = self.page.take().ok_or_else(|| {
-            let cause = "it ends in the middle".to_owned();
-            Error::Decode { what: "the list".to_owned(), cause }
-        })?;
-        if self.version.is_empty() {
-            page.resource_version.clone_into(&mut self.version);
-        }
-        self.empty_pages = if std::mem::take(&mut self.page_items) == 0 { self.empty_pages + 1 } else { 0 };
-        let is_last = page.continue_token.is_empty();
-        if page.continue_token.len() > CONTINUE_BYTES_MAX {
-            return Err(endless("its token to go on with is too long".to_owned()));
-        }
-        if !is_last && (page.continue_token == self.continue_token || self.empty_pages > EMPTY_PAGES_MAX) {
-            return Err(endless("there is no object on its pages any more".to_owned()));
-        }
-        page.continue_token.clone_into(&mut self.continue_token);
-        Ok(page)
-    }
 }
 
 impl<T: Read> Watcher<T> {
@@ -520,26 +326,6 @@ impl<T: Read> Watcher<T> {
             out.push(WatchEvent::Recovered);
         }
     }
-}
-
-impl Listing {
-    /// Takes what has come of a page: an item, or all that stands around them.
-    fn take<T: Read>(&mut self, kept: &Kept<'_>, limits: Limits) -> Result<Option<WatchEvent<T>>, Error> {
-        if !kept.is_item {
-            let page = Page::read(kept)?;
-            self.page.get_or_insert(page);
-            return Ok(None);
-        }
-        (self.items, self.page_items) = (self.items + 1, self.page_items.saturating_add(1));
-        if self.items > ITEMS_MAX {
-            return Err(endless(format!("it has more than {ITEMS_MAX} objects")));
-        }
-        Ok(Some(frames::item(kept, limits)))
-    }
-}
-
-fn endless(cause: String) -> Error {
-    Error::Endless { what: "the list".to_owned(), cause }
 }
 
 #[cfg(test)]
