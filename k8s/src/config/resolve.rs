@@ -118,20 +118,9 @@ pub(super) fn resolve(
     let entry = &cluster.entry;
     let trust = trust(cluster, env)?;
     let plain = Config::plain(&with_scheme(&entry.server, &trust, entry).map_err(&wrong)?).map_err(&wrong)?;
-    let proxy = match entry.proxy_url.as_str() {
-        "" => None,
-        url if !url.contains("://") => {
-            return Err(wrong(
-                "proxy-url has no scheme; begin it with http://, https:// or socks5://".to_owned(),
-            ));
-        }
-        url => {
-            proxy::parse(url).map_err(|error| wrong(format!("proxy-url: {error}")))?;
-            Some(Secret(url.to_owned()))
-        }
-    };
+    let proxy = proxy(&entry.proxy_url).map_err(&wrong)?;
     let namespace = Some(context.entry.namespace.clone()).filter(|namespace| !namespace.is_empty());
-    let config = Config {
+    let mut config = Config {
         origin: Origin::Kubeconfig { context: context.name.clone() },
         names_namespace: namespace.is_some(),
         namespace: namespace.unwrap_or_else(|| plain.namespace.clone()),
@@ -141,7 +130,6 @@ pub(super) fn resolve(
         warnings: merged.unread.iter().map(ToString::to_string).collect(),
         ..plain
     };
-    let mut config = config;
     if config.server.tls && config.trust == Trust::Anyone {
         config.warnings.push(format!(
             "cluster {:?} of the kubeconfig has insecure-skip-tls-verify: whoever answers is believed, and given the credentials; \
@@ -151,21 +139,40 @@ pub(super) fn resolve(
     }
     match user {
         None => Ok(config),
-        Some(user) => {
-            let identity = identity(user)?;
-            let credentials = credentials(user, cluster)?;
-            let is_secret = matches!(credentials, Credentials::Token(_) | Credentials::Basic { .. })
-                || matches!(identity, Some((_, Pem::Inline(_))));
-            if is_secret && is_readable_by_others(&user.file.path) {
-                config.warnings.push(format!(
-                    "{}: holds the credentials of user {:?} and every user of this machine may read it; chmod o= takes that away",
-                    user.file.path.display(),
-                    user.name
-                ));
-            }
-            Ok(Config { identity, credentials, ..config })
-        }
+        Some(user) => with_user(config, user, cluster),
     }
+}
+
+/// The proxy on the way to a cluster; an empty text is none.
+fn proxy(url: &str) -> Result<Option<Secret>, String> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    if !url.contains("://") {
+        return Err("proxy-url has no scheme; begin it with http://, https:// or socks5://".to_owned());
+    }
+    proxy::parse(url).map_err(|error| format!("proxy-url: {error}"))?;
+    Ok(Some(Secret(url.to_owned())))
+}
+
+/// The configuration with the credentials of a user.
+fn with_user(
+    mut config: Config,
+    user: &Named<User>,
+    cluster: &Named<Cluster>,
+) -> Result<Config, ConfigError> {
+    let identity = identity(user)?;
+    let credentials = credentials(user, cluster)?;
+    let is_secret = matches!(credentials, Credentials::Token(_) | Credentials::Basic { .. })
+        || matches!(identity, Some((_, Pem::Inline(_))));
+    if is_secret && is_readable_by_others(&user.file.path) {
+        config.warnings.push(format!(
+            "{}: holds the credentials of user {:?} and every user of this machine may read it; chmod o= takes that away",
+            user.file.path.display(),
+            user.name
+        ));
+    }
+    Ok(Config { identity, credentials, ..config })
 }
 
 /// Whether the file's mode lets anyone read it.
