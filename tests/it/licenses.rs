@@ -31,7 +31,7 @@ const TARGETS: [&str; 4] = [
 ];
 
 /// The licenses that are known, the preferred first where a crate leaves the choice: a title, and words of its text.
-const LICENSES: [(&str, &str, &str); 5] = [
+pub(crate) const LICENSES: [(&str, &str, &str); 5] = [
     ("Apache-2.0", "Apache License 2.0", "apache license"),
     ("MIT", "MIT License", "permission is hereby granted, free of charge, to any person obtaining a copy"),
     ("ISC", "ISC License", "permission to use, copy, modify, and"),

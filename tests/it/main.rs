@@ -9,4 +9,5 @@ mod image;
 mod licenses;
 mod manifests;
 mod readme;
+mod release;
 mod stories;

@@ -312,5 +312,5 @@ fn two_commands_try_everything() {
     let part = page.split_once("\n## Try it here\n").expect("the page has this part").1;
     let block =
         part.split_once("```sh\n").and_then(|(_, rest)| rest.split_once("```")).expect("it has a block").0;
-    assert_eq!(block, "cargo run --release -p sim -- demo\ncargo test --workspace\n");
+    assert_eq!(block, "cargo run --locked --release -p sim -- demo\ncargo test --locked --workspace\n");
 }
