@@ -18,7 +18,7 @@
 //!
 //! Reading order: [`event`], [`testrun::stage`], [`testrun::facts`], [`testrun::decide`], [`zone::table`], [`core`],
 //! [`lesson`], [`queue`], [`watched`], [`store`], [`budget`], [`token`], [`lease`], [`shell`]; then the builders that they use: [`zone::template`],
-//! [`testrun::jobs`], [`passthrough`], [`cloud`], [`runner`], [`conditions`], [`announce`]; what is told of it all, [`health`],
+//! [`testrun::jobs`], [`passthrough`], [`cloud`], [`runner`], [`conditions`], [`announce`], [`reasons`]; what is told of it all, [`health`],
 //! [`metrics`]; the edges, [`cli`], [`config`], [`net`], [`logging`], with [`redact`] and [`excerpt`] for whatever leaves the
 //! process; and the other programs in here, [`fetch`] and [`check`].
 
@@ -44,6 +44,7 @@ pub mod metrics;
 pub mod net;
 pub mod passthrough;
 pub mod queue;
+pub mod reasons;
 pub mod redact;
 pub mod rng;
 pub mod runner;

@@ -20,33 +20,64 @@ pub struct Ending {
 
 /// Why a test run ends as it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table below says what each one is")]
 pub enum Cause {
+    /// GCk6 reports that the run timed out.
     TimedOut,
+    /// Somebody pressed *Stop* at GCk6.
     AbortedByUser,
+    /// GCk6 aborted the run, or reports a status that this version does not know.
     AbortedBySystem,
+    /// GCk6 aborted the run because of a script error.
     AbortedByScriptError,
+    /// GCk6 aborted the run: a threshold with `abortOnFail` was crossed.
     AbortedByThreshold,
+    /// GCk6 aborted the run because it hit a limit.
     AbortedByLimit,
+    /// GCk6 reports the run as archived.
     Archived,
+    /// GCk6 answered "not found" three times in a row.
     UnknownToCloud,
+    /// GCk6 says that the test run does not belong to this zone, or does not know it. GCk6 is not told; the
+    /// stage ends as `error`.
     NotOfZone,
+    /// The zone is being deleted or is gone. GCk6 gets an abort event.
     ZoneDeleted,
+    /// The `TestRun` is being deleted or is gone. GCk6 gets an abort event.
     TestRunDeleted,
+    /// The namespace is being deleted, and the zone, `TestRun`, Jobs and pods with it. GCk6 gets an abort
+    /// event.
     NamespaceDeleted,
+    /// The script called `test.abort()` on a runner (k6 exit code 108). The other runners are stopped, and GCk6
+    /// gets an abort event.
     ScriptAborted,
+    /// Somebody else stopped the test through k6's REST API (103). The other runners are stopped, and GCk6 gets
+    /// an abort event.
     StoppedOnRunner,
+    /// `ScriptAborted` or `StoppedOnRunner`; k6 does not say which.
     Interrupted,
+    /// A threshold with `abortOnFail` was crossed on a runner (99). The other runners are stopped, and GCk6
+    /// gets an abort event.
     ThresholdsAborted,
+    /// The API server rejects a Job, a runner fails before the start, or the `TestRun` is not as the agent
+    /// creates it.
     CouldNotStart,
+    /// The runners were not ready, or setup was not finished, in time.
     StartDeadlineExceeded,
+    /// The test did not end within 48 h.
     RunTimeExceeded,
+    /// A runner was killed for using too much memory.
     OutOfMemory,
+    /// k6 panicked (109).
     Panicked,
+    /// The script threw an exception (107).
     ScriptException,
+    /// After the start a runner failed, was evicted or was deleted, or its pod vanished.
     RunnerFailed,
+    /// The script's `setup()` threw.
     SetupFailed,
+    /// The script called `test.fail()` on a runner (110).
     MarkedAsFailed,
+    /// Thresholds were crossed on a runner (99). Runners of a zone leave thresholds to GCk6.
     ThresholdsCrossed,
 }
 
