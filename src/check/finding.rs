@@ -226,7 +226,7 @@ pub fn complete(mut findings: Vec<Finding>, wanted: &[Check]) -> Vec<Finding> {
     sorted
 }
 
-/// The table of checks in Markdown, as the README has it.
+/// The table of checks in Markdown, for docs/reference.md.
 pub fn markdown() -> String {
     let mut text = String::from("| id | looks at |\n|---|---|\n");
     for check in Check::ALL {

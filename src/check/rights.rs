@@ -163,7 +163,7 @@ impl Right {
                  a Lease of another name takes a Role like plz-agent-self in manifests/rbac/rbac.yaml"
             }
             (_, Place::Lookout) if !scopes.contains(&None) => {
-                "grant both there as in \"One active agent\" of the README, or name the namespaces where a k6-operator may be with \
+                "grant both there as in docs/operate.md, \"Next to k6-operator\", or name the namespaces where a k6-operator may be with \
                  --operator-namespace"
             }
             (_, Place::Watched | Place::Lookout | Place::Cluster) if scopes.contains(&None) => {

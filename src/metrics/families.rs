@@ -1,7 +1,7 @@
 //! The table of metrics: every family that `/metrics` can show, with its type, its labels and its help.
 //!
 //! Owns names and words. Leaves the values to `page`. Invariant: a family that is not in the table does not exist, and the
-//! README, the dashboard and the alerts name no other.
+//! reference, the dashboard and the alerts name no other.
 
 use std::fmt::Write as _;
 
@@ -161,7 +161,7 @@ impl Metric {
     }
 }
 
-/// The table as Markdown, for the README.
+/// The table as Markdown, for docs/reference.md.
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");

@@ -224,7 +224,7 @@ impl Block {
     }
 }
 
-/// The table as Markdown, for the README.
+/// The table as Markdown, for docs/architecture.md.
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::from("| stage | if | start | then |\n|---|---|---|---|\n");

@@ -129,7 +129,7 @@ impl fmt::Display for Block {
     }
 }
 
-/// The table as Markdown, for the README.
+/// The table as Markdown, for docs/architecture.md.
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::from("| zone | if | start |\n|---|---|---|\n");
