@@ -12,10 +12,8 @@ mod scan;
 mod unit;
 
 use std::borrow::Cow;
-use std::fmt;
 
-/// What stands where a credential stood.
-pub const REDACTED: &str = "<redacted>";
+pub use k8s::secret::{REDACTED, Secret};
 
 /// What stands where text was cut.
 const ELLIPSIS: &str = "…";
@@ -25,45 +23,6 @@ const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// Passes over a text; the second mostly finds that nothing is left to do.
 const ROUNDS_MAX: usize = 6;
-
-/// A value that must not be seen: a token or a presigned URL. `Debug` and `Display` print `<redacted>`.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a value; white space around it is kept.
-    pub fn new(value: impl Into<String>) -> Secret {
-        Secret(value.into())
-    }
-
-    /// The value itself, for the one place that sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl From<String> for Secret {
-    fn from(value: String) -> Secret {
-        Secret(value)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(REDACTED)
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(REDACTED)
-    }
-}
 
 /// Masks in `text`: each of `secrets` wherever it stands, the name and password and the query of every URL, the parameters
 /// of a presigned URL, and the credential after `Authorization`, `Token`, `Bearer` and their like, plain or encoded.

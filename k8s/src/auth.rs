@@ -16,8 +16,9 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::{Config, Credentials, Pem, Secret, Trust};
+use crate::config::{Config, Credentials, Pem, Trust};
 use crate::exec::{self, ExecCredential};
+use crate::secret::Secret;
 use crate::status::Error;
 use crate::tls::{self, Identity, Roots, Tls};
 
@@ -139,20 +140,20 @@ impl Auth {
     fn authorization(&self, made: Option<&ExecCredential>) -> Result<Option<Secret>, Error> {
         let header = match &self.config.credentials {
             Credentials::None => return Ok(None),
-            Credentials::Token(token) => bearer(&token.0, "the kubeconfig's token")?,
+            Credentials::Token(token) => bearer(token.expose(), "the kubeconfig's token")?,
             Credentials::TokenFile(file) => {
                 let bytes = read(file)?;
                 bearer(&String::from_utf8_lossy(&bytes), &file.display().to_string())?
             }
             Credentials::Basic { username, password } => {
-                format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.0)))
+                format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.expose())))
             }
             Credentials::Exec(_) => match made.and_then(|made| made.token.as_ref()) {
-                Some(token) => bearer(&token.0, "the credential plugin's token")?,
+                Some(token) => bearer(token.expose(), "the credential plugin's token")?,
                 None => return Ok(None),
             },
         };
-        Ok(Some(Secret(header)))
+        Ok(Some(Secret::new(header)))
     }
 
     fn roots(&self) -> Result<Roots, Error> {
@@ -176,7 +177,7 @@ impl Auth {
 
     fn identity(&self, made: Option<&ExecCredential>) -> Result<Option<Identity>, Error> {
         if let Some((certificate, key)) = made.and_then(|made| made.identity.as_ref()) {
-            return Identity::read(certificate, key.0.as_bytes(), "the credential plugin").map(Some);
+            return Identity::read(certificate, key.expose().as_bytes(), "the credential plugin").map(Some);
         }
         let Some((certificate, key)) = &self.config.identity else { return Ok(None) };
         let (certificate, place) = contents(certificate, "client-certificate-data")?;

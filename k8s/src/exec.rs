@@ -12,9 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use crate::config::{ExecPlugin, Secret, yaml};
+use crate::config::{ExecPlugin, yaml};
 use crate::fields;
 use crate::meta::parse_time;
+use crate::secret::Secret;
 use crate::status::Error;
 use crate::text::printable;
 
@@ -145,7 +146,7 @@ pub fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Erro
     let WireStatus { token, client_certificate_data, client_key_data, expiration_timestamp } = wire.status;
     let identity = match (client_certificate_data.is_empty(), client_key_data.is_empty()) {
         (true, true) => None,
-        (false, false) => Some((client_certificate_data.into_bytes(), Secret(client_key_data))),
+        (false, false) => Some((client_certificate_data.into_bytes(), Secret::new(client_key_data))),
         _ => return Err(failed("printed a client certificate without its key, or the other way round")),
     };
     if token.is_empty() && identity.is_none() {
@@ -158,7 +159,7 @@ pub fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Erro
                 .ok_or_else(|| failed("printed an expirationTimestamp that is no RFC 3339 time"))?,
         ),
     };
-    Ok(ExecCredential { token: (!token.is_empty()).then_some(Secret(token)), identity, expires })
+    Ok(ExecCredential { token: (!token.is_empty()).then_some(Secret::new(token)), identity, expires })
 }
 
 fn failed(plugin: &ExecPlugin, what: &str) -> Error {
@@ -226,10 +227,10 @@ mod tests {
     fn tokens_and_certificates() {
         let status = r#"{"token":"t","clientCertificateData":"c","clientKeyData":"k","expirationTimestamp":"1970-01-01T00:00:09Z"}"#;
         let made = run(&prints(status), Duration::from_secs(20)).unwrap();
-        assert_eq!(made.token, Some(Secret("t".to_owned())));
-        assert_eq!(made.identity, Some((b"c".to_vec(), Secret("k".to_owned()))));
+        assert_eq!(made.token, Some(Secret::new("t")));
+        assert_eq!(made.identity, Some((b"c".to_vec(), Secret::new("k"))));
         let yaml = format!("printf 'apiVersion: {V1}\\nkind: ExecCredential\\nstatus: {{token: t}}\\n'");
-        assert_eq!(run(&shell(&yaml), Duration::from_secs(20)).unwrap().token, Some(Secret("t".to_owned())));
+        assert_eq!(run(&shell(&yaml), Duration::from_secs(20)).unwrap().token, Some(Secret::new("t")));
         assert_eq!(made.expires, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(9)));
     }
 

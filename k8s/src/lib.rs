@@ -15,7 +15,7 @@
 //! for a simulator or for another transport: without the feature `client`, which is on by default, nothing here can name a
 //! socket, a file, a process, a thread or a clock, and the HTTP and TLS libraries are not in the tree.
 //!
-//! Reading order: [`request`], [`resource`], [`status`], [`fields`], [`meta`], [`pod`], [`shape`], [`sieve`], [`intake`], [`watch`],
+//! Reading order: [`request`], [`resource`], [`status`], [`secret`], [`fields`], [`meta`], [`pod`], [`shape`], [`sieve`], [`intake`], [`watch`],
 //! [`backoff`], then the client: [`config`], [`proxy`], [`tls`], [`exec`], `auth`, [`stop`], `pulse`, [`client`], `follow`.
 //!
 //! Objects are your own types, with the fields that you read and no others; [`readable!`] reads them in less code than serde's
@@ -83,10 +83,12 @@ pub mod meta;
 pub mod pod;
 pub mod request;
 pub mod resource;
+pub mod secret;
 pub mod shape;
 pub mod sieve;
 pub mod status;
 mod text;
+mod version;
 pub mod watch;
 
 #[cfg(feature = "client")]
@@ -109,15 +111,17 @@ pub mod stop;
 pub mod tls;
 
 pub use http_date::{parse_http_date, parse_retry_after};
-pub use meta::{Condition, Key, ObjectMeta, ObjectRef, OwnerReference, format_time, parse_time};
+pub use meta::{Condition, Key, ObjectMeta, OwnerReference, format_time, parse_time};
 pub use pod::Pod;
 pub use request::{Attributes, Method, Request};
 pub use resource::{ADMISSION_POLICY_BINDINGS, EVENTS, JOBS, LEASES, PODS, Resource, SECRETS};
+pub use secret::Secret;
 pub use status::{AccessReview, Error, Response, Retry, Status};
+pub use version::ServerVersion;
 pub use watch::{WatchEvent, WatchSpec};
 
 #[cfg(feature = "client")]
-pub use client::{Client, PodAnswer, ServerVersion};
+pub use client::{Client, PodAnswer};
 #[cfg(feature = "client")]
 pub use config::Config;
 #[cfg(feature = "client")]

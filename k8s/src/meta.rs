@@ -20,9 +20,6 @@ pub struct ObjectMeta {
     /// Unique within kind and namespace.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Only in a create: the server appends random characters to make a name.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub generate_name: String,
     /// Empty for cluster-scoped objects.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
@@ -56,7 +53,6 @@ pub struct ObjectMeta {
 }
 crate::readable!(ObjectMeta {
     name: "name",
-    generate_name: "generateName",
     namespace: "namespace",
     uid: "uid",
     resource_version: "resourceVersion",
@@ -194,38 +190,6 @@ impl Condition {
         self.status == "True"
     }
 }
-
-/// `v1.ObjectReference`: which object a Kubernetes Event is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ObjectRef {
-    /// `v1`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub api_version: String,
-    /// `Pod`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub kind: String,
-    /// Empty for cluster-scoped objects.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    /// The object's name.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
-    /// The object's uid.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub uid: String,
-    /// The resourceVersion spoken of.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub resource_version: String,
-}
-crate::readable!(ObjectRef {
-    api_version: "apiVersion",
-    kind: "kind",
-    namespace: "namespace",
-    name: "name",
-    uid: "uid",
-    resource_version: "resourceVersion",
-});
 
 /// Namespace and name: what identifies an object of a kind. Shown as `namespace/name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -83,22 +83,12 @@ crate::readable!(PodIp { ip: "ip" });
 pub struct ContainerStatus {
     /// The container's name.
     pub name: String,
-    /// Whether the readiness probe holds; true as soon as it runs where there is no probe.
-    pub ready: bool,
-    /// How often it was started again.
-    pub restart_count: u32,
     /// How it is.
     pub state: ContainerState,
     /// How its previous life ended.
     pub last_state: ContainerState,
 }
-crate::readable!(ContainerStatus {
-    name: "name",
-    ready: "ready",
-    restart_count: "restartCount",
-    state: "state",
-    last_state: "lastState",
-});
+crate::readable!(ContainerStatus { name: "name", state: "state", last_state: "lastState" });
 
 /// `v1.ContainerState`: one of three, or none of them while nobody knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,22 +125,12 @@ crate::readable!(Running { started_at: "startedAt" });
 pub struct Terminated {
     /// The process's exit code; 128 + n after signal n.
     pub exit_code: i32,
-    /// The signal that ended it; 0 for none.
-    pub signal: i32,
     /// `Completed`, `Error`, `OOMKilled`, `ContainerStatusUnknown`, …
     pub reason: String,
     /// What the container left in its termination log.
     pub message: String,
-    /// RFC 3339.
-    pub finished_at: String,
 }
-crate::readable!(Terminated {
-    exit_code: "exitCode",
-    signal: "signal",
-    reason: "reason",
-    message: "message",
-    finished_at: "finishedAt",
-});
+crate::readable!(Terminated { exit_code: "exitCode", reason: "reason", message: "message" });
 
 impl PodStatus {
     /// The condition of that type.

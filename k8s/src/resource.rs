@@ -73,29 +73,6 @@ pub struct WatchOptions<'a> {
     pub timeout: Option<Duration>,
 }
 
-/// What becomes of an object's dependents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Propagation {
-    /// The object goes at once, its dependents after it.
-    #[default]
-    Background,
-    /// The object stays until its dependents are gone.
-    Foreground,
-    /// The dependents stay.
-    Orphan,
-}
-
-/// How to delete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeleteOptions<'a> {
-    /// What becomes of dependents.
-    pub propagation: Propagation,
-    /// Delete only the object with this uid; another under the same name answers 409.
-    pub uid: Option<&'a str>,
-    /// How long a pod may take to end; whole seconds count.
-    pub grace: Option<Duration>,
-}
-
 /// Which part of a log to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogOptions<'a> {
@@ -191,23 +168,16 @@ impl Resource {
         self.request(Method::Patch, "patch", namespace, Some(name), "status").with(MERGE_PATCH, patch)
     }
 
-    /// Deletes one object.
+    /// Deletes one object at once, and its dependents after it. With `uid` only the object that has it: another under the same
+    /// name answers 409.
     #[must_use]
-    pub fn delete(&self, namespace: Option<&str>, name: &str, options: &DeleteOptions<'_>) -> Request {
-        let policy = match options.propagation {
-            Propagation::Background => "Background",
-            Propagation::Foreground => "Foreground",
-            Propagation::Orphan => "Orphan",
-        };
+    pub fn delete(&self, namespace: Option<&str>, name: &str, uid: Option<&str>) -> Request {
         let mut body = Map::new();
         body.insert("apiVersion".to_owned(), json!("v1"));
         body.insert("kind".to_owned(), json!("DeleteOptions"));
-        body.insert("propagationPolicy".to_owned(), json!(policy));
-        if let Some(uid) = options.uid {
+        body.insert("propagationPolicy".to_owned(), json!("Background"));
+        if let Some(uid) = uid {
             body.insert("preconditions".to_owned(), json!({ "uid": uid }));
-        }
-        if let Some(grace) = options.grace {
-            body.insert("gracePeriodSeconds".to_owned(), json!(grace.as_secs()));
         }
         self.request(Method::Delete, "delete", namespace, Some(name), "").with(JSON, &Value::Object(body))
     }

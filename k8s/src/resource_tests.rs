@@ -26,7 +26,7 @@ fn targets() {
     check(LEASES.merge_patch(Some("ns"), "l", &none),   "PATCH /apis/coordination.k8s.io/v1/namespaces/ns/leases/l");
     check(LEASES.find(None, "l"),                       "GET /apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name%3Dl");
     check(PLANETS.merge_patch_status(Some("ns"), "p", &none), "PATCH /apis/example.com/v1beta1/namespaces/ns/planets/p/status");
-    check(JOBS.delete(Some("ns"), "j", &DeleteOptions::default()), "DELETE /apis/batch/v1/namespaces/ns/jobs/j");
+    check(JOBS.delete(Some("ns"), "j", None), "DELETE /apis/batch/v1/namespaces/ns/jobs/j");
     check(pod_log("ns", "web", &tail),                  "GET /api/v1/namespaces/ns/pods/web/log?container=web&tailLines=5&limitBytes=9&previous=true");
     check(pod_proxy(Method::Patch, "ns", "web", 80, "/v1/x?y=1", None, vec![]), "PATCH /api/v1/namespaces/ns/pods/web:80/proxy/v1/x?y=1");
     check(self_subject_access_review(&Attributes::default()), "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
@@ -59,18 +59,13 @@ fn bodies() {
         assert_eq!(request.content_type, Some(content_type));
         assert_eq!(String::from_utf8_lossy(&request.body), wanted);
     };
-    let options = DeleteOptions {
-        propagation: Propagation::Foreground,
-        uid: Some("u1"),
-        grace: Some(Duration::from_secs(3)),
-    };
     check(
-        &JOBS.delete(Some("ns"), "j", &options),
+        &JOBS.delete(Some("ns"), "j", Some("u1")),
         JSON,
-        r#"{"apiVersion":"v1","gracePeriodSeconds":3,"kind":"DeleteOptions","preconditions":{"uid":"u1"},"propagationPolicy":"Foreground"}"#,
+        r#"{"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u1"},"propagationPolicy":"Background"}"#,
     );
     check(
-        &JOBS.delete(Some("ns"), "j", &DeleteOptions::default()),
+        &JOBS.delete(Some("ns"), "j", None),
         JSON,
         r#"{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background"}"#,
     );

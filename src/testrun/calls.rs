@@ -3,7 +3,7 @@
 //! Owns the preconditions that keep writes on what is ours (uids) and the idempotency of calls to GCk6. Invariant: building
 //! a call twice gives the same call, so that a retry is a retry.
 
-use k8s::resource::{DeleteOptions, ListOptions, Propagation};
+use k8s::resource::ListOptions;
 
 use super::api::{self, Stage, TestRun};
 use super::conditions;
@@ -60,12 +60,7 @@ pub fn build(facts: &Facts<'_>, action: Action, token: Option<&Secret>) -> Optio
         }
         Action::Release => Some(release(run)),
         Action::DeleteTestRun => {
-            let options = DeleteOptions {
-                propagation: Propagation::Background,
-                uid: Some(&run.metadata.uid),
-                ..DeleteOptions::default()
-            };
-            Some(Call::Kubernetes(api::RESOURCE.delete(namespace, name, &options)))
+            Some(Call::Kubernetes(api::RESOURCE.delete(namespace, name, Some(&run.metadata.uid))))
         }
         Action::Announce => {
             let announcement = facts.memory.announcements.first()?;
@@ -104,12 +99,7 @@ pub fn for_runner(run: &TestRun, memory: &RunMemory, runner: Runner<'_>, action:
         }
         Action::DeleteJob(_) => {
             let Job::Ours(uid) = &runner.memory.job else { return None };
-            let options = DeleteOptions {
-                propagation: Propagation::Background,
-                uid: Some(uid),
-                ..DeleteOptions::default()
-            };
-            Some(Call::Kubernetes(k8s::JOBS.delete(namespace, &job(), &options)))
+            Some(Call::Kubernetes(k8s::JOBS.delete(namespace, &job(), Some(uid))))
         }
         Action::AskRunner(_) => to_runner(run, runner, Request::status()),
         Action::ReadSetup(_) => to_runner(run, runner, Request::small_setup_data()),

@@ -14,8 +14,8 @@ use crate::status::{Error, Response};
 const READ_BYTES: usize = 4 * 1024;
 
 impl Client {
-    /// Sends a request and keeps of its answer what `keep` says. `wait` is as for [`send_within`](Self::send_within). `grows` is
-    /// told how much is held, in bytes, whenever more has come, and may wait until there is room for it.
+    /// Sends a request and keeps of its answer what `keep` says. `wait` is how long until the answer begins,
+    /// and again how long until it ends, in place of the limits of the configuration. `grows` is told how much is held, in bytes, whenever more has come, and may wait until there is room for it.
     pub fn send_keeping(
         &self,
         request: &Request,

@@ -74,18 +74,6 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What `GET /version` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerVersion {
-    /// `1`.
-    pub major: String,
-    /// `36`; providers append a `+`.
-    pub minor: String,
-    /// `v1.36.2+k3s1`.
-    pub git_version: String,
-}
-crate::readable!(ServerVersion { major: "major", minor: "minor", git_version: "gitVersion" });
-
 impl Client {
     /// A client for `config`. Contacts nobody; files are read at the first call.
     #[must_use]
@@ -117,13 +105,24 @@ impl Client {
 
     /// Sends a request and brings the whole answer, success or not.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
-        self.exchange(&self.shared.calls, request, None)
-    }
-
-    /// The same, for an answer that may take its time: `wait` is how long until it begins, and again how long until it
-    /// ends, in place of the limits of the configuration.
-    pub fn send_within(&self, request: &Request, wait: Duration) -> Result<Response, Error> {
-        self.exchange(&self.shared.calls, request, Some(wait))
+        let wire = &self.shared.calls;
+        let answer = self.open(wire, request, None)?;
+        let code = answer.status().as_u16();
+        let retry_after = retry_after(&answer);
+        let date = header(&answer, "date").map(str::to_owned);
+        let mut body = Vec::new();
+        let limit_bytes = body_bytes_max(request);
+        let limit = limit_bytes as u64 + 1;
+        answer
+            .into_body()
+            .into_reader()
+            .take(limit)
+            .read_to_end(&mut body)
+            .map_err(|error| self.failure(wire, &ureq::Error::from(error)))?;
+        if body.len() > limit_bytes {
+            return Err(Error::TooLarge { what: "the answer".to_owned(), limit_bytes });
+        }
+        Ok(Response { code, retry_after, date, body })
     }
 
     /// Lists, then watches, until `stop` says so or `sink` answers `Break`. Blocks all that time; use a thread per watch. The sink
@@ -146,11 +145,6 @@ impl Client {
         &self.shared.pulse
     }
 
-    /// Asks the server for its version.
-    pub fn server_version(&self) -> Result<ServerVersion, Error> {
-        self.call_as(&Request::read("/version"))
-    }
-
     /// Asks the server whether this client may do what `attributes` say; those of a [`Request`] are in its field.
     pub fn review_access(&self, attributes: &Attributes) -> Result<AccessReview, Error> {
         AccessReview::parse(&self.call(&self_subject_access_review(attributes))?)
@@ -159,32 +153,6 @@ impl Client {
     /// Ends all calls under way, and fails those to come with [`Error::Stopped`]. Watches have their own [`Stop`].
     pub fn shutdown(&self) {
         self.shared.stop.stop();
-    }
-
-    /// Sends over a connection of `wire` and reads the answer to its end.
-    pub(crate) fn exchange(
-        &self,
-        wire: &Wire,
-        request: &Request,
-        wait: Option<Duration>,
-    ) -> Result<Response, Error> {
-        let answer = self.open(wire, request, wait)?;
-        let code = answer.status().as_u16();
-        let retry_after = retry_after(&answer);
-        let date = header(&answer, "date").map(str::to_owned);
-        let mut body = Vec::new();
-        let limit_bytes = body_bytes_max(request);
-        let limit = limit_bytes as u64 + 1;
-        answer
-            .into_body()
-            .into_reader()
-            .take(limit)
-            .read_to_end(&mut body)
-            .map_err(|error| self.failure(wire, &ureq::Error::from(error)))?;
-        if body.len() > limit_bytes {
-            return Err(Error::TooLarge { what: "the answer".to_owned(), limit_bytes });
-        }
-        Ok(Response { code, retry_after, date, body })
     }
 
     /// Sends over a connection of `wire` and leaves the body of a success to be read as it comes.
@@ -265,7 +233,7 @@ impl Client {
             head = head.header("content-type", content_type);
         }
         if let Some(authorization) = &session.authorization {
-            head = head.header("authorization", authorization.0.as_str());
+            head = head.header("authorization", authorization.expose());
         }
         let empty = body.is_empty() && matches!(request.method, Method::Get | Method::Delete);
         if empty { run(&agent, head.body(())?, wait) } else { run(&agent, head.body(body)?, wait) }

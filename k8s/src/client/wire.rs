@@ -79,7 +79,7 @@ fn agent(config: &Config, tls: &Tls, purpose: Purpose) -> Result<Agent, ureq::Er
     };
     let kept = if purpose == Purpose::Pods { POD_CONNECTIONS_MAX } else { IDLE_CONNECTIONS_MAX };
     // Without one that is named here, none: the library would take one from the environment.
-    let proxy = config.proxy.as_ref().map(|proxy| proxy::parse(&proxy.0)).transpose();
+    let proxy = config.proxy.as_ref().map(|proxy| proxy::parse(proxy.expose())).transpose();
     let proxy = proxy.map_err(|error| ureq::Error::Other(error.into()))?;
     let settings = Agent::config_builder()
         .http_status_as_error(false)

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::secret::Secret;
+
 pub use resolve::Server;
 
 /// Where a pod finds its token, the CA and its namespace.
@@ -41,7 +43,7 @@ pub struct Config {
     /// What to say who one is.
     pub credentials: Credentials,
     /// An `http://`, `https://` or `socks5://` proxy; see [`proxy`](crate::proxy).
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Secret>,
     /// Sent with every request.
     pub user_agent: String,
     /// How long to wait.
@@ -90,19 +92,6 @@ impl fmt::Debug for Pem {
         }
     }
 }
-
-/// Text that is not to be shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
-/// A proxy's URL; may hold a password, hence not shown.
-pub type Proxy = Secret;
 
 /// What to say who one is.
 #[derive(Clone, Debug, PartialEq)]

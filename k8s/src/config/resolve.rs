@@ -10,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::proxy;
+use crate::secret::Secret;
 
 use super::kubeconfig::{Cluster, Context, Exec, Merged, Named, User};
 use super::{
-    Config, ConfigError, Credentials, Environment, ExecPlugin, Origin, Pem, Secret, Trust, system_authorities,
+    Config, ConfigError, Credentials, Environment, ExecPlugin, Origin, Pem, Trust, system_authorities,
 };
 
 const EXEC_VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
@@ -152,7 +153,7 @@ fn proxy(url: &str) -> Result<Option<Secret>, String> {
         return Err("proxy-url has no scheme; begin it with http://, https:// or socks5://".to_owned());
     }
     proxy::parse(url).map_err(|error| format!("proxy-url: {error}"))?;
-    Ok(Some(Secret(url.to_owned())))
+    Ok(Some(Secret::new(url)))
 }
 
 /// The configuration with the credentials of a user.
@@ -244,10 +245,10 @@ fn credentials(user: &Named<User>, cluster: &Named<Cluster>) -> Result<Credentia
         return Ok(Credentials::TokenFile(user.path(&entry.token_file)));
     }
     if !entry.token.is_empty() {
-        return Ok(Credentials::Token(Secret(entry.token.clone())));
+        return Ok(Credentials::Token(Secret::new(entry.token.clone())));
     }
     if !entry.username.is_empty() {
-        let (username, password) = (entry.username.clone(), Secret(entry.password.clone()));
+        let (username, password) = (entry.username.clone(), Secret::new(entry.password.clone()));
         return Ok(Credentials::Basic { username, password });
     }
     if let Some(exec) = &entry.exec {

@@ -161,10 +161,9 @@ fn malformed_files_are_located_but_not_quoted() {
 #[test]
 fn users() {
     let check = |text: &str, wanted: Credentials| assert_eq!(user(text).unwrap().credentials, wanted);
-    let basic =
-        |password: &str| Credentials::Basic { username: "n".into(), password: Secret(password.into()) };
+    let basic = |password: &str| Credentials::Basic { username: "n".into(), password: Secret::new(password) };
     check("", Credentials::None);
-    check(r#""token":"t""#, Credentials::Token(Secret("t".into())));
+    check(r#""token":"t""#, Credentials::Token(Secret::new("t")));
     check(r#""token":"t","tokenFile":"../t""#, Credentials::TokenFile("/kube/../t".into()));
     check(r#""tokenFile":"/abs/t""#, Credentials::TokenFile("/abs/t".into()));
     check(r#""username":"n","password":"p""#, basic("p"));
@@ -223,10 +222,10 @@ fn clusters() {
     );
 
     let config = cluster(r#""server":"http://h","proxy-url":"http://p:3128""#).unwrap();
-    assert_eq!(config.proxy, Some(Secret("http://p:3128".into())));
+    assert_eq!(config.proxy, Some(Secret::new("http://p:3128")));
     assert!(!format!("{config:?}").contains("3128"));
     let proxy = |url: &str| cluster(&format!(r#""server":"http://h","proxy-url":"{url}""#));
-    assert_eq!(proxy("socks5://u:p@p").unwrap().proxy, Some(Secret("socks5://u:p@p".into())));
+    assert_eq!(proxy("socks5://u:p@p").unwrap().proxy, Some(Secret::new("socks5://u:p@p")));
     fails(proxy("socks4://u:hunter2@p"), &["cluster \"k\"", "scheme socks4://", "socks5://host"]);
     fails(proxy("p:3128"), &["cluster \"k\"", "has no scheme; begin it with"]);
     fails(proxy("http://"), &["cluster \"k\"", "not a proxy URL"]);

@@ -7,12 +7,15 @@ use std::thread;
 use std::time::Duration;
 use std::{io, net::Shutdown};
 
-use k8s::config::{Credentials, Secret};
-use k8s::resource::{DeleteOptions, JOBS, PODS, SECRETS, pod_proxy};
-use k8s::{Client, Config, Error, Method, Retry};
+use k8s::config::Credentials;
+use k8s::intake::{Keep, Partial};
+use k8s::resource::{JOBS, PODS, SECRETS, pod_proxy};
+use k8s::shape::{Picks, Shape};
+use k8s::watch::OBJECT_LIMITS;
+use k8s::{Client, Config, Error, Method, Retry, Secret};
 
-use crate::config;
 use crate::server::{After, Server, receive};
+use crate::{AskVersion as _, config};
 
 fn version_server() -> Server {
     Server::plain(|_, connection| {
@@ -24,10 +27,10 @@ fn version_server() -> Server {
 #[test]
 fn a_request_arrives_as_it_was_meant() {
     let server = version_server();
-    let token = Credentials::Token(Secret("t0".to_owned()));
+    let token = Credentials::Token(Secret::new("t0"));
     let client = Client::new(Config { credentials: token, ..config(&server.url()) }.with_user_agent("me/1"));
     client.call(&JOBS.merge_patch(Some("ns"), "j", &serde_json::json!({"a": 1}))).unwrap();
-    client.call(&JOBS.delete(Some("ns"), "j", &DeleteOptions::default())).unwrap();
+    client.call(&JOBS.delete(Some("ns"), "j", None)).unwrap();
     client
         .call(&pod_proxy(Method::Put, "ns", "p", 80, "/v1/setup", Some("application/json"), vec![]))
         .unwrap();
@@ -98,7 +101,10 @@ fn a_server_that_says_nothing_runs_into_a_limit() {
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
     config.limits.response = Duration::from_secs(3600);
     let request = PODS.get(Some("ns"), "p");
-    let error = Client::new(config).send_within(&request, Duration::from_millis(50)).unwrap_err();
+    let keep =
+        Keep { shape: &Shape::Whole, picks: Picks::default(), limits: OBJECT_LIMITS, partial: Partial::Kept };
+    let wait = Some(Duration::from_millis(50));
+    let error = Client::new(config).send_keeping(&request, wait, &keep, &mut |_| {}).unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
 }
 
@@ -189,7 +195,7 @@ fn a_proxy_is_gone_through() {
     let server = version_server();
     let connects = Arc::new(AtomicUsize::new(0));
     let proxy = proxy("api.internal:6443", &server.authority, connects.clone());
-    let proxy = Some(Secret(format!("http://u:p@{proxy}")));
+    let proxy = Some(Secret::new(format!("http://u:p@{proxy}")));
     // The name is known to the proxy alone.
     let client = Client::new(Config { proxy, ..config("http://api.internal:6443") });
     assert_eq!(client.server_version().unwrap().git_version, "v1.36.2");
@@ -202,7 +208,7 @@ fn a_proxy_that_refuses_has_a_fix_beside_it() {
         connection.answer(407, "", "")?;
         Ok(After::Close)
     });
-    let proxy = Some(Secret(format!("http://{}", server.authority)));
+    let proxy = Some(Secret::new(format!("http://{}", server.authority)));
     let error =
         Client::new(Config { proxy, ..config("https://api.internal:6443") }).server_version().unwrap_err();
     let text = error.to_string();

@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use k8s::config::{Credentials, ExecPlugin, Pem, Secret, Trust};
-use k8s::{Client, Config, Error};
+use k8s::config::{Credentials, ExecPlugin, Pem, Trust};
+use k8s::{Client, Config, Error, Secret};
 
 use crate::certs::{Authority, Pair};
 use crate::server::{After, Server};
-use crate::{config, scratch};
+use crate::{AskVersion as _, config, scratch};
 
 /// Accepts this one token.
 fn guarded(token: &'static str) -> Server {
@@ -87,7 +87,7 @@ fn token_files_that_are_of_no_use_are_named() {
 #[test]
 fn a_password_is_sent_as_basic() {
     let server = guarded("t");
-    let credentials = Credentials::Basic { username: "u".into(), password: Secret("p:w".into()) };
+    let credentials = Credentials::Basic { username: "u".into(), password: Secret::new("p:w") };
     let _ = Client::new(Config { credentials, ..config(&server.url()) }).server_version();
     assert_eq!(server.seen()[0].header("authorization"), "Basic dTpwOnc=");
 }
@@ -130,7 +130,7 @@ fn the_certificate_may_bear_another_name() {
     assert_eq!(server.seen()[0].header("host"), server.authority);
     // Also behind a proxy.
     let proxy = crate::calls::proxy(&server.authority, &server.authority, Arc::default());
-    Client::new(Config { proxy: Some(Secret(format!("http://u:p@{proxy}"))), ..named })
+    Client::new(Config { proxy: Some(Secret::new(format!("http://u:p@{proxy}"))), ..named })
         .server_version()
         .unwrap();
 }

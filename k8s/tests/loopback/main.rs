@@ -14,8 +14,8 @@ mod watches;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use k8s::Config;
 use k8s::config::Limits;
+use k8s::{Client, Config, Error, Request, ServerVersion};
 
 /// How long a test waits for what has to come.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -41,5 +41,16 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// The plainest of all calls.
+trait AskVersion {
+    fn server_version(&self) -> Result<ServerVersion, Error>;
+}
+
+impl AskVersion for Client {
+    fn server_version(&self) -> Result<ServerVersion, Error> {
+        self.call_as(&Request::read("/version"))
     }
 }

@@ -5,9 +5,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use k8s::config::{Limits, Pem, Secret, Trust};
-use k8s::{Client, Config, Error};
+use k8s::config::{Limits, Pem, Trust};
+use k8s::{Client, Config, Error, Secret};
 
+use crate::AskVersion as _;
 use crate::calls::relay;
 use crate::certs::Authority;
 use crate::config;
@@ -36,7 +37,7 @@ fn proxy(turns: Vec<(Vec<u8>, &'static [u8])>, target: &str) -> String {
 }
 
 fn through(proxy: &str, url: &str) -> Config {
-    Config { proxy: Some(Secret(format!("socks5://{proxy}"))), ..config(url) }
+    Config { proxy: Some(Secret::new(format!("socks5://{proxy}"))), ..config(url) }
 }
 
 fn version() -> impl Fn(&crate::server::Seen, &mut crate::server::Connection) -> io::Result<After> {

@@ -8,6 +8,7 @@ use k8s::config::{Pem, Trust};
 use k8s::{Client, Config};
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, date_time_ymd};
 
+use crate::AskVersion as _;
 use crate::certs::{Authority, params, self_signed, serving};
 use crate::config;
 use crate::server::{After, Server};

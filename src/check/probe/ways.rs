@@ -64,7 +64,7 @@ fn expiries(kube: &k8s::Config) -> Vec<Finding> {
         found("the client certificate", chain.first().and_then(|first| k8s::tls::not_after(first)));
     }
     if let Credentials::Token(token) = &kube.credentials {
-        found("the token", expiry::expires(&token.0));
+        found("the token", expiry::expires(token.expose()));
     }
     findings
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use k8s::request::Attributes;
-use k8s::resource::{DeleteOptions, ListOptions, WatchOptions};
+use k8s::resource::{ListOptions, WatchOptions};
 use k8s::{Method, Resource};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn builders(resource: Resource) -> BTreeMap<&'static str, Attributes> {
         ("create", resource.create(place, &empty).attributes),
         ("merge_patch", resource.merge_patch(place, name, &empty).attributes),
         ("merge_patch_status", resource.merge_patch_status(place, name, &empty).attributes),
-        ("delete", resource.delete(place, name, &DeleteOptions::default()).attributes),
+        ("delete", resource.delete(place, name, None).attributes),
     ])
 }
 
