@@ -12,6 +12,7 @@ mod input;
 mod options;
 mod raw;
 mod values;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use env::Env;
 pub use help::{Topic, version};
 use input::Input;
 use raw::Raw;
+pub use variables::{VARIABLES, Variable};
 
 /// Exit code of a [`UsageError`].
 pub const EXIT_USAGE: i32 = 2;

@@ -22,13 +22,20 @@ use super::api::Stage;
 /// The blocks of the table. `New` stands for no stage, `initialization` and `initialized`; `Done` for `finished` and
 /// `error`; `Gone` for a `TestRun` that was deleted before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "they are the stages that users know")]
 pub enum Block {
+    /// The `TestRun` exists, and perhaps some of its Jobs. `initialization` and `initialized`, which k6-operator writes,
+    /// count as this.
     New,
+    /// All Jobs exist; the runners are starting or waiting for each other.
     Created,
+    /// All runners were resumed.
     Started,
+    /// The test has ended on all runners, or something ended it; teardown and clean-up are under way.
     Stopped,
+    /// The run is over, and GCk6 was told; `error` if it failed.
     Done,
+    /// The `TestRun` disappeared before its end: it had no finalizer, or its time was up. GCk6 is told, then the run is
+    /// forgotten.
     Gone,
 }
 

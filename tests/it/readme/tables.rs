@@ -5,27 +5,31 @@
 #![expect(clippy::disallowed_methods, reason = "a variable asks for new golden files")]
 
 use std::fmt::Write as _;
+use std::time::Duration;
 use std::{env, fs};
 
 use plz_agent::cloud::Event;
-use plz_agent::config::Topic;
+use plz_agent::config::{Topic, VARIABLES};
 use plz_agent::fetch::ExitCode;
 use plz_agent::reasons::{self, About, ConditionReason, Word};
 use plz_agent::testrun::ending::{Cause, Ending};
+use plz_agent::testrun::facts;
+use plz_agent::testrun::stage::Block;
 use plz_agent::{check, metrics, testrun, zone};
 
 use super::code::{source, variants};
-use super::pages::{between, marker, page_with, root, section};
+use super::pages::{between, marker, page_with, root, rows, section};
 
 fn printed() -> Vec<(&'static str, String)> {
     vec![
         ("table of runs", testrun::stage::markdown()),
-        ("facts of runs", facts("testrun/stage.rs")),
+        ("facts of runs", fact_meanings("testrun/stage.rs")),
         ("table of zones", zone::table::markdown()),
-        ("facts of zones", facts("zone/table.rs")),
+        ("facts of zones", fact_meanings("zone/table.rs")),
         ("options of run", options(Topic::Run)),
         ("options of check", options(Topic::Check)),
         ("options of fetch", options(Topic::Fetch)),
+        ("other variables", variables()),
         ("exit codes", exit_codes()),
         ("checks", check::markdown()),
         ("metrics", metrics::markdown()),
@@ -33,6 +37,7 @@ fn printed() -> Vec<(&'static str, String)> {
         ("conditions of runs", conditions(reasons::OF_TEST_RUNS)),
         ("causes", causes()),
         ("events", events()),
+        ("stages", stages()),
     ]
 }
 
@@ -59,7 +64,7 @@ fn the_printed_tables_are_those_of_the_code() {
 }
 
 /// What each fact of a table says, by the comments on it.
-fn facts(path: &str) -> String {
+fn fact_meanings(path: &str) -> String {
     let mut text = String::from("| fact | holds when |\n|---|---|\n");
     for (fact, doc) in variants(&source(path), "Fact") {
         assert!(!doc.is_empty(), "{path}: {fact} has no doc comment");
@@ -120,6 +125,60 @@ impl Described {
                 _ => panic!("{note}"),
             }
         }
+    }
+}
+
+fn variables() -> String {
+    let code = |words: &[&str]| format!("`{}`", words.join("`, `"));
+    let mut text = String::from("| variable | read by | meaning |\n|---|---|---|\n");
+    for variable in VARIABLES {
+        let (names, read_by) = (code(variable.names), code(variable.read_by));
+        let _ = writeln!(text, "| {names} | {read_by} | {} |", variable.meaning);
+    }
+    text
+}
+
+/// What the stages mean to users, by the comments on the blocks of the table.
+fn stages() -> String {
+    let docs = variants(&source("testrun/stage.rs"), "Block");
+    assert_eq!(docs.len(), Block::ALL.len());
+    let mut text = String::from("| stage | what has happened |\n|---|---|\n");
+    for (block, (variant, doc)) in Block::ALL.into_iter().zip(docs) {
+        assert_eq!(format!("{block:?}"), variant, "the order of the variants is that of the list");
+        let block = block.to_string();
+        let name = if block.starts_with('(') { block } else { format!("`{}`", block.replace(", ", "`, `")) };
+        let _ = writeln!(text, "| {name} | {doc} |");
+    }
+    text
+}
+
+/// The limits on waiting, in the order of the page.
+#[test]
+fn time_limits_are_those_of_the_code() {
+    let section = section("time limits");
+    let shown: Vec<&str> = rows(&section).map(|cells| cells[1]).collect();
+    let limits = [
+        spoken(facts::SETUP_TIME_MAX),
+        spoken(facts::RUN_TIME_MAX),
+        spoken(facts::STOP_PATIENCE),
+        spoken(facts::DELETION_PATIENCE),
+        spoken(facts::PODS_PATIENCE),
+        spoken(facts::CLOUD_PATIENCE),
+    ];
+    assert_eq!(shown.len(), limits.len() + 1);
+    for (shown, limit) in shown[1..].iter().zip(limits) {
+        assert!(shown.starts_with(&limit), "{shown} is {limit} in the code");
+    }
+    let per_runner = format!("{} per runner", spoken(facts::PODS_PATIENCE_PER_RUNNER));
+    assert!(shown[5].contains(&per_runner), "{} is {per_runner} in the code", shown[5]);
+}
+
+/// `90 s`, `30 min`, `4 h`, `180 s`: as the page writes it.
+fn spoken(limit: Duration) -> String {
+    match limit.as_secs() {
+        seconds if seconds % 3600 == 0 => format!("{} h", seconds / 3600),
+        seconds if seconds % 1800 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
     }
 }
 

@@ -7,6 +7,7 @@ mod coverage;
 mod crashes;
 mod credentials;
 mod deletions;
+mod explained;
 mod failures;
 mod identity;
 mod leases;
@@ -213,6 +214,7 @@ impl Story {
     #[track_caller]
     fn safe(&self, id: u64) {
         let drive = &self.drive;
+        explained::check(drive);
         let prefix = format!("plz-test-{id}-");
         assert!(self.api_requests() < REQUESTS_MAX, "{} requests to the API server", self.api_requests());
         let mut faults = drive.world.k6s.faults(&prefix);
