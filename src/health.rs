@@ -3,9 +3,9 @@
 //! Owns the words of `/readyz`. Leaves alone who asks. Invariant: an agent that was ready stays so; a watch that goes blind
 //! later is said, not punished, since nobody else would see better, and restarting the agent would not mend it.
 
-use crate::event::{News, Seen};
-use crate::lease::Duty;
-use crate::{testrun, zone};
+use plz_core::event::{News, Seen};
+use plz_core::lease::Duty;
+use plz_core::watched;
 
 /// What an agent can be there for, as the labels of a metric.
 pub const DUTIES: [&str; 4] = ["starting", "active", "standby", "waits_for_operator"];
@@ -37,16 +37,12 @@ pub struct Watches {
 }
 
 impl Watches {
-    /// The resources that are watched.
-    pub const RESOURCES: [&'static str; 4] =
-        [zone::api::RESOURCE.plural, testrun::api::RESOURCE.plural, k8s::PODS.plural, k8s::LEASES.plural];
-
     /// The watches over these namespaces, `None` for all of them, before they have seen anything; `lookout` is those of the
     /// watches on k6-operator's Lease. Whether one of these may be done without is part of the agent's duty.
     #[must_use]
     pub fn new(scopes: &[Option<String>], lookout: &[Option<String>]) -> Self {
         let mut watches = Vec::new();
-        for resource in Self::RESOURCES {
+        for resource in watched::RESOURCES {
             let has_listed = resource == k8s::LEASES.plural;
             for scope in if has_listed { lookout } else { scopes } {
                 watches.push(Watch { resource, scope: scope.clone(), has_listed, is_failing: false });
@@ -102,7 +98,7 @@ impl Watches {
     fn names(&self, is_meant: impl Fn(&Watch) -> bool) -> String {
         let of_resource =
             |resource: &&str| self.watches.iter().any(|w| w.resource == *resource && is_meant(w));
-        Self::RESOURCES.into_iter().filter(of_resource).collect::<Vec<_>>().join(", ")
+        watched::RESOURCES.into_iter().filter(of_resource).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -159,7 +155,7 @@ mod tests {
         watches.note(None, &Seen::Run(failing()));
         let said = watches.readiness(&Duty::Active, None).unwrap();
         assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
-        assert_eq!(Watches::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0, 0]);
+        assert_eq!(watched::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0, 0]);
         watches.note(None, &Seen::Run(WatchEvent::Recovered));
         watches.note(None, &Seen::Operator(failing()));
         let said = watches.readiness(&Duty::Active, None).unwrap();

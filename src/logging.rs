@@ -14,13 +14,13 @@ use humantime::format_rfc3339_millis;
 use log::{Record, SetLoggerError};
 use serde::Serialize;
 
-use crate::redact::scrubbed_line;
+use plz_core::redact::scrubbed_line;
 
 /// Longest message of a line, in bytes; what is longer is cut.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
 /// The crates whose records are ours; other crates speak up only from warnings on, unless a filter names them.
-const OWN_TARGETS: [&str; 2] = ["plz_agent", "k8s"];
+const OWN_TARGETS: [&str; 3] = ["plz_agent", "plz_core", "k8s"];
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum LogFormat {
     /// `2026-01-02T03:04:05.678Z INFO  zone: registered`.
     #[default]
     Text,
-    /// `{"ts":"…","level":"info","target":"plz_agent::zone","msg":"registered"}`.
+    /// `{"ts":"…","level":"info","target":"plz_core::zone","msg":"registered"}`.
     Json,
     /// `<6>zone: registered`: systemd's journal keeps level and time itself (sd-daemon(3)).
     Journal,
@@ -118,9 +118,10 @@ fn message(record: &Record<'_>) -> String {
     scrubbed_line(&record.args().to_string(), MESSAGE_BYTES_MAX)
 }
 
-/// `plz_agent::shell::pool` is `shell::pool`.
+/// `plz_agent::shell::pool` is `shell::pool`, `plz_core::zone` is `zone`.
 fn short_target(target: &str) -> &str {
-    target.strip_prefix("plz_agent::").unwrap_or(target)
+    let own = ["plz_agent::", "plz_core::"];
+    own.iter().find_map(|crate_name| target.strip_prefix(crate_name)).unwrap_or(target)
 }
 
 #[cfg(test)]
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn text_is_one_line_without_credentials() {
-        let line = logged("info", LogFormat::Text, &[(Level::Warn, "plz_agent::zone", SECRETS)]);
+        let line = logged("info", LogFormat::Text, &[(Level::Warn, "plz_core::zone", SECRETS)]);
         let (time, rest) = line.split_once(' ').unwrap();
         assert!(humantime::parse_rfc3339(time).is_ok(), "{time}");
         assert_eq!(rest, "WARN  zone: GET https://h/p?<redacted> Authorization: Token <redacted> \"é\\\n");
@@ -168,21 +169,18 @@ mod tests {
 
     #[test]
     fn json_is_one_escaped_object_a_line() {
-        let line = logged("info", LogFormat::Json, &[(Level::Info, "plz_agent::zone", SECRETS)]);
+        let line = logged("info", LogFormat::Json, &[(Level::Info, "plz_core::zone", SECRETS)]);
         assert_eq!(line.matches('\n').count(), 1);
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["msg"], "GET https://h/p?<redacted> Authorization: Token <redacted> \"é\\");
-        assert_eq!((&value["level"], &value["target"]), (&"info".into(), &"plz_agent::zone".into()));
+        assert_eq!((&value["level"], &value["target"]), (&"info".into(), &"plz_core::zone".into()));
         assert!(humantime::parse_rfc3339(value["ts"].as_str().unwrap()).is_ok());
     }
 
     #[test]
     fn the_journal_gets_the_level_as_a_number_and_keeps_the_time_itself() {
-        let records = [
-            (Level::Error, "plz_agent::zone", SECRETS),
-            (Level::Warn, "k8s", "b"),
-            (Level::Info, "k8s", "c"),
-        ];
+        let records =
+            [(Level::Error, "plz_core::zone", SECRETS), (Level::Warn, "k8s", "b"), (Level::Info, "k8s", "c")];
         let lines = logged("info", LogFormat::Journal, &records);
         let first = "<3>zone: GET https://h/p?<redacted> Authorization: Token <redacted> \"é\\\n";
         assert_eq!(lines, format!("{first}<4>k8s: b\n<6>k8s: c\n"));

@@ -2,9 +2,9 @@
 //!
 //! Pure. Owns the words. Leaves the asking to `probe`. Invariant: no token is in a finding.
 
-use crate::cloud;
-use crate::lesson;
 use crate::net::NetError;
+use plz_core::cloud;
+use plz_core::outcome;
 
 use super::finding::{Check, Finding};
 
@@ -28,7 +28,7 @@ pub(super) fn host(check: Check, base: &str, proxy: Option<&str>, answer: Result
         Ok(_) => return Finding::ok(check, &format!("{base} is reached {way}")),
         Err(error) => error,
     };
-    let text = lesson::text(&error);
+    let text = outcome::text(&error);
     let otherwise = match (&error, proxy) {
         (NetError::Dns { .. }, None) => {
             "see this machine's DNS; where only a proxy leads out, set HTTPS_PROXY"
@@ -64,7 +64,7 @@ pub(super) fn token(
         }
         Err(error) if error.is_unauthorized() => {
             let message =
-                format!("zone {zone}: GCk6 refuses the token in Secret {secret}: {}", lesson::text(&error));
+                format!("zone {zone}: GCk6 refuses the token in Secret {secret}: {}", outcome::text(&error));
             Finding::failed(Check::ZoneToken, &message, "put a valid token into it")
         }
         Err(error) if error.is_not_found() && registered => {
@@ -82,13 +82,13 @@ pub(super) fn token(
         Err(error @ cloud::Error::Status { code: 403, .. }) => {
             let message = format!(
                 "zone {zone}: GCk6 does not let the token in Secret {secret} ask for test runs: {}",
-                lesson::text(&error)
+                outcome::text(&error)
             );
             let mend = "use a token that may run tests in this stack, and see the limits of the account";
             Finding::failed(Check::ZoneToken, &message, mend)
         }
         Err(error) => {
-            let message = format!("zone {zone}: {}", lesson::text(&error));
+            let message = format!("zone {zone}: {}", outcome::text(&error));
             Finding::failed(
                 Check::ZoneToken,
                 &message,

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::redact;
+use plz_core::redact;
 
 /// Bytes that a message or a mend has at most.
 const TEXT_BYTES_MAX: usize = 600;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::finding::{Check, Finding};
 use super::sample;
-use crate::lesson;
+use plz_core::outcome;
 
 /// The oldest minor version of Kubernetes 1 that the agent is made for.
 const MINOR_MIN: u32 = 30;
@@ -22,7 +22,7 @@ const SERVED: [&str; 4] = ["privateloadzones", "privateloadzones/status", "testr
 
 /// No answer at all. `proxy` says whether the kubeconfig names one.
 pub(super) fn unreached(error: &Error, proxy: Option<&str>) -> Finding {
-    let text = lesson::text(error);
+    let text = outcome::text(error);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let otherwise = if has(&["lookup", "name is not known"]) {
         "correct the server's name in the kubeconfig, or this machine's DNS"
@@ -56,7 +56,7 @@ pub(super) fn version(code: u16, body: &[u8]) -> Vec<Finding> {
             return vec![Finding::skipped(Check::Version, "the API server does not tell its version")];
         }
         Ok(_) => return vec![not_kubernetes("its answer names no version")],
-        Err(error) => return vec![not_kubernetes(&lesson::text(&error))],
+        Err(error) => return vec![not_kubernetes(&outcome::text(&error))],
     };
     let number = |text: &str| {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -100,7 +100,7 @@ pub(super) fn discovery(answer: Result<Vec<u8>, Error>) -> Vec<Finding> {
             ];
         }
         Err(error) if error.is_forbidden() => {
-            let message = format!("it cannot be seen which resources there are: {}", lesson::text(&error));
+            let message = format!("it cannot be seen which resources there are: {}", outcome::text(&error));
             let mend = "let the agent's account be one of system:authenticated, which may read /apis";
             return vec![accepted, Finding::failed(Check::Definitions, &message, mend)];
         }
@@ -142,7 +142,7 @@ pub(super) fn dry_run(namespace: &str, sent: &Value, answer: Result<Vec<u8>, Err
         Ok(body) => return Tried { namespace: there(), fields: Some(kept(sent, &body)) },
         Err(error) => error,
     };
-    let text = lesson::text(&error);
+    let text = outcome::text(&error);
     if error.is_not_found() {
         let message = format!("namespace {namespace} does not exist");
         let mend = format!("kubectl create namespace {namespace}, or leave it out of --namespace");

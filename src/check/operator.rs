@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use k8s::Error;
 
 use super::finding::{Check, Finding};
-use crate::lease::operator::NAME;
-use crate::lease::record::Record;
-use crate::lesson;
+use plz_core::lease::operator::NAME;
+use plz_core::lease::record::Record;
+use plz_core::outcome;
 
 /// What two looks at the Leases tell, of which those in the namespaces `named` count.
 pub(super) fn judge(named: &BTreeSet<String>, first: &[Record], second: &[Record]) -> Vec<Finding> {
@@ -76,7 +76,7 @@ pub(super) fn election(lease: &str, answer: Result<Record, Error>) -> Finding {
             Finding::skipped(check, &format!("who holds the Lease {lease}: it may not be read"))
         }
         Err(error) => {
-            let message = format!("Lease {lease} cannot be read: {}", lesson::text(&error));
+            let message = format!("Lease {lease} cannot be read: {}", outcome::text(&error));
             Finding::failed(
                 check,
                 &message,
@@ -91,7 +91,7 @@ pub(super) fn unseen(scope: Option<&str>, error: &Error) -> Finding {
     let why = if error.is_forbidden() {
         "without the right to list leases it cannot be seen".to_owned()
     } else {
-        lesson::text(error)
+        outcome::text(error)
     };
     let place = scope.map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
     let finding =

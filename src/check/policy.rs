@@ -6,7 +6,7 @@ use k8s::Error;
 use serde_json::Value;
 
 use super::finding::{Check, Finding};
-use crate::lesson;
+use plz_core::outcome;
 
 /// Name of the policy and of its binding, in the manifests and in the chart.
 pub(super) const NAME: &str = "plz-agent-test-runs";
@@ -25,7 +25,7 @@ pub(super) fn judge(answer: Result<Vec<u8>, Error>) -> Finding {
             return Finding::warning(CHECK, &message, FIX);
         }
         Err(error) => {
-            let why = lesson::text(&error);
+            let why = outcome::text(&error);
             return Finding::skipped(CHECK, &format!("whether the admission policy {NAME} is there: {why}"));
         }
     };

@@ -18,13 +18,13 @@ use super::rights::{Named, Place, RIGHTS, Right, When};
 use super::side::Task;
 use super::{kubernetes, operator, policy, sample};
 use crate::config::RunConfig;
-use crate::event::ObjectKey;
-use crate::lease::operator::{NAME, scopes};
-use crate::lease::record::Record;
-use crate::lesson;
 use crate::shell::image;
-use crate::zone::network::{RunnerNetwork, ShareProxy};
-use crate::zone::template;
+use plz_core::event::ObjectKey;
+use plz_core::lease::operator::{NAME, scopes};
+use plz_core::lease::record::Record;
+use plz_core::outcome;
+use plz_core::testrun::network::{RunnerNetwork, ShareProxy};
+use plz_core::testrun::template;
 
 use ways::named_image;
 pub(super) use ways::{api_server, configuration, host};
@@ -103,7 +103,7 @@ impl Probes {
                         let message = format!(
                             "{}: the API server does not say whether the agent may: {}",
                             right.subject(),
-                            lesson::text(&error)
+                            outcome::text(&error)
                         );
                         let mend = "let the agent's account be one of system:authenticated, and try again";
                         return Finding::failed(Check::Permission, &message, mend).about(&right.subject());
@@ -137,7 +137,7 @@ impl Probes {
             ingest: self.config.cloud_ingest.clone(),
             // What a run may be refused for are its volumes; a proxy's address is nobody's business here.
             network: RunnerNetwork::new(
-                &self.config.proxies,
+                &self.config.proxies.variables(),
                 ShareProxy::None,
                 self.config.runner_ca.clone(),
             ),
@@ -217,7 +217,7 @@ impl Probes {
         match image::look(&self.config.kube_env, &self.client) {
             Ok(image) => vec![named_image(Some(&image))],
             Err(error) => {
-                let text = lesson::text(&error);
+                let text = outcome::text(&error);
                 let mend = "take POD_NAME and POD_NAMESPACE from manifests/base/deployment.yaml, or name the image with --fetch-image";
                 vec![Finding::told(Check::FetchImage, &text, mend)]
             }

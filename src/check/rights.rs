@@ -6,7 +6,7 @@
 use k8s::{ADMISSION_POLICY_BINDINGS, Attributes, EVENTS, JOBS, LEASES, PODS, Resource, SECRETS};
 
 use super::finding::{Check, Finding};
-use crate::{testrun, zone};
+use plz_core::api;
 
 /// Where a right is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,8 @@ const SILENT: Without = Without::Lacks(
     "there will be no Kubernetes Events about zones and runs, and no word of why a runner's pod is refused",
 );
 
-const ZONES: Resource = zone::api::RESOURCE;
-const RUNS: Resource = testrun::api::RESOURCE;
+const ZONES: Resource = api::zone::RESOURCE;
+const RUNS: Resource = api::run::RESOURCE;
 
 const POLICIES: Resource = ADMISSION_POLICY_BINDINGS;
 

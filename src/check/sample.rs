@@ -7,10 +7,9 @@
 use k8s::Request;
 use serde_json::Value;
 
-use crate::cloud::{self, RunId};
-use crate::testrun;
-use crate::zone::api::PrivateLoadZone;
-use crate::zone::template::{self, Settings};
+use plz_core::api::zone::PrivateLoadZone;
+use plz_core::cloud::{self, RunId};
+use plz_core::testrun::template::{self, Settings};
 
 /// A zone with each field from which something is taken over.
 const ZONE: &str = r#"{"metadata":{"name":"check"},"spec":{"token":"check","image":"check",
@@ -35,7 +34,7 @@ pub(super) fn dry_run(namespace: &str, settings: &Settings) -> (Request, Value) 
     "plz-agent-check".clone_into(&mut run.metadata.name);
     run.metadata.namespace.clear();
     run.metadata.owner_references.clear();
-    let mut request = testrun::api::RESOURCE.create(Some(namespace), &run);
+    let mut request = plz_core::api::run::RESOURCE.create(Some(namespace), &run);
     let sent = serde_json::from_slice(&request.body).expect("what was written is JSON");
     request.target.push_str("?dryRun=All");
     (request, sent)
@@ -79,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::zone::network::RunnerNetwork;
+    use plz_core::testrun::network::RunnerNetwork;
 
     fn settings() -> Settings {
         Settings {

@@ -9,9 +9,9 @@ use k8s::fields;
 use serde_json::Value;
 
 use super::finding::{Check, Finding};
-use crate::zone::api::PrivateLoadZone;
-use crate::zone::claim::Claim;
-use crate::zone::facts::registration;
+use plz_core::api::zone::PrivateLoadZone;
+use plz_core::zone::claim::Claim;
+use plz_core::zone::facts::registration;
 
 /// The zones of a page, and what can be said of each without asking anybody.
 pub(super) fn judge(items: &[Value]) -> (Vec<PrivateLoadZone>, Vec<Finding>) {

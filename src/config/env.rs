@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use crate::maps::map_of;
+use plz_core::maps::map_of;
 
 /// Environment variables by name. `Debug` prints the names alone.
 #[derive(Clone, Default, PartialEq, Eq)]

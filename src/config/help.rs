@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::options::{FETCH, Group, Opt, REPORT, RUN};
-use crate::fetch::exit::ExitCode;
+use plz_core::archive::ExitCode;
 
 /// What help is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::logging::{LogConfig, LogFormat};
 use crate::net::{ExtraCa, NoProxy, ProxySettings, ProxyUrl};
-use crate::redact::Secret;
-use crate::zone::network::ShareProxy;
+use plz_core::redact::Secret;
+use plz_core::testrun::network::ShareProxy;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);

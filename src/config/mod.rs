@@ -29,8 +29,8 @@ use thiserror::Error;
 
 use crate::logging::LogConfig;
 use crate::net::{ExtraCa, ProxySettings, USER_AGENT};
-use crate::redact::Secret;
-use crate::zone::network::{RunnerCa, ShareProxy};
+use plz_core::redact::Secret;
+use plz_core::testrun::network::{RunnerCa, ShareProxy};
 
 pub use env::Env;
 pub use help::{Topic, version};

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{LeaseName, ListenAddress};
-use crate::redact::scrubbed_line;
-use crate::zone::network::RunnerCa;
+use plz_core::redact::scrubbed_line;
+use plz_core::testrun::network::RunnerCa;
 
 /// Longest value, in bytes, that a message repeats.
 const SHOWN_BYTES_MAX: usize = 120;

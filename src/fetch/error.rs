@@ -10,9 +10,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::archive::s3_error;
-use super::exit::ExitCode;
 use crate::net::NetError;
-use crate::redact::scrubbed_line;
+use plz_core::archive::ExitCode;
+use plz_core::redact::scrubbed_line;
 
 /// Longest piece of a server's error message that is passed on, in bytes.
 const DETAIL_BYTES_MAX: usize = 160;

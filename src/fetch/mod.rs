@@ -16,7 +16,6 @@
 
 pub mod archive;
 mod error;
-pub mod exit;
 mod progress;
 mod retry;
 mod save;
@@ -39,11 +38,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::config::{FetchConfig, TERMINATION_LOG, UsageError};
 use crate::net::HttpClient;
-use crate::redact::{scrubbed_line, scrubbed_line_without, without_query};
 use error::FetchError;
-use exit::MESSAGE_BYTES_MAX;
+use plz_core::archive::MESSAGE_BYTES_MAX;
+use plz_core::redact::{scrubbed_line, scrubbed_line_without, without_query};
 
-pub use exit::{ExitCode, FetchFailure, outcome};
+use plz_core::archive::ExitCode;
 
 type Clock = fn() -> Instant;
 

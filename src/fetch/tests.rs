@@ -16,7 +16,7 @@ use super::*;
 use crate::config::FetchConfig;
 use crate::logging::LogConfig;
 use crate::net::ProxySettings;
-use crate::redact::Secret;
+use plz_core::redact::Secret;
 
 const QUERY: &str = "X-Amz-Expires=300&X-Amz-Signature=s3cret";
 

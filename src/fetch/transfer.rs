@@ -16,7 +16,7 @@ use super::save::PartFile;
 use super::tar::{Problem, Reader};
 use crate::config::FetchConfig;
 use crate::net::{Download, HttpClient};
-use crate::redact::without_query;
+use plz_core::redact::without_query;
 
 /// Longest time without a byte; a transfer that hangs is tried anew while the URL is still valid.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,16 +7,14 @@
 //! Invariant: labels are words of the code, HTTP statuses, and the names of zones, which are few; never the names of test
 //! runs, of which there is no end.
 
-mod counts;
+mod calls;
 mod families;
-mod histogram;
 mod page;
 mod process;
 mod text;
 
-pub use counts::{CallDone, Calls, Poll, Tally};
+pub use calls::{CallDone, Calls};
 pub use families::{FAMILIES, Family, Kind, Metric, markdown};
-pub use histogram::{Bound, CALL_BOUNDS, Histogram, SKEW_BOUNDS};
-pub use page::{Census, Load, StageCount, Status, ZoneLine, ZoneState, render};
+pub use page::{Status, render};
 pub use process::ProcessFiles;
 pub use text::{CONTENT_TYPE, Page, Samples, Value};

@@ -3,99 +3,15 @@
 //! Owns which value goes into which family. Leaves the families' names to `families` and the format to `text`.
 //! Invariant: what can be zero is shown as zero, so that a graph or an alert needs no guess about what is missing.
 
-use std::time::Duration;
-
-use super::counts::{Calls, Tally};
+use super::calls::Calls;
 use super::families::Metric;
 use super::text::{Page, Value};
-use crate::event::Class;
 use crate::health::{DUTIES, Watches, duty_label};
-use crate::lease::Duty;
-use crate::testrun::stage::Block;
-
-/// The state of a zone, as the metrics tell it: the first of these that fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ZoneState {
-    /// It is being deleted.
-    Leaving,
-    /// GCk6 refuses its token.
-    TokenRefused,
-    /// There is no token to speak to GCk6 with.
-    TokenMissing,
-    /// GCk6 does not know it.
-    NotRegistered,
-    /// GCk6 knows it.
-    Registered,
-}
-
-impl ZoneState {
-    /// All of them, with their label.
-    const ALL: [(Self, &'static str); 5] = [
-        (Self::Registered, "registered"),
-        (Self::NotRegistered, "not_registered"),
-        (Self::TokenMissing, "token_missing"),
-        (Self::TokenRefused, "token_refused"),
-        (Self::Leaving, "leaving"),
-    ];
-}
-
-/// What there is to tell of one zone.
-#[derive(Clone, Debug)]
-pub struct ZoneLine<'a> {
-    /// Its namespace.
-    pub namespace: &'a str,
-    /// Its name.
-    pub name: &'a str,
-    /// Where it stands.
-    pub state: ZoneState,
-    /// Whether GCk6 knows it.
-    pub is_registered: bool,
-    /// Whether GCk6 refuses its token.
-    pub is_token_refused: bool,
-    /// When GCk6 last answered a poll, as the time since 1970.
-    pub last_poll: Option<Duration>,
-    /// How many polls have failed since.
-    pub poll_failures: u32,
-}
-
-/// The test runs in one block of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StageCount {
-    /// The block.
-    pub block: Block,
-    /// How many.
-    pub count: usize,
-    /// For how long the oldest of them has been in it.
-    pub oldest: Duration,
-}
-
-/// The calls of one class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Load {
-    /// Which class.
-    pub class: Class,
-    /// How many wait.
-    pub waiting: usize,
-    /// How many are with the workers.
-    pub in_flight: usize,
-}
-
-/// What is there now.
-#[derive(Clone, Debug)]
-pub struct Census<'a> {
-    /// The zones; none unless the agent acts, since only then it knows of them.
-    pub zones: Vec<ZoneLine<'a>>,
-    /// The test runs, one row for every block.
-    pub stages: Vec<StageCount>,
-    /// The calls, one row for every class that goes through the queue.
-    pub loads: Vec<Load>,
-    /// What the store takes in memory.
-    pub store_bytes: usize,
-    /// How many Leases look like k6-operator's where they do not count.
-    pub operators_elsewhere: usize,
-    /// What the core has counted so far.
-    pub tally: &'a Tally,
-}
+use plz_core::event::Class;
+use plz_core::lease::Duty;
+use plz_core::metrics::{Census, ZoneLine, ZoneState};
+use plz_core::testrun::stage::Block;
+use plz_core::watched;
 
 /// All that the loop has to tell.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +35,7 @@ pub fn render(status: &Status<'_>) -> Page {
     let mut duties = page.family(Metric::Duty);
     DUTIES.into_iter().for_each(|label| duties.sample(&[label], Value::from(label == duty_label(duty))));
     let mut failing = page.family(Metric::WatchFailing);
-    for resource in Watches::RESOURCES {
+    for resource in watched::RESOURCES {
         failing.sample(&[resource], Value::from(watches.failing(resource)));
     }
     page.family(Metric::OperatorLeasesIgnored).sample(&[], Value::from(census.operators_elsewhere));
@@ -231,11 +147,15 @@ fn class_label(class: Class) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::counts::{CallDone, Poll};
+    use std::time::Duration;
+
+    use super::super::calls::CallDone;
     use super::*;
     use crate::golden;
     use crate::metrics::FAMILIES;
-    use crate::testrun::ending::Cause;
+    use plz_core::ignored::Ignored;
+    use plz_core::metrics::{Load, Poll, StageCount, Tally};
+    use plz_core::testrun::ending::Cause;
 
     fn page_of_a_busy_agent() -> String {
         let mut tally = Tally::default();
@@ -244,7 +164,7 @@ mod tests {
         tally.ended(None);
         tally.ended(Some(Cause::OutOfMemory));
         tally.started(Duration::from_millis(12));
-        tally.ignored(Watches::RESOURCES[1], crate::core::notices::Cause::TooLarge);
+        tally.ignored(watched::RESOURCES[1], Ignored::TooLarge);
         let zone = |name, state, last_poll| ZoneLine {
             namespace: "load",
             name,
@@ -281,10 +201,7 @@ mod tests {
 
     #[test]
     fn the_page_of_a_busy_agent() {
-        golden::check_text(
-            "metrics.txt",
-            &page_of_a_busy_agent().replace(env!("CARGO_PKG_VERSION"), "VERSION"),
-        );
+        golden::check("metrics.txt", &page_of_a_busy_agent().replace(env!("CARGO_PKG_VERSION"), "VERSION"));
     }
 
     #[test]

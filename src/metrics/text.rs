@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::families::{Family, Metric};
-use super::histogram::Histogram;
+use plz_core::metrics::Histogram;
 
 /// What `Content-Type` says of the page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -131,8 +131,8 @@ fn push_seconds(text: &mut String, time: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::histogram::SKEW_BOUNDS;
     use super::*;
+    use plz_core::metrics::SKEW_BOUNDS;
 
     #[track_caller]
     fn check_value(value: Value, expected: &str) {

@@ -22,7 +22,7 @@ use super::proxy::{ProxySettings, ProxyUrl, Target};
 use super::reply::{Reply, parse_http_date, parse_retry_after};
 use super::resolve::Names;
 use super::tls::ExtraCa;
-use crate::redact::without_query;
+use plz_core::redact::without_query;
 
 /// Time for TCP, the proxy's CONNECT and the TLS handshake together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

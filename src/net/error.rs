@@ -10,7 +10,7 @@ use k8s::proxy::socks;
 use k8s::tls::{self, Side};
 use thiserror::Error;
 
-use crate::redact::scrubbed_line;
+use plz_core::redact::scrubbed_line;
 
 /// Longest cause, in bytes, that is kept of a lower layer's message.
 const CAUSE_BYTES_MAX: usize = 300;

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 pub use k8s::proxy::ProxyError;
 
-use crate::redact::Secret;
+use plz_core::redact::Secret;
 
 /// A proxy as `http://[user:password@]host[:port]`, or the same with `https` or `socks5`. `Debug` and `Display` leave the credentials out.
 #[derive(Clone, PartialEq, Eq)]

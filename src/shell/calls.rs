@@ -9,11 +9,11 @@ use super::room::{Place, Room};
 use k8s::Method;
 use k8s::resource::pod_proxy;
 
-use crate::cloud::{self, Host};
-use crate::event::{Call, Patience, Reply, RunnerTarget};
 use crate::net::{HttpClient, NetError};
-use crate::redact::Secret;
-use crate::{budget, runner, watched};
+use plz_core::cloud::{self, Host};
+use plz_core::event::{Call, Patience, Reply, RunnerTarget};
+use plz_core::redact::Secret;
+use plz_core::{limits, runner, watched};
 
 /// A renewal that hangs has to leave time for another one.
 const LEASE_TIMEOUT: Duration = Duration::from_millis(2500);
@@ -58,9 +58,9 @@ pub(super) struct Rooms {
 impl Default for Rooms {
     fn default() -> Self {
         Self {
-            kubernetes: Room::new(budget::KUBERNETES_ANSWERS.long_max),
-            cloud: Room::new(budget::CLOUD_ANSWERS.long_max),
-            runner: Room::new(budget::RUNNER_ANSWERS.long_max),
+            kubernetes: Room::new(limits::KUBERNETES_ANSWERS.long_max),
+            cloud: Room::new(limits::CLOUD_ANSWERS.long_max),
+            runner: Room::new(limits::RUNNER_ANSWERS.long_max),
         }
     }
 }
@@ -98,7 +98,7 @@ impl Caller {
         held: &mut Held,
     ) -> Result<Vec<u8>, k8s::Error> {
         let wait = (request.attributes.resource == k8s::LEASES.plural).then_some(LEASE_TIMEOUT);
-        let short = budget::KUBERNETES_ANSWERS.short_bytes;
+        let short = limits::KUBERNETES_ANSWERS.short_bytes;
         let mut grows = |bytes| held.grows(&self.rooms.kubernetes, short, bytes);
         let response = self.kubernetes.send_keeping(request, wait, &watched::answer(request), &mut grows)?;
         *code = Some(response.code);
@@ -125,7 +125,7 @@ impl Caller {
         }
         let body = request.body.as_deref().unwrap_or_default();
         let timeout = if request.method == "GET" { CLOUD_NEWS_TIMEOUT } else { CLOUD_TIMEOUT };
-        let short = budget::CLOUD_ANSWERS.short_bytes;
+        let short = limits::CLOUD_ANSWERS.short_bytes;
         let mut grows = |bytes| held.grows(&self.rooms.cloud, short, bytes);
         let send = || self.cloud.send_growing(request.method, &url, &headers, body, timeout, &mut grows);
         let reply = once_more_if_cut(send);
@@ -151,7 +151,7 @@ impl Caller {
         };
         // Setup data have a room of their own, which the core keeps.
         let is_short = request.answer_bytes_max(SUCCESS) > runner::STATUS_BYTES_MAX;
-        let short = if is_short { usize::MAX } else { budget::RUNNER_ANSWERS.short_bytes };
+        let short = if is_short { usize::MAX } else { limits::RUNNER_ANSWERS.short_bytes };
         let mut grows = |bytes| held.grows(&self.rooms.runner, short, bytes);
         let (status, body) = match &self.runners {
             Some(client) => direct(client, target, request, timeout, &mut grows)?,

@@ -5,7 +5,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::event::Now;
+use plz_core::event::Now;
 
 /// Time since the process began, and the calendar.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ use std::fs;
 use super::StartError;
 use super::clock::Clock;
 use crate::config::RunConfig;
-use crate::event::ObjectKey;
-use crate::lease::Candidacy;
+use plz_core::event::ObjectKey;
+use plz_core::lease::Candidacy;
 
 /// Where the name of the host stands; the shipped systemd unit hides the first.
 const HOST_NAME_FILES: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];

@@ -39,15 +39,10 @@ use std::os::unix::net::UnixStream;
 
 use crossbeam_channel::{Receiver, bounded, never};
 
-use crate::budget;
 use crate::config::{ListenAddress, RunConfig};
-use crate::core::{Core, Settings};
-use crate::event::Event;
 use crate::health::Watches;
-use crate::lease::operator;
 use crate::metrics::Calls;
 use crate::net::{HttpClient, ProxyUrl};
-use crate::redact;
 use crate::shell::calls::{Caller, Rooms};
 use crate::shell::clock::Clock;
 use crate::shell::listen::Server;
@@ -55,8 +50,13 @@ use crate::shell::notify::Notifier;
 use crate::shell::pool::Pool;
 use crate::shell::turn::{InHand, Loop};
 use crate::threads::{self, Body};
-use crate::zone::network::{RunnerNetwork, ShareProxy};
-use crate::zone::template;
+use plz_core::controller::{Core, Settings};
+use plz_core::event::Event;
+use plz_core::lease::operator;
+use plz_core::limits;
+use plz_core::redact;
+use plz_core::testrun::network::{RunnerNetwork, ShareProxy};
+use plz_core::testrun::template;
 
 /// Why the agent cannot begin. Each message names the cause and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +146,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
         rooms: Rooms::default(),
     };
     let (pool, done) = Pool::new(config.workers, pool::IDLE_MAX, caller, clock);
-    let (seen_in, seen) = bounded::<Vec<Event>>(budget::SEEN_MAX);
+    let (seen_in, seen) = bounded::<Vec<Event>>(limits::SEEN_MAX);
     let again = watches::start(&client, &scopes, &lookout, &seen_in, &stop)?;
     drop(seen_in);
 
@@ -194,7 +194,7 @@ fn network(config: &RunConfig) -> RunnerNetwork {
         ),
         _ => {}
     }
-    RunnerNetwork::new(&config.proxies, config.share_proxy, config.runner_ca.clone())
+    RunnerNetwork::new(&config.proxies.variables(), config.share_proxy, config.runner_ca.clone())
 }
 
 /// SIGTERM and SIGINT as messages. As PID 1 a process gets only the signals that it handles.

@@ -15,8 +15,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use crate::config::NotifyEnv;
-use crate::core::Core;
-use crate::lease::Duty;
+use plz_core::controller::Core;
+use plz_core::lease::Duty;
 
 /// Between two signs of life at the least, however short the watchdog's time is.
 const BEAT_INTERVAL_MIN: Duration = Duration::from_millis(10);

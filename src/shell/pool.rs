@@ -17,9 +17,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::calls::{Caller, Held, target_and_verb};
 use super::clock::Clock;
 use super::{StartError, spawn};
-use crate::event::{Class, Reply, Task, TaskId};
 use crate::metrics::CallDone;
-use crate::queue;
+use plz_core::event::{Class, Reply, Task, TaskId};
+use plz_core::queue;
 
 /// How long a worker waits for the next call before its thread ends; longer than a zone's polls are apart as users have
 /// them, so that these keep one.
@@ -224,10 +224,11 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, Call, Key, ObjectKey, Patience};
     use crate::net::HttpClient;
     use crate::net::ProxySettings;
     use crate::shell::calls::Rooms;
+    use plz_core::event::{Action, Call, Key, ObjectKey, Patience};
+    use plz_core::{lease, testrun};
 
     /// For anything to happen.
     const TIMEOUT: Duration = Duration::from_secs(20);
@@ -257,7 +258,7 @@ mod tests {
         let (mut pool, done) = pool();
         pool.allow_until(Duration::MAX);
         for n in 0..500 {
-            let task = task(n, Action::CreateJob(1));
+            let task = task(n, Action::Run(testrun::Action::CreateJob(1)));
             let id = task.id.clone();
             pool.hand(task).unwrap();
             let done = done.recv_timeout(TIMEOUT).unwrap();
@@ -268,11 +269,18 @@ mod tests {
     #[test]
     fn a_call_without_a_license_is_not_made_and_comes_back() {
         let (mut pool, done) = pool();
-        for action in [Action::CreateJob(1), Action::RunTeardown(1), Action::WriteLease] {
+        for action in [
+            Action::Run(testrun::Action::CreateJob(1)),
+            Action::Run(testrun::Action::RunTeardown(1)),
+            Action::Lease(lease::Action::Write),
+        ] {
             let task = task(1, action);
             pool.hand(task).unwrap();
             let done = done.recv_timeout(TIMEOUT).unwrap();
-            assert_eq!((done.id.action, done.made.is_some()), (action, action == Action::WriteLease));
+            assert_eq!(
+                (done.id.action, done.made.is_some()),
+                (action, action == Action::Lease(lease::Action::Write))
+            );
         }
     }
 

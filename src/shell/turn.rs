@@ -13,10 +13,10 @@ use super::notify::Notifier;
 use super::pool::{Done, Pool};
 use super::watches::Again;
 use super::{StartError, spawn};
-use crate::core::Core;
-use crate::event::{Class, Event, Patience, Reply, Report, Task, TaskId};
 use crate::health::Watches;
 use crate::metrics::Calls;
+use plz_core::controller::Core;
+use plz_core::event::{Class, Event, Patience, Reply, Report, Task, TaskId};
 
 /// How many reports, and sightings that came at once, are taken in before the core decides: enough to decide once on many, few enough to
 /// decide soon.

@@ -12,9 +12,9 @@ use k8s::fields::Read;
 use k8s::{Client, Stop, WatchEvent, WatchSpec};
 
 use super::{StartError, spawn};
-use crate::core::reach;
-use crate::event::{Event, News, Seen};
-use crate::watched;
+use plz_core::controller::reach;
+use plz_core::event::{Event, News, Seen};
+use plz_core::watched;
 
 /// The first refusal passes by itself within a second where an API server has just been given new definitions, or has just been
 /// started and does not know its own roles yet.

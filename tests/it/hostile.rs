@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use plz_agent::cloud::reply;
 use plz_agent::net::{HttpClient, ProxySettings, ProxyUrl};
-use plz_agent::runner;
+use plz_core::cloud::reply;
+use plz_core::runner;
 
 /// What a worker has.
 const STACK_BYTES: usize = 512 * 1024;

@@ -90,7 +90,7 @@ fn linked() -> BTreeSet<String> {
         for line in cargo(&[&tree[..], &["--prefix", "none", "--format", "{p}"]].concat()).lines() {
             let mut words = line.split(' ');
             let (name, version) = (words.next().unwrap(), words.next().unwrap());
-            if !matches!(name, "plz-agent" | "k8s") {
+            if !matches!(name, "plz-agent" | "plz-core" | "k8s") {
                 linked.insert(format!("{name} {}", version.trim_start_matches('v')));
             }
         }

@@ -11,15 +11,15 @@ use super::super::finding::{Check, Finding};
 use super::super::{clock, cloud, expiry, kubernetes};
 use super::{CONNECT_TIMEOUT, PLUGIN_TIMEOUT, TIMEOUT};
 use crate::config::{RunConfig, RunnerAccess};
-use crate::lesson;
 use crate::net::{HttpClient, parse_http_date};
+use plz_core::outcome;
 
 /// The configuration and what can be said of it without a call.
 pub(in crate::check) fn configuration(config: &RunConfig) -> (Vec<Finding>, Option<Client>) {
     let mut kube = match config.kube() {
         Ok(kube) => kube,
         Err(error) => {
-            let text = lesson::text(&error);
+            let text = outcome::text(&error);
             return (vec![Finding::told(Check::Configuration, &text, "correct that entry")], None);
         }
     };

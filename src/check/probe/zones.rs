@@ -10,10 +10,10 @@ use super::super::finding::{Check, Finding};
 use super::super::side::{Task, side_by_side};
 use super::super::{cloud, zones};
 use super::{MARGIN, Probes, TIMEOUT, ZONES_MAX};
-use crate::event::ObjectKey;
 use crate::net::{HttpClient, NetError};
-use crate::zone::api::{self, PrivateLoadZone};
-use crate::{cloud as gck6, lesson, token};
+use plz_core::api::zone::{self, PrivateLoadZone};
+use plz_core::event::ObjectKey;
+use plz_core::{cloud as gck6, outcome, token};
 
 impl Probes {
     /// All zones: what can be said of them, their Secrets, and their tokens if GCk6 can be asked.
@@ -27,7 +27,7 @@ impl Probes {
         let mut is_cut = false;
         for scope in &self.scopes {
             let options = ListOptions { limit: Some(ZONES_MAX), ..ListOptions::default() };
-            let answer = self.client.call_as::<Page>(&api::RESOURCE.list(scope.as_deref(), &options));
+            let answer = self.client.call_as::<Page>(&zone::RESOURCE.list(scope.as_deref(), &options));
             match answer {
                 Ok(page) => {
                     is_cut |= !page.metadata.continue_token.is_empty();
@@ -104,7 +104,7 @@ fn unlisted(scope: Option<&str>, error: &k8s::Error) -> Finding {
         return Finding::skipped(Check::Zones, &message("they may not be listed"));
     }
     let mend = "try again; if it stays, look at the API server";
-    Finding::failed(Check::Zones, &message(&lesson::text(error)), mend)
+    Finding::failed(Check::Zones, &message(&outcome::text(error)), mend)
 }
 
 /// A page of zones, each read by itself, so that one that is odd does not hide the others.

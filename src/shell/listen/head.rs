@@ -119,7 +119,7 @@ mod tests {
     /// Whatever comes: an answer, or a wish for more as long as there is room for it.
     #[test]
     fn any_bytes_are_answered_within_the_limit() {
-        let mut rng = crate::rng::Rng::new(7);
+        let mut rng = plz_core::rng::Rng::new(7);
         let mut below = |bound: usize| usize::try_from(rng.next_u64()).unwrap() % bound;
         let whole = b"GET http://a:8080/metrics?x=y HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\n";
         for _ in 0..20_000 {

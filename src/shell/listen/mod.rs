@@ -29,11 +29,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::StartError;
 use crate::config::ListenAddress;
-use crate::core::Core;
-use crate::event::Now;
 use crate::health::Watches;
 use crate::metrics::{self, Calls};
 use crate::threads;
+use plz_core::controller::Core;
+use plz_core::event::Now;
 use reply::Status;
 use slots::Slots;
 

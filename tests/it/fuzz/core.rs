@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use k8s::{Pod, WatchEvent};
-use plz_agent::cloud::reply;
-use plz_agent::core::Core;
-use plz_agent::event::{Call, Event, Now, ObjectKey, Reply, Report, Seen, Task};
-use plz_agent::lease::record::Lease;
-use plz_agent::runner;
-use plz_agent::testrun::api::TestRun;
-use plz_agent::zone::api::PrivateLoadZone;
+use plz_core::api::run::TestRun;
+use plz_core::api::zone::PrivateLoadZone;
+use plz_core::cloud::reply;
+use plz_core::controller::Core;
+use plz_core::event::{Call, Event, Now, ObjectKey, Reply, Report, Seen, Task};
+use plz_core::lease::record::Lease;
+use plz_core::runner;
 use serde::de::DeserializeOwned;
 use sim::rng::Rng;
 

@@ -11,17 +11,20 @@ use k8s::config::{ExecPlugin, Server, Source};
 use k8s::proxy::socks::negotiate;
 use k8s::watch::{Cut, Watcher};
 use k8s::{AccessReview, Pod, WatchSpec};
-use plz_agent::cloud::{RunId, reply};
 use plz_agent::config;
-use plz_agent::event::ObjectKey;
-use plz_agent::lease::record::Record;
 use plz_agent::net::proxy::Target as Host;
 use plz_agent::net::{ExtraCa, NoProxy, ProxyUrl};
-use plz_agent::testrun::api::TestRun;
-use plz_agent::testrun::pod::RunnerPod;
-use plz_agent::zone::api::PrivateLoadZone;
-use plz_agent::zone::{quantity, template};
-use plz_agent::{excerpt, fetch, redact, runner, shell, testrun, token};
+use plz_agent::{fetch, shell};
+use plz_core::api::quantity;
+use plz_core::api::run::TestRun;
+use plz_core::api::zone::PrivateLoadZone;
+use plz_core::archive;
+use plz_core::cloud::{RunId, reply};
+use plz_core::event::ObjectKey;
+use plz_core::lease::record::Record;
+use plz_core::testrun::pod::RunnerPod;
+use plz_core::testrun::template;
+use plz_core::{excerpt, redact, runner, testrun, token};
 
 use super::corpus;
 
@@ -83,7 +86,7 @@ pub(super) const TARGETS: &[Target] = &[
     // The archive.
     target("archive-head",       corpus::TARS,            |bytes| size(&fetch::archive::check_head(&bytes[..bytes.len().min(fetch::archive::BLOCK_BYTES)]))),
     target("archive-error",      corpus::TARS,            |bytes| size(&fetch::archive::s3_error(bytes))),
-    target("archive-outcome",    corpus::TERMINATIONS,    |bytes| size(&fetch::outcome(13, &text(bytes)))),
+    target("archive-outcome",    corpus::TERMINATIONS,    |bytes| size(&archive::outcome(13, &text(bytes)))),
     // Probes, scrapers, and whoever else reaches the port.
     target("request-head",       corpus::HEADS,           request_head),
     // What leaves the process.

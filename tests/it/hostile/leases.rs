@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use plz_agent::budget::MEMORY_LIMIT_BYTES;
-use plz_agent::lease::elsewhere::KNOWN_MAX;
+use plz_core::budget::MEMORY_LIMIT_BYTES;
+use plz_core::lease::elsewhere::KNOWN_MAX;
 use serde_json::json;
 use sim::agent::Signal;
 use sim::api::{Key, Kind, Part};

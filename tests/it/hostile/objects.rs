@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use plz_agent::budget::MEMORY_LIMIT_BYTES;
+use plz_core::budget::MEMORY_LIMIT_BYTES;
 use serde_json::json;
 use sim::agent::Signal;
 use sim::api::Kind;

@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 use std::env;
 use std::time::Duration;
 
-use plz_agent::budget::MEMORY_LIMIT_BYTES;
-use plz_agent::testrun::api::RUNNERS_MAX;
+use plz_core::api::run::RUNNERS_MAX;
+use plz_core::budget::MEMORY_LIMIT_BYTES;
 use serde_json::{Value, json};
 use sim::agent::Signal;
 use sim::api::Kind;

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use plz_agent::budget::MEMORY_LIMIT_BYTES;
 use plz_agent::net::HttpClient;
+use plz_core::budget::MEMORY_LIMIT_BYTES;
 use serde_json::{Value, json};
 use sim::agent::Signal;
 use sim::api::{Call, Fault, Kind};

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use plz_agent::budget::MEMORY_LIMIT_BYTES;
+use plz_core::budget::MEMORY_LIMIT_BYTES;
 use serde_json::{Value, json};
 use sim::agent::Signal;
 use sim::api::{Call, Fault, Kind};

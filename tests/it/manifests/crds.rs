@@ -294,14 +294,14 @@ fn lists_merge_as_their_readers_expect() {
 #[test]
 fn the_restricted_sample_makes_pods_that_fit() {
     let zone = document("manifests/samples/zone-restricted.yaml");
-    let mut zone: plz_agent::zone::api::PrivateLoadZone = serde_json::from_value(zone).unwrap();
+    let mut zone: plz_core::api::zone::PrivateLoadZone = serde_json::from_value(zone).unwrap();
     zone.metadata.uid = "u".to_owned();
     let data = br#"{"id":1,"k8s_load_zones_config":{"load_runner_image":"grafana/k6","instance_count":1,
         "k6_archive_temp_public_url":"https://a/b"},"load_zone_distribution":{"l":{"loadZone":"my-zone"}}}"#;
-    let data = plz_agent::cloud::reply::test_run_data(data).unwrap();
+    let data = plz_core::cloud::reply::test_run_data(data).unwrap();
     let settings = sim::drive::settings(1).template;
-    let run = plz_agent::zone::template::test_run(&zone, "1".parse().unwrap(), &data, &settings).unwrap();
-    let pod = plz_agent::testrun::jobs::runner::job(&run, 1).unwrap()["spec"]["template"]["spec"].clone();
+    let run = plz_core::testrun::template::test_run(&zone, "1".parse().unwrap(), &data, &settings).unwrap();
+    let pod = plz_core::testrun::jobs::runner::job(&run, 1).unwrap()["spec"]["template"]["spec"].clone();
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{pod:#}");
     assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{pod:#}");
     assert_ne!(pod["securityContext"]["runAsUser"], 0);

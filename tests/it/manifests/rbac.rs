@@ -66,7 +66,7 @@ fn leases_are_reached_by_name() {
     let own = strings(args).into_iter().find_map(|arg| arg.strip_prefix("--lease=").map(str::to_owned));
     let own = own.expect("the Deployment names its Lease");
     for (kind, role, name) in [
-        ("ClusterRole", "plz-agent", plz_agent::lease::operator::NAME),
+        ("ClusterRole", "plz-agent", plz_core::lease::operator::NAME),
         ("Role", "plz-agent-self", own.as_str()),
     ] {
         let role = object(RBAC, kind, role);

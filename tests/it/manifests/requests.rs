@@ -23,8 +23,8 @@ const RESOURCES: [(&str, Resource); 9] = [
     ("LEASES", k8s::resource::LEASES),
     ("ADMISSION_POLICY_BINDINGS", k8s::ADMISSION_POLICY_BINDINGS),
     ("CRDS", k8s::resource::CRDS),
-    ("zone RESOURCE", plz_agent::zone::api::RESOURCE),
-    ("testrun RESOURCE", plz_agent::testrun::api::RESOURCE),
+    ("zone RESOURCE", plz_core::api::zone::RESOURCE),
+    ("testrun RESOURCE", plz_core::api::run::RESOURCE),
 ];
 
 /// Rights that are asked for without a request of their own: admission asks them of whoever sets `blockOwnerDeletion`.
@@ -79,12 +79,8 @@ fn resource_before(path: &str, text: &str) -> Option<Resource> {
         return RESOURCES.iter().find(|(known, _)| *known == name).map(|(_, resource)| *resource);
     }
     let of_runs = match parts.next() {
-        Some("api") => match parts.next() {
-            Some(module) => module == "testrun",
-            None => path.contains("/testrun/"),
-        },
-        Some(module) => module == "testrun",
-        None => path.contains("/testrun/"),
+        Some(module) => matches!(module, "run" | "run_api" | "testrun"),
+        None => path.ends_with("/api/run.rs"),
     };
     let name = if of_runs { "testrun RESOURCE" } else { "zone RESOURCE" };
     RESOURCES.iter().find(|(known, _)| *known == name).map(|(_, resource)| *resource)
@@ -141,7 +137,7 @@ fn needed() -> BTreeSet<String> {
             needed.extend(["list", "watch"].map(|verb| right(&builders(resource)[verb])));
         }
         // A runner is spoken to in the methods of its own API.
-        if path.ends_with("src/runner.rs") {
+        if path.ends_with("src/core/runner/mod.rs") {
             for method in text.split("Self::new(\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
                 let method = match method {
                     "GET" => Method::Get,

@@ -8,14 +8,15 @@ use std::fmt::Write as _;
 use std::time::Duration;
 use std::{env, fs};
 
-use plz_agent::cloud::Event;
 use plz_agent::config::{Topic, VARIABLES};
-use plz_agent::fetch::ExitCode;
-use plz_agent::reasons::{self, About, ConditionReason, Word};
-use plz_agent::testrun::ending::{Cause, Ending};
-use plz_agent::testrun::facts;
-use plz_agent::testrun::stage::Block;
-use plz_agent::{check, metrics, testrun, zone};
+use plz_agent::{check, metrics};
+use plz_core::archive::ExitCode;
+use plz_core::cloud::Event;
+use plz_core::reasons::{self, About, ConditionReason, Word};
+use plz_core::testrun::ending::{Cause, Ending};
+use plz_core::testrun::facts;
+use plz_core::testrun::stage::Block;
+use plz_core::{testrun, zone};
 
 use super::code::{source, variants};
 use super::pages::{between, marker, page_with, root, rows, section};

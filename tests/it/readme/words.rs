@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use plz_agent::reasons::{self, Word};
-use plz_agent::testrun::ending::Cause;
+use plz_core::reasons::{self, Word};
+use plz_core::testrun::ending::Cause;
 
 use super::code::{is_camel_case, is_variable, literals, source, sources};
 use super::pages::{quoted, rows, section};
@@ -38,7 +38,7 @@ fn every_reason_is_explained_and_every_explanation_has_its_reason() {
     }
     explained.extend(reasons::OF_EVENTS.iter().filter_map(|row| named(row.reason)));
 
-    let writers = ["zone/conditions.rs", "testrun/conditions.rs"].map(source);
+    let writers = ["core/zone/conditions.rs", "core/testrun/conditions.rs"].map(source);
     let mut written: BTreeSet<&str> =
         writers.iter().flat_map(|source| literals(source)).filter(|word| is_camel_case(word)).collect();
     let sources = sources("src");
@@ -47,7 +47,7 @@ fn every_reason_is_explained_and_every_explanation_has_its_reason() {
             written.extend(source.text.split(form).skip(1).filter_map(|rest| rest.split('"').next()));
         }
     }
-    let types = ["zone/api.rs", "testrun/api.rs"].map(source);
+    let types = ["core/api/zone.rs", "core/api/run.rs"].map(source);
     let condition_types = types
         .iter()
         .flat_map(|source| source.split("/// Condition: ").skip(1))

@@ -1,7 +1,7 @@
 //! Every row of both tables is there for a reason: together the stories go through all of them.
 
 use super::*;
-use plz_agent::{testrun, zone};
+use plz_core::{testrun, zone};
 
 #[test]
 fn every_row_is_chosen_in_some_story() {

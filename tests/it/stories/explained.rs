@@ -1,8 +1,8 @@
 //! Whatever an agent writes into conditions and Events stands in the table of reasons, which the reference prints: the type, the
 //! status and the reason, together.
 
-use plz_agent::reasons::{self, About, ConditionReason, Word};
-use plz_agent::testrun::ending::Cause;
+use plz_core::reasons::{self, About, ConditionReason, Word};
+use plz_core::testrun::ending::Cause;
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! Several agents of which one acts, and agents beside a k6-operator. The driver checks at every step that no agent begins to
 //! act while another one could.
 
-use plz_agent::lease::Duty;
+use plz_core::lease::Duty;
 use sim::api::{Part, Rule};
 use sim::drive::candidate;
 use sim::k6::Script;

@@ -1,7 +1,7 @@
 //! The look-out for k6-operator: whose Lease counts, and what an agent believes whose watch is silent, cut or refused.
 
-use plz_agent::lease::Duty;
-use plz_agent::lease::operator::{REFUSED_AT_START, REFUSED_LIVE};
+use plz_core::lease::Duty;
+use plz_core::lease::operator::{REFUSED_AT_START, REFUSED_LIVE};
 use sim::api::Rule;
 use sim::drive::candidate;
 

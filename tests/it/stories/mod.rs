@@ -26,8 +26,8 @@ mod zones;
 
 use std::time::{Duration, SystemTime};
 
-use plz_agent::core::{Row, Settings};
-use plz_agent::event::Now;
+use plz_core::controller::{Row, Settings};
+use plz_core::event::Now;
 use serde_json::{Value, json};
 use sim::api::{DeleteOptions, Key, Kind, Propagation};
 use sim::cloud::{FINISHED, Run};

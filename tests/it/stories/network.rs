@@ -2,7 +2,7 @@
 
 use super::*;
 use plz_agent::net::{NoProxy, ProxySettings, ProxyUrl};
-use plz_agent::zone::network::{RunnerCa, RunnerNetwork, ShareProxy};
+use plz_core::testrun::network::{RunnerCa, RunnerNetwork, ShareProxy};
 
 /// A zone whose runners get all that there is to share.
 fn story() -> Story {
@@ -13,7 +13,7 @@ fn story() -> Story {
     };
     let ca = RunnerCa { config_map: "edge-ca".to_owned(), key: "root.pem".to_owned() };
     let mut settings = settings(7);
-    settings.template.network = RunnerNetwork::new(&proxies, ShareProxy::All, Some(ca));
+    settings.template.network = RunnerNetwork::new(&proxies.variables(), ShareProxy::All, Some(ca));
     let mut story = Story::empty_with(settings);
     story.drive.world.apply_zone(Duration::ZERO, NAMESPACE, ZONE);
     story

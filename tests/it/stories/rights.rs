@@ -1,6 +1,6 @@
 //! An API server that refuses rights: for a second after its start, as real ones do, and for good.
 
-use plz_agent::lease::Duty;
+use plz_core::lease::Duty;
 use sim::api::{Fault, Rule, Status};
 use sim::drive::candidate;
 use sim::k6::Script;

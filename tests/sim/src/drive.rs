@@ -14,11 +14,11 @@ mod wire;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use plz_agent::core::{Core, Settings};
-use plz_agent::event::ObjectKey;
-use plz_agent::lease::Candidacy;
-use plz_agent::zone::network::RunnerNetwork;
-use plz_agent::zone::template;
+use plz_core::controller::{Core, Settings};
+use plz_core::event::ObjectKey;
+use plz_core::lease::Candidacy;
+use plz_core::testrun::network::RunnerNetwork;
+use plz_core::testrun::template;
 
 pub use self::process::{Echo, Pace, Process};
 use crate::world::{Options, World};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use plz_agent::queue::USER_CODE_MAX;
+use plz_core::queue::USER_CODE_MAX;
 use sim::api::rbac::refused;
 use sim::api::{Change, ChangeKind, Counted, Rule};
 use sim::cloud::FINISHED;

@@ -6,10 +6,10 @@ use k8s::backoff::{Pace, wake_after};
 use k8s::fields::Read;
 use k8s::watch::{Cut, Step, Watcher};
 use k8s::{WatchEvent, WatchSpec};
-use plz_agent::core::Settings;
-use plz_agent::event::{Event, Seen};
-use plz_agent::lease::operator;
-use plz_agent::watched;
+use plz_core::controller::Settings;
+use plz_core::event::{Event, Seen};
+use plz_core::lease::operator;
+use plz_core::watched;
 
 use super::process::Echo;
 use super::wire::{from_api, to_api};

@@ -5,10 +5,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use plz_agent::cloud::Host;
-use plz_agent::core::reach::Target;
-use plz_agent::core::{Core, Settings};
-use plz_agent::event::{Call, Class, Event, Now, Patience, Reply, Report, Task};
+use plz_core::cloud::Host;
+use plz_core::controller::reach::Target;
+use plz_core::controller::{Core, Settings};
+use plz_core::event::{Call, Class, Event, Now, Patience, Reply, Report, Task};
 
 use super::follow::{Follow, Pulse, follow_all};
 use super::wire;

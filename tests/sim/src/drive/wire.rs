@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use k8s::intake::Intake;
-use plz_agent::event::RunnerTarget;
-use plz_agent::{cloud, runner, watched};
+use plz_core::event::RunnerTarget;
+use plz_core::{cloud, runner, watched};
 
 use super::USER_AGENT;
 use crate::http::{Method, Request, Response};

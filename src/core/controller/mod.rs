@@ -1,0 +1,496 @@
+//! The core: takes what was seen and done, hands out what is to be done next.
+//!
+//! ```text
+//!   absorb(now, Event)      turn(now) ──► for every key that is dirty or due:
+//!     Seen ─► store              object + pods + memory ─► facts ─► table ─► actions ─► calls ─► queue
+//!     Done ─► memory         ──► the tasks that the pool can take now
+//! ```
+//! Owns the store, the memories and the queue. Leaves alone everything that can block or fail: there is no socket, thread,
+//! clock or environment in here, and none in what it calls.
+//!
+//! Invariant: decisions read the store and the memories, never an event; before every watch has delivered its first list
+//! none is made, since what is missing would mean nothing.
+
+mod aliens;
+mod census;
+mod duty;
+mod intake;
+pub mod notices;
+mod ousted;
+pub mod reach;
+mod refusals;
+pub mod room;
+mod runs;
+mod tokens;
+mod zones;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::event::{Action, Class, Event, Key, News, Now, ObjectKey, Reply, Report, Seen, Task, TaskId};
+use crate::ignored::Ignored;
+use crate::lease::Candidacy;
+use crate::maps::map_of;
+use crate::metrics::Tally;
+use crate::outcome::Lesson;
+use crate::queue::{Outcome, Pace, Queue, Weighed};
+use crate::rng::Rng;
+use crate::store::Store;
+use crate::testrun::memory::RunMemory;
+use crate::testrun::stage::Block;
+use crate::testrun::template;
+use crate::token::TokenMemory;
+use crate::zone;
+use crate::zone::memory::ZoneMemory;
+use crate::{testrun, token};
+use aliens::Aliens;
+use duty::Office;
+use notices::Notices;
+use ousted::Ousted;
+use reach::{Reach, Sign, Target};
+use refusals::Refusals;
+
+/// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
+const PASSES_PER_TURN_MAX: usize = 4;
+
+/// Within what time all that waits for a target is tried again once it answers: soon, and not in one moment for all agents
+/// behind one line.
+const RETURN_SPREAD: Duration = Duration::from_secs(3);
+
+/// What the core is told once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespaces that are watched; one `None` for all.
+    pub scopes: Vec<Option<String>>,
+    /// The namespaces where a k6-operator may be: elsewhere its Lease does not count.
+    pub operator_namespaces: BTreeSet<String>,
+    /// How it takes part in the election of one active agent; none: it is the only one.
+    pub candidacy: Option<Candidacy>,
+    /// How many workers there are.
+    pub workers: usize,
+    /// How often GCk6 is polled per zone.
+    pub poll_interval: Duration,
+    /// How long runners may take to answer.
+    pub start_deadline: Duration,
+    /// What `TestRun`s are made with.
+    pub template: template::Settings,
+    /// For jitter.
+    pub seed: u64,
+}
+
+/// A row of one of the two tables that was chosen, for those who count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    /// Of `testrun::stage`.
+    Run(Block, testrun::stage::Fact),
+    /// Of `zone::table`.
+    Zone(zone::table::Block, zone::table::Fact),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    office: Office,
+    store: Store,
+    queue: Queue,
+    // Boxed: a node of a map has room for eleven values, mostly unused, and maps of boxes share their code.
+    zones: BTreeMap<ObjectKey, Box<ZoneMemory>>,
+    runs: BTreeMap<ObjectKey, Box<RunMemory>>,
+    /// Test runs of a zone, by its uid, that wait until others of that zone are proven.
+    hopefuls: BTreeMap<String, BTreeSet<ObjectKey>>,
+    aliens: Aliens,
+    tokens: BTreeMap<ObjectKey, Box<TokenMemory>>,
+    reach: BTreeMap<Target, Reach>,
+    refusals: Refusals,
+    leaving: room::Leaving,
+    rng: Rng,
+    synced: bool,
+    rows: BTreeMap<Row, u64>,
+    tally: Tally,
+    notices: Notices,
+    ousted: Ousted,
+    wants_list: BTreeSet<(&'static str, Option<String>)>,
+}
+
+impl Core {
+    /// A core that knows nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut rng = Rng::new(settings.seed);
+        let queue = Queue::new(settings.workers, Rng::new(rng.next_u64()));
+        Self {
+            office: Office::new(settings.candidacy.clone(), &settings.scopes, &settings.operator_namespaces),
+            settings,
+            store: Store::default(),
+            queue,
+            zones: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            hopefuls: BTreeMap::new(),
+            aliens: Aliens::default(),
+            tokens: BTreeMap::new(),
+            refusals: Refusals::default(),
+            reach: map_of(Target::ALL.map(|target| (target, Reach::default()))),
+            leaving: room::Leaving::default(),
+            rng,
+            synced: false,
+            rows: BTreeMap::new(),
+            tally: Tally::default(),
+            notices: Notices::default(),
+            ousted: Ousted::default(),
+            wants_list: BTreeSet::new(),
+        }
+    }
+
+    /// Takes what was seen or done.
+    pub fn absorb(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Seen { scope, what } => {
+                let plural = what.plural();
+                match what.news() {
+                    News::Recovered => {
+                        self.queue.forgive_class(Class::Kubernetes);
+                        self.heed(now, Target::Kubernetes, Sign::Answer);
+                    }
+                    News::Failing(error) => {
+                        if let Some(sign) = Sign::of_watch(error) {
+                            self.heed(now, Target::Kubernetes, sign);
+                        }
+                    }
+                    News::Malformed { key, uid, error } => {
+                        self.ignored(now, plural, Ignored::of(error), (key, uid), &error.to_string());
+                    }
+                    News::Listed | News::Overlong(_) | News::Object => {}
+                }
+                let what = match *what {
+                    Seen::Operator(event) => return self.office_seen(now, scope.as_deref(), event),
+                    what => what,
+                };
+                let changes = self.store.absorb(scope.as_deref(), what);
+                for (key, run) in changes.runs_gone {
+                    self.run_gone(now, &key, run);
+                }
+                if let Some((key, uid)) = changes.no_room {
+                    self.ignored(now, plural, Ignored::NoRoom, (&key, &uid), "");
+                    self.wants_list.insert((plural, scope));
+                }
+                // Who is not at work looks at everything when it begins.
+                let dirty = if self.office.is_at_work() { changes.dirty } else { Vec::new() };
+                for key in dirty {
+                    self.mark(key);
+                }
+            }
+            Event::Done(report) => {
+                if let Some(report) = self.office_report(now, report) {
+                    self.report(now, report);
+                }
+            }
+            Event::Unsent(id) => self.unsent(now, &id),
+        }
+    }
+
+    /// Decides for every key that is dirty or due, and hands out what the pool can take.
+    #[must_use]
+    pub fn turn(&mut self, now: Now) -> Vec<Task> {
+        if !self.synced {
+            self.synced = self.store.synced(&self.settings.scopes);
+            if self.synced {
+                self.office.operators.synced(now.mono);
+                log::info!("all watches have delivered their first list");
+            }
+        }
+        for line in self.notices.due(now.mono) {
+            log::warn!("{line}");
+        }
+        let mut tasks = self.attend(now);
+        if !self.duty().is_active() {
+            return tasks;
+        }
+        self.tell_ousted(now);
+        for _ in 0..PASSES_PER_TURN_MAX {
+            let due = self.queue.take_due(now.mono);
+            if due.is_empty() {
+                break;
+            }
+            for key in due {
+                match &key {
+                    Key::Token(secret) => self.token_turn(now, secret),
+                    Key::Zone(zone) => self.zone_turn(now, zone),
+                    Key::Run(run) => self.run_turn(now, run),
+                    Key::Lease(_) | Key::Operator(_) => {}
+                }
+            }
+        }
+        self.hand_out(now, &mut tasks);
+        tasks
+    }
+
+    /// Builds the calls that workers can take now. What cannot be built any more is decided on anew.
+    fn hand_out(&mut self, now: Now, tasks: &mut Vec<Task>) {
+        while let Some((id, patience)) = self.queue.next_task(now.mono) {
+            let object = id.key.object();
+            let call = match id.action {
+                _ if self.ousted.is_about(&id) => self.ousted.call(&id, now.wall),
+                Action::Token(action) => Some(Self::token_call(object, action)),
+                Action::Zone(action) => self.zone_call(now, object, action),
+                Action::Run(action) => self.run_call(now, object, action),
+                Action::Lease(_) | Action::FindOperator => None,
+            };
+            match call {
+                Some(call) if self.queue.weigh(&id, call.body_bytes()) == Weighed::Fits => {
+                    tasks.push(Task { id, call, patience });
+                }
+                Some(_) => {}
+                None => self.unsent(now, &id),
+            }
+        }
+    }
+
+    /// When to call [`turn`](Self::turn) again although nothing happens.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let work = if self.duty().is_active() { self.queue.next_deadline() } else { None };
+        [work, self.office_deadline(), self.notices.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// The watches, by their resource and scope, that are to list everything anew when they can: what was not taken in for lack
+    /// of room may be by then. Each is told once.
+    pub fn take_wants_list(&mut self) -> BTreeSet<(&'static str, Option<String>)> {
+        std::mem::take(&mut self.wants_list)
+    }
+
+    /// An object is not taken in.
+    fn ignored(
+        &mut self,
+        now: Now,
+        plural: &'static str,
+        cause: Ignored,
+        (key, uid): (&ObjectKey, &str),
+        detail: &str,
+    ) {
+        self.tally.ignored(plural, cause);
+        self.ousted.note(now.mono, plural, cause, (key, uid), detail);
+        if let Some(line) = self.notices.heed(now.mono, plural, cause, key, detail) {
+            log::warn!("{line}");
+        }
+    }
+
+    /// Whether every watch has delivered its first list, as of the last turn.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// How many zones there are.
+    #[must_use]
+    pub fn zones(&self) -> usize {
+        self.store.zones.iter().count()
+    }
+
+    /// How many test runs there are that are not over.
+    #[must_use]
+    pub fn runs_under_way(&self) -> usize {
+        self.runs.values().filter(|memory| memory.block != Block::Done).count()
+    }
+
+    /// How often each row of the tables was chosen.
+    #[must_use]
+    pub fn rows_chosen(&self) -> &BTreeMap<Row, u64> {
+        &self.rows
+    }
+
+    /// Marks a key, and what depends on it: a zone's runs look at the zone, its namesakes at its name, a zone at its runs.
+    fn mark(&mut self, key: Key) {
+        match &key {
+            Key::Zone(zone) => {
+                let runs: Vec<ObjectKey> = self.runs_in(&zone.namespace);
+                let namesakes = self.namesakes(zone);
+                runs.into_iter().for_each(|run| self.queue.mark(Key::Run(run)));
+                namesakes.into_iter().for_each(|zone| self.queue.mark(Key::Zone(zone)));
+            }
+            Key::Run(run) => {
+                let leaving = self.zones.iter().filter(|(_, zone)| zone.leaving_since.is_some());
+                let leaving: Vec<ObjectKey> = leaving
+                    .filter(|(zone, _)| zone.namespace == run.namespace)
+                    .map(|(zone, _)| zone.clone())
+                    .collect();
+                leaving.into_iter().for_each(|zone| self.queue.mark(Key::Zone(zone)));
+            }
+            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => {}
+        }
+        self.queue.mark(key);
+    }
+
+    /// Drops what is known of the calls for a key that is gone.
+    fn forget(&mut self, key: &Key) {
+        self.queue.forget(key);
+        self.refusals.forget(key);
+    }
+
+    fn runs_in(&self, namespace: &str) -> Vec<ObjectKey> {
+        self.runs.keys().filter(|run| run.namespace == namespace).cloned().collect()
+    }
+
+    /// Learns from a report, and sets the pace of the lane that it came from.
+    fn report(&mut self, now: Now, Report { id, reply }: Report) {
+        let outcome = if reply.is_ok() { Outcome::Answered } else { Outcome::Failed };
+        let is_awaited = self.queue.done(now.mono, &id, outcome);
+        if let (Some(target), Some(sign)) = (Target::of(id.action), Sign::of(&reply)) {
+            self.heed(now, target, sign);
+        }
+        if self.ousted.is_about(&id) {
+            return self.ousted_report(now, &id, reply);
+        }
+        if !is_awaited {
+            return;
+        }
+        let reply = self.settle(now, &id, reply);
+        let accepted = match &reply {
+            Reply::Cloud(Ok(_)) => true,
+            // To whom it does not take GCk6 says nothing of what it knows.
+            Reply::Cloud(Err(error)) => error.is_not_found(),
+            _ => false,
+        };
+        let object = id.key.object();
+        match id.action {
+            Action::Token(token::Action::Read) => self.token_report(now, object, reply),
+            Action::Zone(action) => self.zone_report(now, object, &id, action, reply),
+            Action::Run(action) => self.run_report(now, object, &id, action, reply),
+            Action::Lease(_) | Action::FindOperator => {}
+        }
+        if accepted {
+            self.token_accepted(now, &id.key);
+        }
+    }
+
+    /// Makes of a refusal that may pass one that is tried again, and lets the object's conditions say what is refused.
+    fn settle(&mut self, now: Now, id: &TaskId, reply: Reply) -> Reply {
+        let back = self.reach.get(&Target::Kubernetes).and_then(Reach::back_since);
+        let reply = self.refusals.judge(now.mono, back, id, reply);
+        let refusal = self.refusals.of(now.mono, &id.key);
+        match &id.key {
+            Key::Zone(zone) => {
+                if let Some(memory) = self.zones.get_mut(zone) {
+                    memory.refusal = refusal;
+                }
+            }
+            Key::Run(run) => {
+                if let Some(memory) = self.runs.get_mut(run) {
+                    memory.refuse(refusal);
+                }
+            }
+            Key::Token(_) | Key::Lease(_) | Key::Operator(_) => {}
+        }
+        reply
+    }
+
+    /// A task of which nothing has left the process is decided on anew: nobody has failed.
+    fn unsent(&mut self, now: Now, id: &TaskId) {
+        if self.queue.done(now.mono, id, Outcome::Unmade)
+            && let Action::Run(action) = id.action
+            && let Some(memory) = self.runs.get_mut(id.key.object())
+        {
+            memory.withdrawn(action);
+        }
+    }
+
+    /// Takes a sign of life, or of its absence. Who answers again is asked soon for all that waits for it.
+    fn heed(&mut self, now: Now, target: Target, sign: Sign) {
+        let is_silent = matches!(sign, Sign::Silence(_));
+        let reach = self.reach.entry(target).or_default();
+        let (is_back, line) = reach.heed(now.mono, target, sign);
+        if let Some(line) = line {
+            log::log!(line.level, "{}", line.text);
+        }
+        if target == Target::Kubernetes && is_silent {
+            // It may be what runners are reached through; nor does their silence count while it lasts.
+            self.runs.values_mut().for_each(|run| run.forgive_silence());
+        }
+        if !is_back {
+            return;
+        }
+        if target == Target::Kubernetes {
+            self.queue.hasten(now.mono, RETURN_SPREAD, |action| action.class() == Class::Kubernetes);
+            return;
+        }
+        // Both hosts of GCk6 are behind the same line.
+        let to_cloud = |action: Action| matches!(action.class(), Class::Cloud | Class::CloudNews);
+        self.queue.hasten(now.mono, RETURN_SPREAD, to_cloud);
+        for (key, zone) in self.zones.iter_mut().filter(|(_, zone)| zone.poll_unanswered) {
+            let soon = now.mono + RETURN_SPREAD.mul_f64(self.rng.fraction());
+            zone.next_poll = zone.next_poll.min(soon);
+            self.queue.mark(Key::Zone(key.clone()));
+        }
+    }
+
+    /// Whether it was said already that nobody there answers, so that a call that fails by that is no news.
+    fn is_away(&self, action: Action) -> bool {
+        Target::of(action).and_then(|target| self.reach.get(&target)).is_some_and(Reach::is_away)
+    }
+
+    /// Does what a report teaches beside the memories: the store learns the object, the lane its pace.
+    fn apply(&mut self, now: Now, id: &TaskId, lesson: Lesson) {
+        match lesson {
+            Lesson::Done => self.queue.succeeded(id),
+            Lesson::Zone(zone) => {
+                self.queue.succeeded(id);
+                let _ = self.store.apply_zone(*zone);
+                self.mark(id.key.clone());
+            }
+            Lesson::Run(run) => {
+                self.queue.succeeded(id);
+                let key = run.metadata.key();
+                if let Action::Zone(zone::Action::CreateTestRun(_)) = id.action {
+                    log::info!("TestRun {key} is created");
+                }
+                let _ = self.store.apply_run(*run);
+                self.mark(Key::Run(key));
+            }
+            Lesson::EventRefused { code, why } => {
+                self.queue.succeeded(id);
+                if let Some(line) = self.notices.event_refused(now.mono, code, &why) {
+                    log::warn!("{line}");
+                }
+            }
+            Lesson::Again { after, why } => self.try_again(now, id, after, &why),
+            Lesson::TokenRefused(why) => {
+                self.token_refused(now, id, &why);
+                if id.action == Action::Zone(zone::Action::Poll) {
+                    // The poll keeps its own pace.
+                    self.queue.succeeded(id);
+                }
+            }
+        }
+    }
+
+    /// A task went wrong and is tried again later. One line says so when it begins, not one for every try; none when it went
+    /// wrong with everything else that goes there.
+    fn try_again(&mut self, now: Now, id: &TaskId, after: Option<Duration>, why: &str) {
+        let to_runner = matches!(id.action.class(), Class::Runner | Class::UserCode);
+        let pace = match id.action {
+            _ if to_runner => Pace::RUNNER,
+            Action::Zone(zone::Action::InspectTestRun(_)) | Action::Run(testrun::Action::CreateJob(_)) => {
+                Pace::LOOK
+            }
+            // Whether it lasts is to be known when it counts.
+            _ if self.refusals.is_young(now.mono, id) => Pace::LOOK,
+            _ => Pace::REMOTE,
+        };
+        let wait = self.queue.failed(now.mono, id, pace, after);
+        // A runner that does not listen yet is no news; one that did and does not any more is.
+        let quiet = to_runner
+            && !matches!(
+                id.action,
+                Action::Run(testrun::Action::ResumeRunner(_) | testrun::Action::StopRunner(_))
+            );
+        let quiet = quiet || self.is_away(id.action);
+        let level = if quiet || self.queue.failures(id) > 1 { log::Level::Debug } else { log::Level::Warn };
+        log::log!(
+            level,
+            "{}: {} failed and will be retried in {} ms: {why}",
+            id.key,
+            id.action,
+            wait.as_millis()
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! What is to be made of a report, beside what a memory has learnt from it. Shared by zones and runs.
+//!
+//! Owns the classes of outcomes and the reading of what both kinds of objects have in common. Invariant: an error is tried
+//! again, or has ended up in a memory with a message; none is dropped.
+
+use std::time::Duration;
+
+use k8s::ObjectMeta;
+
+use crate::announce::Announcement;
+use crate::api::run::TestRun;
+use crate::api::zone::PrivateLoadZone;
+use crate::redact;
+
+/// How much of an error is kept.
+const MESSAGE_BYTES_MAX: usize = 300;
+
+/// See the module.
+#[derive(Debug, PartialEq)]
+#[must_use]
+pub enum Lesson {
+    /// It went well, or there is no point in trying again.
+    Done,
+    /// It went well, and this is the zone as the API server has it now.
+    Zone(Box<PrivateLoadZone>),
+    /// It went well, and this is the run as the API server has it now.
+    Run(Box<TestRun>),
+    /// It did not, and is tried again; not before the given time has passed, if one is given.
+    Again {
+        /// What the other side asked for.
+        after: Option<Duration>,
+        /// Why.
+        why: String,
+    },
+    /// The API server does not take an Event, and there is no point in trying again.
+    EventRefused {
+        /// The status of its answer, 0 if there was none.
+        code: u16,
+        /// Why.
+        why: String,
+    },
+    /// GCk6 refuses the token: tried again, with a token that is read again.
+    TokenRefused(String),
+}
+
+impl Lesson {
+    /// Tried again, as soon as the other side will have it.
+    pub fn again(retry: k8s::Retry, error: &impl std::fmt::Display) -> Self {
+        let after = match retry {
+            k8s::Retry::After(after) => Some(after),
+            k8s::Retry::Backoff | k8s::Retry::Never => None,
+        };
+        Self::Again { after, why: text(error) }
+    }
+
+    /// The zone in an answer.
+    pub fn zone(body: &[u8]) -> Self {
+        serde_json::from_slice(body).map_or(Self::Done, |zone| Self::Zone(Box::new(zone)))
+    }
+
+    /// The run in an answer.
+    pub fn run(body: &[u8]) -> Self {
+        serde_json::from_slice(body).map_or(Self::Done, |run| Self::Run(Box::new(run)))
+    }
+}
+
+/// The first announcement is posted, known already, refused for good, or tried again.
+pub fn announced(announcements: &mut Vec<Announcement>, reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+    let lesson = posted(reply);
+    if !matches!(lesson, Lesson::Again { .. }) && !announcements.is_empty() {
+        announcements.remove(0);
+    }
+    lesson
+}
+
+/// An Event is posted, known already, refused for good, or tried again.
+pub fn posted(reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+    match reply {
+        // A namespace on its way out takes none, and whoever deletes it knows.
+        Err(error) if error.is_already_exists() || error.is_namespace_terminating() => Lesson::Done,
+        Err(error) if error.retry() == k8s::Retry::Never => {
+            Lesson::EventRefused { code: error.code().unwrap_or_default(), why: text(&error) }
+        }
+        Err(error) => Lesson::again(error.retry(), &error),
+        Ok(_) => Lesson::Done,
+    }
+}
+
+/// The uid of the object in an answer, if the object of the given uid controls it.
+#[must_use]
+pub fn controlled_by(body: &[u8], owner: &str) -> Option<String> {
+    let metadata = metadata(body).filter(|metadata| metadata.is_controlled_by(owner))?;
+    Some(metadata.uid).filter(|uid| !uid.is_empty())
+}
+
+/// Whether the object in an answer is on its way out.
+#[must_use]
+pub fn is_deleting(body: &[u8]) -> bool {
+    metadata(body).is_some_and(|metadata| metadata.is_deleting())
+}
+
+/// An error as a message that may leave the process.
+#[must_use]
+pub fn text(error: &impl std::fmt::Display) -> String {
+    redact::scrubbed_line(&error.to_string(), MESSAGE_BYTES_MAX)
+}
+
+fn metadata(body: &[u8]) -> Option<ObjectMeta> {
+    #[derive(Default)]
+    struct Object {
+        metadata: ObjectMeta,
+    }
+    k8s::readable!(Object { metadata: "metadata" });
+    serde_json::from_slice::<Object>(body).ok().map(|object| object.metadata)
+}

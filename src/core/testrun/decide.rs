@@ -1,0 +1,232 @@
+//! From the table to actions: picks the row, spells its writes out runner by runner.
+//!
+//! Owns how often a runner and GCk6 are asked. Leaves alone how a call looks (see `calls`) and what is made of its
+//! answer (see `learn`). Invariant: the same facts give the same decision; nothing is changed here.
+
+use std::time::Duration;
+
+use super::calls;
+use super::detect;
+use super::facts::{
+    Facts, HEARTBEAT_INTERVAL_MAX, HEARTBEAT_INTERVAL_MIN, HEARTBEATS_PER_SECOND_MAX, READY_POLL_INTERVAL,
+    RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL,
+};
+use super::memory::{Job, Keeping, Setup, Teardown};
+use super::stage::{self, Block, Fact, Then, Write};
+use crate::testrun::action::{Action, StatusWrite};
+
+/// How long what was said stands before it is replaced by something else.
+const TROUBLE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a Job may be without a pod before its Events are read.
+const PODLESS_MAX: Duration = Duration::from_secs(3);
+/// How often they are read again as long as it is.
+const EVENTS_INTERVAL: Duration = Duration::from_secs(15);
+
+/// What to do now.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Decision {
+    /// The row that was chosen.
+    pub row: (Block, Fact),
+    /// What to start, unless it is under way or has to wait.
+    pub actions: Vec<Action>,
+    /// When to look again although nothing happens.
+    pub wake: Option<Duration>,
+    /// Whether the run is to be forgotten.
+    pub forget: bool,
+}
+
+/// Decides by the table.
+pub fn decide(facts: &Facts<'_>) -> Decision {
+    let block = facts.memory.block;
+    let rows = stage::rows(block);
+    let row = rows.iter().find(|row| facts.holds(row.fact)).expect("every block ends with Otherwise");
+    let mut decision =
+        Decision { row: (block, row.fact), actions: Vec::new(), wake: facts.next_change(), forget: false };
+    for write in row.writes {
+        decision.spell_out(*write, facts);
+    }
+    match row.then {
+        Then::Stay => {}
+        Then::Record(stage) => decision.actions.push(Action::WriteStatus(StatusWrite::Stage(stage))),
+        Then::RecordEnd => {
+            let stage = calls::end_stage(facts);
+            decision.actions.push(Action::WriteStatus(StatusWrite::Stage(stage)));
+        }
+        Then::Forget => decision.forget = true,
+    }
+    if !facts.memory.announcements.is_empty() {
+        decision.actions.insert(0, Action::Announce);
+        decision.forget = false;
+    }
+    decision
+}
+
+impl Decision {
+    fn spell_out(&mut self, write: Write, facts: &Facts<'_>) {
+        let memory = facts.memory;
+        match write {
+            Write::Confirm => self.actions.push(Action::Confirm),
+            Write::KeepCredentials => match memory.keeping {
+                Keeping::Unknown | Keeping::Foreign => self.actions.push(Action::InspectCredentials),
+                Keeping::Lost => self.actions.push(Action::FetchCredentials),
+                Keeping::InHand(_) => self.actions.push(Action::CreateCredentials),
+                Keeping::Kept | Keeping::Refused(_) => {}
+            },
+            Write::CreateJobs => self.each(facts, |runner| match runner.memory.job {
+                Job::Unknown | Job::Foreign => Some(Action::CreateJob(runner.number)),
+                Job::Unclear => Some(Action::InspectJob(runner.number)),
+                _ => None,
+            }),
+            Write::InspectJobs => {
+                self.each(facts, |runner| {
+                    runner.job_is_unseen().then_some(Action::InspectJob(runner.number))
+                });
+            }
+            Write::AskRunners => {
+                for runner in
+                    facts.runners().filter(|runner| !runner.is_ready() && runner.address().is_some())
+                {
+                    self.ask(facts, runner, READY_POLL_INTERVAL);
+                }
+            }
+            // Pods that are refused are mostly refused for one cause: the first speaks for all.
+            Write::ReadEvents => {
+                if let Some(runner) = facts.runners().find(Runner::lacks_pod) {
+                    let first = memory.since + PODLESS_MAX;
+                    let due = runner.memory.events_read.map_or(first, |read| read + EVENTS_INTERVAL);
+                    self.at(facts.now, due, Action::ReadEvents(runner.number));
+                }
+            }
+            Write::WatchRunners => self.watch_runners(facts),
+            Write::SayTrouble => self.say_trouble(facts),
+            Write::RunSetup => {
+                let first = memory.runners.keys().next().copied().unwrap_or(1);
+                let last = memory.runners.keys().next_back().copied().unwrap_or(1);
+                match memory.setup {
+                    Setup::Unclear if last > first => self.actions.push(Action::ReadSetup(last)),
+                    Setup::Unclear | Setup::NotRun => self.actions.push(Action::RunSetup(first)),
+                    Setup::OnRunner(runner) => self.actions.push(Action::TakeSetupData(runner)),
+                    Setup::Run(_) | Setup::Failed(_) => {}
+                }
+            }
+            Write::SendSetupData => self.each(facts, |runner| {
+                (!runner.memory.data_sent).then_some(Action::SendSetupData(runner.number))
+            }),
+            Write::ResumeRunners => {
+                self.each(facts, |runner| {
+                    runner.is_to_resume().then_some(Action::ResumeRunner(runner.number))
+                });
+            }
+            Write::StopRunners => {
+                self.each(facts, |runner| runner.is_to_stop().then_some(Action::StopRunner(runner.number)));
+            }
+            Write::CheckState if facts.holds(Fact::Unproven) => self.actions.push(Action::Confirm),
+            Write::CheckState => {
+                let is_due_now = facts.holds(Fact::EndUnclear) && Some(memory.state_asked) < memory.last_end;
+                let due = if is_due_now { facts.now } else { memory.state_asked + STATE_CHECK_INTERVAL };
+                self.at(facts.now, due, Action::CheckState);
+            }
+            Write::TellCloud => {
+                if facts.holds(Fact::Unproven) {
+                    self.actions.push(Action::Confirm);
+                } else if facts.holds(Fact::CloudUntold) && !facts.may_be_of_namespace() {
+                    self.actions.push(Action::TellCloud);
+                }
+            }
+            Write::RunTeardown => {
+                let due = memory.teardown == Teardown::Due;
+                self.actions.extend(
+                    facts.for_teardown().filter(|_| due).map(|runner| Action::RunTeardown(runner.number)),
+                );
+            }
+            Write::DeleteJobs => self.each(facts, |runner| match runner.memory.job {
+                Job::Ours(_) => Some(Action::DeleteJob(runner.number)),
+                _ => None,
+            }),
+            Write::Finish => self.actions.push(Action::Finish),
+            Write::Release => self.actions.push(Action::Release),
+            Write::DeleteTestRun => {
+                if !memory.deletion_sent && facts.run.metadata.deletion_timestamp.is_none() {
+                    self.actions.push(Action::DeleteTestRun);
+                }
+            }
+        }
+    }
+
+    /// While all is quiet one runner speaks for all: as long as the first that has not ended runs, the run is not over.
+    /// As soon as one has ended, and whenever nothing is known of one, the others are asked at once. So the end is seen
+    /// within one interval. Each of the others is asked now and then, the less often the more there are, so that one that
+    /// has cut its test short or fallen silent is noticed.
+    fn watch_runners(&mut self, facts: &Facts<'_>) {
+        let mut speaker = true;
+        let heartbeat = heartbeat(facts.memory.parallelism);
+        for runner in facts.runners().filter(|runner| !runner.has_ended()) {
+            let memory = runner.memory;
+            let unheard = memory.status.is_none() || memory.asked < facts.memory.last_end;
+            let interval = match (unheard, speaker) {
+                (true, _) => Duration::ZERO,
+                (false, true) => RUNNER_POLL_INTERVAL,
+                (false, false) => heartbeat,
+            };
+            if runner.address().is_some() {
+                self.ask(facts, runner, interval);
+            }
+            speaker = false;
+        }
+    }
+
+    fn say_trouble(&mut self, facts: &Facts<'_>) {
+        let memory = facts.memory;
+        if detect::trouble(facts) != memory.trouble_said {
+            let due = memory.trouble_said_at.map_or(facts.now, |at| at + TROUBLE_INTERVAL);
+            self.at(facts.now, due, Action::WriteStatus(StatusWrite::Conditions));
+        }
+        if memory.block != Block::Started
+            && let Some(at) = detect::stalls_at(facts).filter(|at| *at > facts.now)
+        {
+            self.wake_at(at);
+        }
+    }
+
+    fn ask(&mut self, facts: &Facts<'_>, runner: Runner<'_>, interval: Duration) {
+        let due = runner.memory.asked.map_or(facts.now, |asked| asked + interval);
+        self.at(facts.now, due, Action::AskRunner(runner.number));
+    }
+
+    fn each(&mut self, facts: &Facts<'_>, action: impl Fn(Runner<'_>) -> Option<Action>) {
+        self.actions.extend(facts.runners().filter_map(action));
+    }
+
+    /// The action if it is due, otherwise a look at the clock when it will be.
+    fn at(&mut self, now: Duration, due: Duration, action: Action) {
+        if due <= now {
+            self.actions.push(action);
+        } else {
+            self.wake_at(due);
+        }
+    }
+
+    fn wake_at(&mut self, at: Duration) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+}
+
+/// How often each of so many runners is asked while one speaks for all.
+fn heartbeat(runners: u32) -> Duration {
+    let at_that_rate = Duration::from_secs(1) * runners / HEARTBEATS_PER_SECOND_MAX;
+    at_that_rate.clamp(HEARTBEAT_INTERVAL_MIN, HEARTBEAT_INTERVAL_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_runners_the_less_often_each_is_asked() {
+        for (runners, seconds) in [(1, 2), (2, 2), (20, 2), (100, 10), (300, 30), (u32::MAX, 30)] {
+            assert_eq!(heartbeat(runners).as_secs(), seconds, "{runners}");
+        }
+    }
+}

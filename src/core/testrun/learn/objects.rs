@@ -1,0 +1,148 @@
+//! What the API server says of the run's objects: its Secret, its Jobs, itself.
+
+use std::time::Duration;
+
+use super::recorded;
+use crate::outcome::{Lesson, controlled_by, is_deleting, text};
+use crate::testrun::action::StatusWrite;
+use crate::testrun::memory::{Job, Keeping, RunMemory};
+use crate::testrun::pod_refusal;
+use crate::testrun::stage::Block;
+
+type Reply = Result<Vec<u8>, k8s::Error>;
+
+pub(super) fn credentials_created(memory: &mut RunMemory, reply: Reply) -> Lesson {
+    memory.keeping = match reply {
+        Ok(_) => Keeping::Kept,
+        Err(error) if error.is_already_exists() => Keeping::Unknown,
+        Err(error) if error.retry() == k8s::Retry::Never => Keeping::Refused(text(&error)),
+        Err(error) => return again(&error),
+    };
+    Lesson::Done
+}
+
+pub(super) fn credentials_read(memory: &mut RunMemory, reply: Reply) -> Lesson {
+    memory.keeping = match reply {
+        Ok(body) if controlled_by(&body, &memory.uid).is_some() => Keeping::Kept,
+        Ok(_) => {
+            memory.keeping = Keeping::Foreign;
+            let why = "a Secret of that name belongs to something else".to_owned();
+            return Lesson::Again { after: None, why };
+        }
+        Err(error) if error.is_not_found() => memory.spare.take().map_or(Keeping::Lost, Keeping::InHand),
+        Err(error) => return again(&error),
+    };
+    Lesson::Done
+}
+
+pub(super) fn job_created(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
+    let owner = memory.uid.clone();
+    job(memory, n, |job| match reply {
+        Ok(body) => learnt(job, controlled_by(&body, &owner).map_or(Job::Unclear, Job::Ours)),
+        Err(error) if error.is_already_exists() && *job == Job::Foreign => again(&error),
+        Err(error) if error.is_already_exists() => learnt(job, Job::Unclear),
+        Err(error) if error.retry() == k8s::Retry::Never => learnt(job, Job::Refused(text(&error))),
+        Err(error) => again(&error),
+    })
+}
+
+pub(super) fn job_read(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
+    let (owner, block) = (memory.uid.clone(), memory.block);
+    job(memory, n, |job| match reply {
+        Ok(body) => match controlled_by(&body, &owner) {
+            Some(uid) if block == Block::Stopped && is_deleting(&body) => learnt(job, Job::Gone(uid)),
+            Some(uid) => learnt(job, Job::Ours(uid)),
+            None if matches!(job, Job::Contested(_)) => replaced(job),
+            None => {
+                *job = Job::Foreign;
+                let why = "a Job of that name belongs to something else".to_owned();
+                Lesson::Again { after: None, why }
+            }
+        },
+        // Before the start it has to be made; later on it was there, and is no more.
+        Err(error) if error.is_not_found() && block == Block::New => learnt(job, Job::Unknown),
+        Err(error) if error.is_not_found() => replaced(job),
+        Err(error) => again(&error),
+    })
+}
+
+pub(super) fn events_read(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
+    // After a failure they are read again in their own time; without the right to, never with success.
+    let words = reply.ok().and_then(|body| pod_refusal::words(&body));
+    if let (Some(words), Some(runner)) = (words, memory.runner(n)) {
+        runner.refusal = Some(words);
+    }
+    Lesson::Done
+}
+
+pub(super) fn job_deleted(memory: &mut RunMemory, now: Duration, n: u32, reply: Reply) -> Lesson {
+    if reply.is_ok() {
+        memory.jobs_deleted = Some(now);
+    }
+    job(memory, n, |job| {
+        let uid = job.uid().unwrap_or_default().to_owned();
+        match reply {
+            Err(error) if error.is_conflict() => {
+                *job = Job::Contested(uid);
+                again(&error)
+            }
+            Err(error) if !error.is_not_found() => again(&error),
+            _ => learnt(job, Job::Deleted(uid)),
+        }
+    })
+}
+
+pub(super) fn status_written(
+    memory: &mut RunMemory,
+    now: Duration,
+    write: StatusWrite,
+    reply: Reply,
+) -> Lesson {
+    match reply {
+        Ok(body) => {
+            recorded(memory, now, write);
+            Lesson::run(&body)
+        }
+        Err(error) if error.is_not_found() => Lesson::Done,
+        Err(error) => again(&error),
+    }
+}
+
+pub(super) fn test_run_deleted(memory: &mut RunMemory, reply: Reply) -> Lesson {
+    match reply {
+        Err(error) if !error.is_not_found() => again(&error),
+        _ => {
+            memory.deletion_sent = true;
+            Lesson::Done
+        }
+    }
+}
+
+/// Our finalizer is off the run, or the run is gone.
+pub fn released(reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+    match reply {
+        Ok(body) => Lesson::run(&body),
+        Err(error) if error.is_not_found() => Lesson::Done,
+        Err(error) => again(&error),
+    }
+}
+
+fn job(memory: &mut RunMemory, n: u32, change: impl FnOnce(&mut Job) -> Lesson) -> Lesson {
+    memory.runner(n).map_or(Lesson::Done, |runner| change(&mut runner.job))
+}
+
+/// No Job of ours has that name any more.
+fn replaced(job: &mut Job) -> Lesson {
+    let uid = job.uid().unwrap_or_default().to_owned();
+    learnt(job, Job::Gone(uid))
+}
+
+fn learnt(job: &mut Job, what: Job) -> Lesson {
+    *job = what;
+    Lesson::Done
+}
+
+/// Tried again, as soon as the API server will have it.
+fn again(error: &k8s::Error) -> Lesson {
+    Lesson::again(error.retry(), error)
+}

@@ -1,0 +1,294 @@
+//! GCk6's word that a test run is the zone's, and what its Jobs are made of.
+//!
+//! Owns what proves a run: GCk6 has given its data to the zone that this process polled for, or says to the zone's own token that the
+//! run is distributed over that zone alone. Leaves alone what may be done before (`stage`). Invariants: until then nothing is written
+//! to GCk6 and no Job is made; and what Jobs are made of comes from GCk6 and the zone, never from the spec of the `TestRun`.
+
+use std::time::Duration;
+
+use super::credentials::Credentials;
+use super::ending::{Cause, Ending};
+use super::facts::STATE_CHECK_INTERVAL;
+use super::identity::Identity;
+use super::memory::{Keeping, RunMemory};
+use super::stage::Block;
+use crate::api::run::{RUNNERS_MAX, TestRun};
+use crate::api::zone::PrivateLoadZone;
+use crate::cloud::{self, TestRunData};
+use crate::outcome::{Lesson, text};
+use crate::testrun::template;
+use crate::zone::learn::{NO_ROOM_PAUSE, no_room};
+
+/// After how many refusals in a row GCk6 does not know the run.
+const REFUSALS_MAX: u32 = 3;
+
+/// Whether a run is known to be the zone's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// GCk6 has not said so yet.
+    #[default]
+    Unknown,
+    /// It is.
+    Proven,
+    /// GCk6 says that it is not. It never hears of it from here.
+    Denied,
+}
+
+/// What learning needs beside the memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The clock of deadlines.
+    pub now: Duration,
+    /// The object.
+    pub run: &'a TestRun,
+    /// Its zone, unless that is gone.
+    pub zone: Option<&'a PrivateLoadZone>,
+    /// What the agent adds to every test run.
+    pub settings: &'a template::Settings,
+    /// How large the data of a test run may be, in bytes, for Jobs to be made of them.
+    pub data_room: usize,
+}
+
+/// Learns from the answer to the question whose the run is.
+pub fn learn(memory: &mut RunMemory, context: &Context<'_>, reply: Result<Vec<u8>, cloud::Error>) -> Lesson {
+    let error = match reply.and_then(|body| cloud::reply::test_run_data(&body)) {
+        Ok(data) => return judge(memory, context, &data),
+        Err(error) => error,
+    };
+    memory.proof_error = Some(text(&error));
+    if error.is_unauthorized() {
+        return Lesson::TokenRefused(text(&error));
+    }
+    if error.retry() != cloud::Retry::Never {
+        return Lesson::again(error.retry(), &error);
+    }
+    memory.state_missing += 1;
+    if memory.state_missing < REFUSALS_MAX {
+        return Lesson::Again { after: Some(STATE_CHECK_INTERVAL), why: text(&error) };
+    }
+    let Identity { id, zone, .. } = &memory.identity;
+    let message =
+        format!("GCk6 does not know test run {id} by the token of PrivateLoadZone {zone}: {}", text(&error));
+    deny(memory, message)
+}
+
+fn judge(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) -> Lesson {
+    let Identity { id, zone, .. } = &memory.identity;
+    let zones: Vec<&str> = data.distribution.values().map(|place| place.load_zone.as_str()).collect();
+    if data.id != Some(*id) || zones.is_empty() || zones == [""] {
+        let why = "the answer does not say of which load zone the test run is".to_owned();
+        memory.proof_error = Some(why.clone());
+        return Lesson::Again { after: None, why };
+    }
+    if zones != [zone.name.as_str()] {
+        let message = format!(
+            "GCk6 says that test run {id} is of load zone {}, and not of PrivateLoadZone {zone} alone",
+            zones.join(", ")
+        );
+        return deny(memory, message);
+    }
+    if memory.block == Block::New && data.bytes() > context.data_room {
+        let why = no_room(data);
+        memory.proof_error = Some(why.clone());
+        return Lesson::Again { after: Some(NO_ROOM_PAUSE), why };
+    }
+    memory.proof = Proof::Proven;
+    memory.proof_error = None;
+    memory.state = data.run_status;
+    memory.state_missing = 0;
+    memory.state_asked = context.now;
+    if memory.block == Block::New {
+        memory.spare = Credentials::of(data);
+        plan(memory, context, data);
+    } else if memory.parallelism == 0 {
+        let told =
+            u32::try_from(data.config.instance_count).ok().filter(|count| (1..=RUNNERS_MAX).contains(count));
+        memory.set_parallelism(told.unwrap_or_else(|| context.run.runners()));
+    }
+    Lesson::Done
+}
+
+fn deny(memory: &mut RunMemory, message: String) -> Lesson {
+    log::warn!("{message}");
+    memory.proof = Proof::Denied;
+    memory.state_missing = 0;
+    memory.verdict = Some(Ending { cause: Cause::NotOfZone, message });
+    Lesson::Done
+}
+
+/// The zone has just got the data of the run, in this process.
+pub fn given(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) {
+    memory.proof = Proof::Proven;
+    memory.proof_error = None;
+    if memory.keeping == Keeping::Unknown
+        && let Some(credentials) = Credentials::of(data)
+    {
+        memory.keeping = Keeping::InHand(credentials);
+    }
+    plan(memory, context, data);
+}
+
+/// Works out what the Jobs are made of.
+fn plan(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) {
+    let Some(zone) = context.zone else { return };
+    let Context { run, settings, .. } = context;
+    let fail = |message: String| Some(Ending { cause: Cause::CouldNotStart, message });
+    let mut plan = match template::test_run(zone, memory.identity.id, data, settings) {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            memory.verdict = fail(refusal.to_string());
+            return;
+        }
+    };
+    let (wanted, asked) = (plan.spec.parallelism, run.spec.parallelism);
+    if !run.is_edited() && asked != wanted {
+        memory.verdict = fail(run.runners_refused().unwrap_or_else(|| {
+            format!(
+                "TestRun {} asks for {asked} runners where GCk6 asks for {wanted}: it is not as the agent makes it; delete it",
+                run.metadata.key()
+            )
+        }));
+    }
+    plan.metadata.uid.clone_from(&run.metadata.uid);
+    memory.set_parallelism(plan.runners());
+    memory.plan = Some(Box::new(plan));
+    memory.plan_bytes = data.bytes();
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::ObjectKey;
+    use crate::cloud::{RunId, RunStatus};
+    use crate::testrun::template::tests::{plain_data, plain_zone as zone, settings};
+
+    fn run(parallelism: i64, generation: i64) -> TestRun {
+        let metadata =
+            json!({"name": "plz-test-101", "namespace": "ns", "uid": "u", "generation": generation});
+        let spec = json!({"testRunId": "101", "parallelism": parallelism, "runner": {"image": "evil"}});
+        serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
+    }
+
+    fn memory(block: Block, run: &TestRun) -> RunMemory {
+        let mut memory = RunMemory::new(run, 0, block, Duration::ZERO);
+        let zone = zone().metadata;
+        memory.identity = Identity { id: RunId(101), zone: zone.key(), zone_uid: zone.uid };
+        memory
+    }
+
+    fn context<'a>(
+        run: &'a TestRun,
+        zone: &'a PrivateLoadZone,
+        settings: &'a template::Settings,
+    ) -> Context<'a> {
+        Context { now: Duration::ZERO, run, zone: Some(zone), settings, data_room: usize::MAX }
+    }
+
+    fn asked(memory: &mut RunMemory, run: &TestRun, reply: Result<Value, cloud::Error>) -> Lesson {
+        let (zone, settings) = (zone(), settings());
+        learn(memory, &context(run, &zone, &settings), reply.map(|body| body.to_string().into_bytes()))
+    }
+
+    #[track_caller]
+    fn check(answer: &Value, wanted: Proof) {
+        let run = run(1, 1);
+        let mut memory = memory(Block::Started, &run);
+        let lesson = asked(&mut memory, &run, Ok(answer.clone()));
+        assert_eq!(memory.proof, wanted, "{answer}");
+        assert_eq!(matches!(lesson, Lesson::Again { .. }), wanted == Proof::Unknown, "{answer}");
+        let cause = memory.verdict.map(|verdict| verdict.cause);
+        assert_eq!(cause, (wanted == Proof::Denied).then_some(Cause::NotOfZone), "{answer}");
+        assert!(memory.plan.is_none(), "Jobs are made before the start alone");
+    }
+
+    #[test]
+    fn what_proves_a_run() {
+        let zone = zone().metadata.name;
+        let of = |zones: Value| json!({"id": 101, "run_status": 2, "load_zone_distribution": zones});
+        check(&of(json!({"a": {"loadZone": zone}})), Proof::Proven);
+        check(&of(json!({"a": {"loadZone": "other"}})), Proof::Denied);
+        check(&of(json!({"a": {"loadZone": zone}, "b": {"loadZone": "other"}})), Proof::Denied);
+        check(&of(json!({"a": {"loadZone": null}})), Proof::Unknown);
+        check(&of(json!({})), Proof::Unknown);
+        check(&of(json!(null)), Proof::Unknown);
+        check(&json!({"id": 102, "load_zone_distribution": {"a": {"loadZone": zone}}}), Proof::Unknown);
+        check(&json!({"load_zone_distribution": {"a": {"loadZone": zone}}}), Proof::Unknown);
+        check(&json!({}), Proof::Unknown);
+    }
+
+    #[test]
+    fn who_is_not_known_three_times_is_not_the_zones() {
+        let run = run(1, 1);
+        let mut memory = memory(Block::New, &run);
+        let refusal = || Err(cloud::Error::Status { code: 404, message: "no".into(), retry_after: None });
+        for _ in 1..REFUSALS_MAX {
+            assert!(matches!(asked(&mut memory, &run, refusal()), Lesson::Again { after: Some(_), .. }));
+            let _ = asked(&mut memory, &run, Err(cloud::Error::Transport("no route".into())));
+            assert_eq!(memory.proof, Proof::Unknown);
+        }
+        assert_eq!(asked(&mut memory, &run, refusal()), Lesson::Done);
+        assert_eq!(memory.proof, Proof::Denied);
+    }
+
+    #[test]
+    fn jobs_are_made_of_what_gck6_and_the_zone_say() {
+        let (zone, settings) = (zone(), settings());
+        let count = plain_data().config.instance_count;
+        let plan_for = |run: &TestRun| {
+            let mut memory = memory(Block::New, run);
+            given(&mut memory, &context(run, &zone, &settings), &plain_data());
+            memory
+        };
+        let memory = plan_for(&run(count, 1));
+        let plan = memory.plan.as_ref().unwrap();
+        assert_eq!((plan.metadata.uid.as_str(), memory.runners.len() as i64), ("u", count));
+        assert!(plan.spec.runner.image != "evil" && memory.verdict.is_none());
+        assert!(matches!(memory.keeping, Keeping::InHand(_)) && memory.proof == Proof::Proven);
+        assert!(plan_for(&run(100_000, 2)).verdict.is_none(), "an edit changes nothing");
+        for (asked, says) in [
+            (7, "asks for 7 runners where GCk6 asks for"),
+            (100_000, "asks for 100000 runners, the agent runs 1 to 1000; delete it"),
+            (-1, "asks for -1 runners, the agent runs 1 to 1000; delete it"),
+        ] {
+            let other = plan_for(&run(asked, 1));
+            assert!(other.verdict.unwrap().message.contains(says));
+            assert_eq!(other.runners.len() as i64, count);
+        }
+    }
+
+    #[test]
+    fn the_number_of_runners_of_an_edited_run_is_what_gck6_says() {
+        let name = zone().metadata.name;
+        let answer = |config: Value| {
+            let run = run(7, 2);
+            let mut memory = memory(Block::Created, &run);
+            let _ = asked(
+                &mut memory,
+                &run,
+                Ok(json!({"id": 101, "k8s_load_zones_config": config,
+                "load_zone_distribution": {"a": {"loadZone": name}}})),
+            );
+            memory.runners.len()
+        };
+        assert_eq!(answer(json!({"instance_count": 3})), 3);
+        for nonsense in
+            [json!(null), json!({"instance_count": 0}), json!({"instance_count": 4_000_000_000_u64})]
+        {
+            assert_eq!(answer(nonsense), 7);
+        }
+    }
+
+    #[test]
+    fn the_answer_is_the_state_as_well() {
+        let run = run(1, 1);
+        let mut memory = memory(Block::Created, &run);
+        let name = &memory.identity.zone.name;
+        let answer =
+            json!({"id": "101", "run_status": 5, "load_zone_distribution": {"a": {"loadZone": name}}});
+        let _ = asked(&mut memory, &run, Ok(answer));
+        assert_eq!(memory.state, Some(RunStatus::ABORTED_BY_USER));
+        assert_eq!(memory.identity.zone, ObjectKey::new(zone().metadata.namespace, zone().metadata.name));
+    }
+}

@@ -1,0 +1,297 @@
+//! What an answer teaches about a zone.
+//!
+//! Owns what becomes of a listed test run. Leaves alone the poll's pace (`poll`) and what is done next. Invariant: a test run
+//! that GCk6 lists is started, or found to be dealt with, or refused with a message; none is dropped in silence.
+
+use std::time::Duration;
+
+use super::memory::{Listed, ZoneMemory};
+use super::poll;
+use crate::announce::Announcement;
+use crate::api::zone::PrivateLoadZone;
+use crate::call::Reply;
+use crate::cloud::{self, RunId};
+use crate::outcome::{Lesson, announced, controlled_by, text};
+use crate::rng::Rng;
+use crate::testrun::template::{self, Settings};
+use crate::zone::action::Action;
+
+/// The presigned URL is valid for 300 s; a `TestRun` made later than this could not download its archive any more.
+const DATA_AGE_MAX: Duration = Duration::from_secs(240);
+/// How long data that there is no room for are not asked for again: they are large, and the line may be slow.
+pub const NO_ROOM_PAUSE: Duration = Duration::from_secs(5);
+/// After how many unreadable answers in a row a listed test run is refused.
+const UNREADABLE_MAX: u32 = 5;
+/// How long a namesake of the `TestRun` is given to go.
+const NAMESAKE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What learning needs beside the memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The clock of deadlines.
+    pub now: Duration,
+    /// The object.
+    pub zone: &'a PrivateLoadZone,
+    /// How large the data of a test run may be, in bytes, for them to be held.
+    pub data_room: usize,
+    /// How often GCk6 is polled.
+    pub poll_interval: Duration,
+    /// What `TestRun`s are made with.
+    pub settings: &'a Settings,
+}
+
+/// Learns from the report of an action on this zone.
+pub fn learn(
+    memory: &mut ZoneMemory,
+    context: &Context<'_>,
+    rng: &mut Rng,
+    action: Action,
+    reply: Reply,
+) -> Lesson {
+    if is_obsolete(memory, action) && !(matches!(action, Action::CreateTestRun(_)) && reply.is_ok()) {
+        return Lesson::Done;
+    }
+    match action {
+        Action::Adopt | Action::Release | Action::WriteStatus => written(reply.kubernetes()),
+        Action::CreateTestRun(id) => created(memory, context, id, reply.kubernetes()),
+        Action::InspectTestRun(id) => inspected(memory, context, id, reply.kubernetes()),
+        Action::Announce => announced(&mut memory.announcements, reply.kubernetes()),
+        Action::Poll => {
+            let ids = reply.cloud().and_then(|body| cloud::reply::listed_runs(&body));
+            poll::polled(memory, context, rng, ids)
+        }
+        Action::FetchData(id) => {
+            let data = reply.cloud().and_then(|body| cloud::reply::test_run_data(&body));
+            fetched(memory, context, id, data)
+        }
+        Action::Refuse(id) => refused(memory, id, reply.cloud()),
+        Action::Register => registered(memory, context.zone, reply.cloud()),
+        Action::Deregister => deregistered(memory, reply.cloud()),
+    }
+}
+
+/// Whether the test run was dealt with while the answer was on its way, or is not listed any more.
+fn is_obsolete(memory: &ZoneMemory, action: Action) -> bool {
+    match action {
+        Action::FetchData(id) | Action::CreateTestRun(id) | Action::InspectTestRun(id) => {
+            !memory.listed.contains_key(&id)
+        }
+        _ => false,
+    }
+}
+
+fn written(reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+    match reply {
+        Ok(body) => Lesson::zone(&body),
+        Err(error) if error.is_not_found() => Lesson::Done,
+        Err(error) => Lesson::again(error.retry(), &error),
+    }
+}
+
+fn created(
+    memory: &mut ZoneMemory,
+    context: &Context<'_>,
+    id: RunId,
+    reply: Result<Vec<u8>, k8s::Error>,
+) -> Lesson {
+    let error = match reply {
+        // It is settled once the core has the run, which is given what belongs into its Secret.
+        Ok(body) => return Lesson::run(&body),
+        Err(error) => error,
+    };
+    if error.is_already_exists() {
+        memory.listed.insert(id, Listed::Unclear { since: context.now, told: false });
+        return Lesson::Done;
+    }
+    if error.retry() == k8s::Retry::Never {
+        let (name, namespace) = (template::name(id), &context.zone.metadata.namespace);
+        let why = if error.is_namespace_terminating() {
+            format!("TestRun {name} cannot be made: namespace {namespace} is being deleted in the cluster")
+        } else {
+            format!("the API server refuses TestRun {name}: {}", text(&error))
+        };
+        refuse(memory, id, why);
+        return Lesson::Done;
+    }
+    expire(memory, id, context.now);
+    Lesson::again(error.retry(), &error)
+}
+
+/// A `TestRun` of that name is there. Ours from before a restart, or something else's that may be on its way out.
+fn inspected(
+    memory: &mut ZoneMemory,
+    context: &Context<'_>,
+    id: RunId,
+    reply: Result<Vec<u8>, k8s::Error>,
+) -> Lesson {
+    match reply {
+        Ok(body) if controlled_by(&body, &context.zone.metadata.uid).is_some() => {
+            memory.settle(id);
+            return Lesson::run(&body);
+        }
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => {
+            memory.listed.insert(id, Listed::NEW);
+            return Lesson::Done;
+        }
+        Err(error) => return Lesson::again(error.retry(), &error),
+    }
+    let message = format!(
+        "TestRun {} exists in namespace {} and belongs to something else; delete it",
+        template::name(id),
+        context.zone.metadata.namespace
+    );
+    if let Some(Listed::Unclear { since, told }) = memory.listed.get_mut(&id)
+        && context.now < *since + NAMESAKE_PATIENCE
+    {
+        if !std::mem::replace(told, true) {
+            memory.announcements.push(Announcement::warning("TestRunNameTaken", message.clone()));
+        }
+        return Lesson::Again { after: None, why: message };
+    }
+    refuse(memory, id, message);
+    Lesson::Done
+}
+
+fn fetched(
+    memory: &mut ZoneMemory,
+    context: &Context<'_>,
+    id: RunId,
+    data: Result<cloud::TestRunData, cloud::Error>,
+) -> Lesson {
+    let error = match data {
+        Ok(data) => return prepared(memory, context, id, data),
+        Err(error) => error,
+    };
+    if error.is_unauthorized() {
+        return Lesson::TokenRefused(text(&error));
+    }
+    if is_unreadable(memory, id, &error) {
+        refuse(memory, id, text(&error));
+        return Lesson::Done;
+    }
+    // GCk6 lists it and does not know it (yet): asked again as long as it is listed.
+    if error.is_not_found() {
+        return Lesson::again(cloud::Retry::Backoff, &error);
+    }
+    if error.retry() == cloud::Retry::Never {
+        refuse(memory, id, format!("GCk6 does not hand out the data of the test run: {}", text(&error)));
+        return Lesson::Done;
+    }
+    Lesson::again(error.retry(), &error)
+}
+
+/// GCk6 was told that the test run cannot be started.
+fn refused(memory: &mut ZoneMemory, id: RunId, reply: Result<Vec<u8>, cloud::Error>) -> Lesson {
+    match reply {
+        Err(error) if error.is_unauthorized() => return Lesson::TokenRefused(text(&error)),
+        Err(error) if error.retry() != cloud::Retry::Never => return Lesson::again(error.retry(), &error),
+        Err(error) => log::warn!("GCk6 does not take the refusal of test run {id}: {}", text(&error)),
+        Ok(_) => {}
+    }
+    memory.settle(id);
+    Lesson::Done
+}
+
+fn prepared(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, data: cloud::TestRunData) -> Lesson {
+    if let Some(status) = data.run_status.filter(|status| status.is_ended()) {
+        log::info!("test run {id} is listed but is over: {status}");
+        memory.settle(id);
+        return Lesson::Done;
+    }
+    match template::test_run(context.zone, id, &data, context.settings) {
+        Ok(_) if data.bytes() > context.data_room => {
+            return Lesson::Again { after: Some(NO_ROOM_PAUSE), why: no_room(&data) };
+        }
+        Ok(_) => {
+            memory.listed.insert(id, Listed::Ready { data: Box::new(data), since: context.now });
+        }
+        Err(refusal) => refuse(memory, id, refusal.to_string()),
+    }
+    Lesson::Done
+}
+
+/// Why the data of a test run are not taken in yet.
+#[must_use]
+pub fn no_room(data: &cloud::TestRunData) -> String {
+    format!(
+        "its data of {} KiB wait for room: those of other test runs are held until their Jobs are made",
+        data.bytes() / 1024
+    )
+}
+
+fn refuse(memory: &mut ZoneMemory, id: RunId, message: String) {
+    log::warn!("test run {id} cannot be started: {message}");
+    memory.announcements.push(Announcement::warning("TestRunRefused", format!("test run {id}: {message}")));
+    memory.listed.insert(id, Listed::Refused(message));
+}
+
+/// Counts answers that are no data: unreadable, or not found. A captive page passes, and so does a listing that is ahead of
+/// the data; a test run whose data never come would never start, in silence.
+fn is_unreadable(memory: &mut ZoneMemory, id: RunId, error: &cloud::Error) -> bool {
+    let counts = matches!(error, cloud::Error::Decode { .. }) || error.is_not_found();
+    match memory.listed.get_mut(&id) {
+        Some(Listed::New { unreadable }) if counts => {
+            *unreadable += 1;
+            *unreadable >= UNREADABLE_MAX
+        }
+        _ => false,
+    }
+}
+
+fn expire(memory: &mut ZoneMemory, id: RunId, now: Duration) {
+    if let Some(Listed::Ready { since, .. }) = memory.listed.get(&id)
+        && now >= *since + DATA_AGE_MAX
+    {
+        memory.listed.insert(id, Listed::NEW);
+    }
+}
+
+fn registered(
+    memory: &mut ZoneMemory,
+    zone: &PrivateLoadZone,
+    reply: Result<Vec<u8>, cloud::Error>,
+) -> Lesson {
+    match reply {
+        Ok(_) => {
+            let first = memory.registered.is_none();
+            memory.registered = memory.registering.take();
+            memory.forgotten = false;
+            memory.registration_error = None;
+            (memory.registration_refused, memory.contends) = (false, false);
+            let message =
+                if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
+            log::info!("PrivateLoadZone {}: {message}", zone.metadata.key());
+            memory.announcements.push(Announcement::normal("Registered", message));
+            Lesson::Done
+        }
+        Err(error) => {
+            memory.registration_error = Some(text(&error));
+            memory.registration_refused = error.retry() == cloud::Retry::Never && !error.is_unauthorized();
+            failed(&error)
+        }
+    }
+}
+
+fn deregistered(memory: &mut ZoneMemory, reply: Result<Vec<u8>, cloud::Error>) -> Lesson {
+    match reply {
+        Err(error) if !error.is_not_found() => {
+            memory.deregistration_refused = error.retry() == cloud::Retry::Never;
+            memory.deregistration_error = Some(text(&error));
+            failed(&error)
+        }
+        _ => {
+            memory.deregistered = true;
+            memory.deregistration_error = None;
+            Lesson::Done
+        }
+    }
+}
+
+fn failed(error: &cloud::Error) -> Lesson {
+    if error.is_unauthorized() {
+        Lesson::TokenRefused(text(error))
+    } else {
+        Lesson::again(error.retry(), error)
+    }
+}
