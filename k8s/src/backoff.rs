@@ -1,4 +1,4 @@
-//! Pauses that grow with each failure, with jitter, so that clients that failed together do not come back together; and when a
+//! Pauses that grow with each failure, with jitter, so that those who failed together do not come back together; and when a
 //! watch need not wait for their end.
 //!
 //! Owns the reckoning alone: entropy and time are arguments. Leaves waiting to its callers.
@@ -7,37 +7,49 @@ use std::time::Duration;
 
 use crate::status::{Error, Retry};
 
-/// The pause after a first failure.
-pub const PAUSE_MIN: Duration = Duration::from_millis(500);
-/// The longest pause.
-pub const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The longest pause that a server may ask for.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
 /// Within which time those that wait for a server ask again once somebody has heard from it.
 pub const WAKE_SPREAD: Duration = Duration::from_secs(1);
 
-/// Counts failures in a row.
-#[derive(Clone, Debug, Default)]
+/// As often is a pause doubled at the most.
+const DOUBLINGS_MAX: u32 = 31;
+
+/// How pauses grow: doubled with each failure in a row, up to a bound. Who counts the failures forgets them by counting from
+/// 0 again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    failures: u32,
+    /// The pause after a first failure.
+    pub first: Duration,
+    /// The longest pause.
+    pub most: Duration,
+    /// By how much of itself a pause may be shorter, in percent.
+    pub jitter_percent: u8,
 }
 
 impl Backoff {
-    /// Forgets the failures.
-    pub fn reset(&mut self) {
-        self.failures = 0;
+    /// The API server, of a watch: 0.5 s, 1 s, … 30 s.
+    pub const WATCH: Self =
+        Self { first: Duration::from_millis(500), most: Duration::from_secs(30), jitter_percent: 50 };
+
+    /// The pause after the `failures`-th failure in a row. `fraction`, from 0 to 1, is how much of the jitter is taken off.
+    #[must_use]
+    pub fn pause(self, failures: u32, fraction: f64) -> Duration {
+        let doublings = failures.saturating_sub(1).min(DOUBLINGS_MAX);
+        let full = self.first.saturating_mul(1 << doublings).min(self.most);
+        full.saturating_sub(
+            full.mul_f64(fraction.clamp(0.0, 1.0) * f64::from(self.jitter_percent.min(100)) / 100.0),
+        )
     }
 
-    /// Counts one more failure and says how long to pause: between half and all of 0.5 s, 1 s, … 30 s; or what the server
-    /// asked for and a little more.
-    pub fn pause(&mut self, retry: Retry, entropy: u64) -> Duration {
-        let full = PAUSE_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(PAUSE_MAX);
-        self.failures = self.failures.saturating_add(1);
-        let half = full / 2;
-        let jitter = half.mul_f64(fraction(entropy));
+    /// The same, where a server may have asked for a pause: that and a little more, within reason.
+    #[must_use]
+    pub fn pause_as_asked(self, failures: u32, fraction: f64, retry: Retry) -> Duration {
+        let pause = self.pause(failures, fraction);
+        let shortest = self.pause(failures, 1.0);
         match retry {
-            Retry::After(asked) => asked.min(RETRY_AFTER_MAX).max(half) + jitter,
-            Retry::Backoff | Retry::Never => half + jitter,
+            Retry::After(asked) => asked.min(RETRY_AFTER_MAX).max(shortest) + (pause - shortest),
+            Retry::Backoff | Retry::Never => pause,
         }
     }
 }
@@ -49,9 +61,9 @@ impl Backoff {
 /// the watch hard of hearing for as long as a backoff of that many failures.
 #[derive(Clone, Debug, Default)]
 pub struct Pace {
-    backoff: Backoff,
+    failures: u32,
     is_away: bool,
-    wakings: Backoff,
+    wakings: u32,
     was_woken: bool,
 }
 
@@ -76,16 +88,20 @@ impl Pace {
 
     /// The watch has brought something.
     pub fn reset(&mut self) {
-        self.backoff.reset();
+        self.failures = 0;
     }
 
     /// Counts one more failure and says how long to wait.
     pub fn pause(&mut self, retry: Retry, entropy: u64) -> Pause {
-        let at_most = self.backoff.pause(retry, entropy);
-        let woken = std::mem::take(&mut self.was_woken);
+        self.failures = self.failures.saturating_add(1);
+        let at_most = Backoff::WATCH.pause_as_asked(self.failures, fraction(entropy), retry);
+        let is_vain = std::mem::take(&mut self.was_woken);
         let deaf = self.is_away.then(|| {
-            let deaf = if woken { self.wakings.pause(Retry::Backoff, entropy) } else { Duration::ZERO };
-            deaf.min(at_most)
+            if !is_vain {
+                return Duration::ZERO;
+            }
+            self.wakings = self.wakings.saturating_add(1);
+            Backoff::WATCH.pause(self.wakings, fraction(entropy)).min(at_most)
         });
         Pause { at_most, deaf }
     }
@@ -102,7 +118,9 @@ pub fn wake_after(entropy: u64) -> Duration {
     WAKE_SPREAD.mul_f64(fraction(entropy))
 }
 
-fn fraction(entropy: u64) -> f64 {
+/// A number from 0 to 1.
+#[must_use]
+pub fn fraction(entropy: u64) -> f64 {
     (entropy % 1024) as f64 / 1023.0
 }
 
@@ -110,23 +128,33 @@ fn fraction(entropy: u64) -> f64 {
 mod tests {
     use super::*;
 
+    const MS: Duration = Duration::from_millis(1);
+
     #[test]
     fn pauses_grow_to_a_bound_and_begin_anew() {
-        let mut backoff = Backoff::default();
-        let mut next = |entropy| backoff.pause(Retry::Backoff, entropy).as_millis();
-        assert_eq!([next(1023), next(1023), next(0), next(1023)], [500, 1000, 1000, 4000]);
-        assert_eq!((0..99).map(|_| next(1023)).last(), Some(30_000));
-        backoff.reset();
-        assert_eq!(backoff.pause(Retry::Backoff, 0).as_millis(), 250);
+        let pause = |failures, fraction| Backoff::WATCH.pause(failures, fraction).as_millis();
+        assert_eq!([pause(1, 0.0), pause(2, 0.0), pause(3, 1.0), pause(4, 0.0)], [500, 1000, 1000, 4000]);
+        assert_eq!([pause(0, 0.0), pause(99, 0.0), pause(u32::MAX, 1.0)], [500, 30_000, 15_000]);
+        let quarter = Backoff { first: 100 * MS, most: 1000 * MS, jitter_percent: 25 };
+        assert_eq!(
+            [quarter.pause(1, 1.0), quarter.pause(1, 7.0), quarter.pause(2, 0.5)],
+            [75 * MS, 75 * MS, 175 * MS]
+        );
+        let never = Backoff { first: Duration::ZERO, most: Duration::ZERO, jitter_percent: 255 };
+        assert_eq!(never.pause(9, 0.5), Duration::ZERO);
     }
 
     #[test]
     fn a_server_is_heard_within_reason() {
-        let mut backoff = Backoff::default();
-        let seconds = |pause: Duration| pause.as_secs();
-        assert_eq!(seconds(backoff.pause(Retry::After(Duration::from_secs(7)), 0)), 7);
-        assert_eq!(seconds(backoff.pause(Retry::After(Duration::MAX), 0)), 120);
-        assert!(backoff.pause(Retry::After(Duration::ZERO), 0) >= Duration::from_millis(500));
+        let pause = |failures, fraction, asked| {
+            let pause = Backoff::WATCH.pause_as_asked(failures, fraction, Retry::After(asked));
+            pause.as_millis()
+        };
+        assert_eq!(pause(1, 1.0, 7000 * MS), 7000);
+        assert_eq!(pause(1, 0.0, 7000 * MS), 7250);
+        assert_eq!(pause(1, 1.0, Duration::MAX), 120_000);
+        assert_eq!(pause(2, 1.0, Duration::ZERO), 500);
+        assert_eq!(Backoff::WATCH.pause_as_asked(1, 0.0, Retry::Backoff), 500 * MS);
     }
 
     fn outage() -> Error {
@@ -142,13 +170,13 @@ mod tests {
         let mut pace = Pace::default();
         for _ in 0..9 {
             pace.heed(Err(&outage()));
-            let _ = pace.pause(Retry::Backoff, 1023);
+            let _ = pace.pause(Retry::Backoff, 0);
         }
         pace.heed(Err(&refusal()));
-        assert_eq!(pace.pause(Retry::Backoff, 1023), Pause { at_most: PAUSE_MIN, deaf: None });
+        assert_eq!(pace.pause(Retry::Backoff, 0), Pause { at_most: 500 * MS, deaf: None });
         // One refusal after the other is no new beginning.
         pace.heed(Err(&refusal()));
-        assert_eq!(pace.pause(Retry::Backoff, 1023).at_most, PAUSE_MIN * 2);
+        assert_eq!(pace.pause(Retry::Backoff, 0).at_most, 1000 * MS);
     }
 
     #[test]
@@ -156,7 +184,7 @@ mod tests {
         let mut pace = Pace::default();
         let deaf = |pace: &mut Pace| {
             pace.heed(Err(&outage()));
-            let pause = pace.pause(Retry::Backoff, 1023);
+            let pause = pace.pause(Retry::Backoff, 0);
             pace.woken();
             pause.deaf.map(|deaf| deaf.as_millis())
         };

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use k8s::backoff::fraction;
 use log::{error, info, warn};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -90,8 +91,8 @@ fn download(config: &FetchConfig) -> Result<(), FetchError> {
             Err(failure) => failure,
         };
         let left = deadline.saturating_duration_since(clock());
-        let random = RandomState::new().hash_one(tries);
-        let Some(pause) = retry::pause(failure.retry, tries, left, random) else {
+        let fraction = fraction(RandomState::new().hash_one(tries));
+        let Some(pause) = retry::pause(failure.retry, tries, left, fraction) else {
             return Err(after_tries(failure.error, tries));
         };
         warn!("try {tries} failed, next in {} ms: {}", pause.as_millis(), failure.error);

@@ -4,24 +4,21 @@
 
 use std::time::Duration;
 
+use k8s::backoff::Backoff;
+
 use super::error::Retry;
 
-/// The first pause; each further one is twice as long.
-const PAUSE_MIN: Duration = Duration::from_millis(500);
-
-/// The longest pause of our own choice.
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// The upper half of each pause spreads the downloads of many runners.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(500), most: Duration::from_secs(10), jitter_percent: 50 };
 
 /// Redirects that are followed in one try.
 pub(super) const REDIRECTS_MAX: usize = 5;
 
-/// How long to wait after the `tries`-th failed try, with `left` until the deadline; `None` to give up. `random`
-/// spreads the pauses of many runners over the upper half of each.
-pub(super) fn pause(retry: Retry, tries: u32, left: Duration, random: u64) -> Option<Duration> {
-    let doublings = tries.saturating_sub(1).min(16);
-    let full = PAUSE_MIN.saturating_mul(1 << doublings).min(PAUSE_MAX);
-    let half_millis = u64::try_from(full.as_millis() / 2).unwrap_or(u64::MAX);
-    let usual = full / 2 + Duration::from_millis(random % (half_millis + 1));
+/// How long to wait after the `tries`-th failed try, with `left` until the deadline; `None` to give up. `fraction`, from 0 to 1,
+/// spreads the pauses.
+pub(super) fn pause(retry: Retry, tries: u32, left: Duration, fraction: f64) -> Option<Duration> {
+    let usual = BACKOFF.pause(tries, fraction);
     let pause = match retry {
         Retry::Never => return None,
         Retry::Later => usual,
@@ -72,15 +69,15 @@ mod tests {
     fn pauses_double_up_to_a_bound_and_stay_within_the_deadline() {
         let hour = Duration::from_secs(3600);
         let pause =
-            |retry, tries, left, random| pause(retry, tries, left, random).map(|pause| pause.as_millis());
-        assert_eq!(pause(Retry::Later, 1, hour, 0), Some(250));
-        assert_eq!(pause(Retry::Later, 1, hour, 250), Some(500));
-        assert_eq!(pause(Retry::Later, 3, hour, 1000), Some(2_000));
-        assert_eq!(pause(Retry::Later, u32::MAX, hour, 5000), Some(10_000));
-        assert_eq!(pause(Retry::After(Duration::from_secs(42)), 1, hour, 0), Some(42_000));
-        assert_eq!(pause(Retry::After(Duration::ZERO), 1, hour, 0), Some(250));
-        assert_eq!(pause(Retry::Never, 1, hour, 0), None);
-        assert_eq!(pause(Retry::Later, 1, Duration::from_millis(250), 0), None);
+            |retry, tries, left, fraction| pause(retry, tries, left, fraction).map(|pause| pause.as_millis());
+        assert_eq!(pause(Retry::Later, 1, hour, 1.0), Some(250));
+        assert_eq!(pause(Retry::Later, 1, hour, 0.0), Some(500));
+        assert_eq!(pause(Retry::Later, 3, hour, 0.0), Some(2_000));
+        assert_eq!(pause(Retry::Later, u32::MAX, hour, 0.0), Some(10_000));
+        assert_eq!(pause(Retry::After(Duration::from_secs(42)), 1, hour, 1.0), Some(42_000));
+        assert_eq!(pause(Retry::After(Duration::ZERO), 1, hour, 1.0), Some(250));
+        assert_eq!(pause(Retry::Never, 1, hour, 0.0), None);
+        assert_eq!(pause(Retry::Later, 1, Duration::from_millis(250), 1.0), None);
     }
 
     #[test]
