@@ -14,7 +14,8 @@ mod raw;
 mod room;
 
 use crate::shape::{Picks, Shape};
-use raw::{Part, Raw};
+pub(crate) use raw::value_bytes;
+use raw::{Part, Raw, begins_value};
 pub use room::Limits;
 use room::{ELEMENT_BYTES, LIST_BYTES, Mark, OBJECT_BYTES};
 
@@ -160,8 +161,7 @@ impl Sieve {
     }
 
     fn begin(&mut self, byte: u8) -> Result<usize, Broken> {
-        let is_value = matches!(byte, b'"' | b'{' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n');
-        if !is_value || (self.frames.is_empty() && byte != b'{') {
+        if !begins_value(byte) || (self.frames.is_empty() && byte != b'{') {
             return Err(Broken);
         }
         match (byte, self.next) {

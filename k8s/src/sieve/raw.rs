@@ -66,3 +66,16 @@ impl Raw {
         (bytes.len(), false)
     }
 }
+
+/// How long the value is with which a text begins; none where that is no value, or not all of one.
+pub(crate) fn value_bytes(text: &[u8]) -> Option<usize> {
+    text.first().filter(|first| begins_value(**first))?;
+    let mut raw = Raw { is_kept: false, depth: 0, part: Part::Open };
+    let (used, is_over) = raw.scan(text, &mut 0);
+    (is_over || raw.part == Part::Word).then_some(used)
+}
+
+/// Whether a value can begin with this byte.
+pub(super) fn begins_value(byte: u8) -> bool {
+    matches!(byte, b'"' | b'{' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}

@@ -3,13 +3,11 @@
 //! Objects are read one by one, as they arrive: one that is not as expected, or too large, is reported with its key, and the
 //! others are none the worse.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::WatchEvent;
-use crate::fields::{Read, read_text};
+use crate::fields::{Cursor, Faults, Read, read_text};
 use crate::meta::Key;
 use crate::shape::{Field, Shape};
 use crate::sieve::{Kept, Limits};
@@ -74,33 +72,46 @@ pub(super) fn line<T: Read>(
     limits: Limits,
     version: &mut String,
 ) -> Result<Option<WatchEvent<T>>, Error> {
-    let event: WireEvent<'_> =
-        serde_json::from_slice(kept.json).map_err(|error| decode_error("an event of the watch", &error))?;
-    let deleted = match event.type_.as_str() {
+    let (type_, object) = parts(kept.json)?;
+    let deleted = match &*type_ {
         "ADDED" | "MODIFIED" => false,
         "DELETED" => true,
         "BOOKMARK" => {
-            advance(version, &PartialMeta::of(event.object.get().as_bytes()).resource_version);
+            advance(version, &PartialMeta::of(object).resource_version);
             return Ok(None);
         }
-        "ERROR" => {
-            return Err(Error::Api { status: read_status(0, None, event.object.get().as_bytes()) });
-        }
+        "ERROR" => return Err(Error::Api { status: read_status(0, None, object.as_bytes()) }),
         unknown => {
             log::debug!("an event of unknown type {unknown:?} is ignored");
             return Ok(None);
         }
     };
-    let text = event.object.get().as_bytes();
-    advance(version, &PartialMeta::of(text).resource_version);
-    Ok(Some(object(text, kept, limits, deleted)))
+    advance(version, &PartialMeta::of(object).resource_version);
+    Ok(Some(self::object(object.as_bytes(), kept, limits, deleted)))
+}
+
+/// The type of an event and its object, whichever comes first.
+fn parts(line: &[u8]) -> Result<(Cow<'_, str>, &str), Error> {
+    let what = "an event of the watch";
+    let wrong = |cause: String| Error::Decode { what: what.to_owned(), cause };
+    let text = std::str::from_utf8(line).map_err(|error| wrong(error.to_string()))?;
+    let (mut type_, mut object, mut faults) = (Cow::Borrowed(""), "", Faults::default());
+    Cursor::new(text).members(&mut faults, &mut |name, cursor, faults| match name {
+        "type" => type_ = cursor.text(faults),
+        "object" => object = cursor.value(faults),
+        _ => drop(cursor.value(faults)),
+    });
+    if object.is_empty() || type_.is_empty() {
+        return Err(wrong("it has no type or no object".to_owned()));
+    }
+    Ok((type_, object))
 }
 
 fn object<T: Read>(text: &[u8], kept: &Kept<'_>, limits: Limits, deleted: bool) -> WatchEvent<T> {
     let object = match read_text(text) {
         Ok(object) => object,
         Err(error) => {
-            let PartialMeta { namespace, name, uid, .. } = PartialMeta::of(text);
+            let PartialMeta { namespace, name, uid, .. } = PartialMeta::of(&String::from_utf8_lossy(text));
             let key = Key { namespace, name };
             let error = decode_error(&key.to_string(), &error);
             return WatchEvent::Malformed { key, uid, error, deleted };
@@ -136,21 +147,7 @@ fn advance(version: &mut String, seen: &str) {
     }
 }
 
-#[derive(Deserialize)]
-struct WireEvent<'a> {
-    #[serde(rename = "type")]
-    type_: String,
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
 /// What identifies an object, of one that may be wrong in any other place.
-#[derive(Default)]
-struct Partial {
-    metadata: PartialMeta,
-}
-crate::readable!(Partial { metadata: "metadata" });
-
 #[derive(Default)]
 struct PartialMeta {
     namespace: String,
@@ -166,7 +163,17 @@ crate::readable!(PartialMeta {
 });
 
 impl PartialMeta {
-    fn of(text: &[u8]) -> Self {
-        read_text::<Partial>(text).map(|partial| partial.metadata).unwrap_or_default()
+    /// Looks no further than it has to: metadata mostly comes first.
+    fn of(text: &str) -> Self {
+        let mut meta = Self::default();
+        Cursor::new(text).members(&mut Faults::default(), &mut |name, cursor, faults| {
+            if name == "metadata" {
+                meta = Self::take(cursor, faults);
+                cursor.stop();
+            } else {
+                cursor.value(faults);
+            }
+        });
+        meta
     }
 }

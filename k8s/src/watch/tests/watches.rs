@@ -182,3 +182,14 @@ fn who_can_do_without_asks_rarely_while_the_rights_are_refused() {
     let mut bench = Bench::new();
     assert!((0..20).all(|_| bench.refuse(403) == WAIT));
 }
+
+#[test]
+fn the_parts_of_a_line_may_come_in_any_order() {
+    let mut bench = Bench::watching();
+    let text = r#"{"object":{"kind":"Thing","metadata":{"name":"b","resourceVersion":"11"}},"more":[1],"type":"ADDED"}"#;
+    assert_eq!(bench.read(text), Step::Read);
+    bench.told("+b");
+    bench.asks(&since("11"));
+    assert_eq!(bench.read(r#"{"type":"ADDED"}"#), WAIT);
+    bench.told("!");
+}
