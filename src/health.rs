@@ -1,23 +1,23 @@
-//! Whether the agent is ready, in a word and in a sentence: what the watches have seen so far, and what the agent's duty is.
+//! Whether the agent is ready, in a word and in a sentence: what the watches have seen so far, and what the agent's role is.
 //!
 //! Owns the words of `/readyz`. Leaves alone who asks. Invariant: an agent that was ready stays so; a watch that goes blind
 //! later is said, not punished, since nobody else would see better, and restarting the agent would not mend it.
 
 use plz_core::event::{News, Seen};
-use plz_core::lease::Duty;
+use plz_core::lease::Role;
 use plz_core::watched;
 
 /// What an agent can be there for, as the labels of a metric.
-pub const DUTIES: [&str; 4] = ["starting", "active", "standby", "waits_for_operator"];
+pub const ROLES: [&str; 4] = ["starting", "active", "standby", "waits_for_operator"];
 
-/// Which of [`DUTIES`] it is.
+/// Which of [`ROLES`] it is.
 #[must_use]
-pub fn duty_label(duty: &Duty) -> &'static str {
-    match duty {
-        Duty::Starting => DUTIES[0],
-        Duty::Active => DUTIES[1],
-        Duty::Standby { .. } => DUTIES[2],
-        Duty::WaitsForOperator { .. } => DUTIES[3],
+pub fn role_label(role: &Role) -> &'static str {
+    match role {
+        Role::Starting => ROLES[0],
+        Role::Active => ROLES[1],
+        Role::Standby { .. } => ROLES[2],
+        Role::WaitsForOperator { .. } => ROLES[3],
     }
 }
 
@@ -38,7 +38,7 @@ pub struct Watches {
 
 impl Watches {
     /// The watches over these namespaces, `None` for all of them, before they have seen anything; `lookout` is those of the
-    /// watches on k6-operator's Lease. Whether one of these may be done without is part of the agent's duty.
+    /// watches on k6-operator's Lease. Whether one of these may be done without is part of the agent's role.
     #[must_use]
     pub fn new(scopes: &[Option<String>], lookout: &[Option<String>]) -> Self {
         let mut watches = Vec::new();
@@ -76,20 +76,20 @@ impl Watches {
 
     /// Whether the agent is ready, and what there is to say. One that is ready to take over is as ready as one that acts.
     /// What is wrong with the Lease is said of one that does not act: it is why.
-    pub fn readiness(&self, duty: &Duty, lease_problem: Option<&str>) -> Result<String, String> {
+    pub fn readiness(&self, role: &Role, lease_problem: Option<&str>) -> Result<String, String> {
         let failing = self.names(|watch| watch.is_failing);
         let mut failing = match failing.as_str() {
             "" => String::new(),
             names => format!("; blind for now, see the log: the watch on {names}"),
         };
-        if let Some(problem) = lease_problem.filter(|_| !duty.is_active()) {
+        if let Some(problem) = lease_problem.filter(|_| !role.is_active()) {
             failing = format!("{failing}; the Lease cannot be used: {problem}");
         }
         match self.names(|watch| !watch.has_listed).as_str() {
-            "" if *duty == Duty::Starting => {
+            "" if *role == Role::Starting => {
                 Err(format!("waiting for the API server to answer for the leases{failing}"))
             }
-            "" => Ok(format!("ready: {duty}{failing}")),
+            "" => Ok(format!("ready: {role}{failing}")),
             names => Err(format!("waiting for the API server to list {names}{failing}")),
         }
     }
@@ -120,27 +120,27 @@ mod tests {
     fn ready_with_the_first_list_of_every_watch() {
         let mut watches = Watches::new(&[Some("a".to_owned()), Some("b".to_owned())], &[None]);
         let waiting = |names: &str| Err(format!("waiting for the API server to list {names}"));
-        assert_eq!(watches.readiness(&Duty::Active, None), waiting("privateloadzones, testruns, pods"));
+        assert_eq!(watches.readiness(&Role::Active, None), waiting("privateloadzones, testruns, pods"));
         for scope in ["a", "b"] {
             watches.note(Some(scope), &Seen::Zone(empty()));
             watches.note(Some(scope), &Seen::Pod(empty()));
         }
         watches.note(Some("a"), &Seen::Run(empty()));
         watches.note(None, &Seen::Run(empty()));
-        assert_eq!(watches.readiness(&Duty::Active, None), waiting("testruns"));
+        assert_eq!(watches.readiness(&Role::Active, None), waiting("testruns"));
         watches.note(Some("b"), &Seen::Run(empty()));
         let holder = "b".to_owned();
-        let standby = Duty::Standby { holder: holder.clone() };
-        let waits = Duty::WaitsForOperator { namespace: "ops".to_owned(), holder };
-        for duty in [Duty::Active, standby, waits] {
-            assert_eq!(watches.readiness(&duty, None), Ok(format!("ready: {duty}")));
+        let standby = Role::Standby { holder: holder.clone() };
+        let waits = Role::WaitsForOperator { namespace: "ops".to_owned(), holder };
+        for role in [Role::Active, standby, waits] {
+            assert_eq!(watches.readiness(&role, None), Ok(format!("ready: {role}")));
         }
         let waiting = "waiting for the API server to answer for the leases".to_owned();
-        assert_eq!(watches.readiness(&Duty::Starting, None), Err(waiting.clone()));
+        assert_eq!(watches.readiness(&Role::Starting, None), Err(waiting.clone()));
         let problem = Some("forbidden; grant get");
         let said = Err(format!("{waiting}; the Lease cannot be used: forbidden; grant get"));
-        assert_eq!(watches.readiness(&Duty::Starting, problem), said);
-        assert_eq!(watches.readiness(&Duty::Active, problem), Ok("ready: active".to_owned()));
+        assert_eq!(watches.readiness(&Role::Starting, problem), said);
+        assert_eq!(watches.readiness(&Role::Active, problem), Ok("ready: active".to_owned()));
     }
 
     #[test]
@@ -149,19 +149,19 @@ mod tests {
         watches.note(None, &Seen::Zone(empty()));
         watches.note(None, &Seen::Run(empty()));
         watches.note(None, &Seen::Pod(failing()));
-        let said = watches.readiness(&Duty::Active, None).unwrap_err();
+        let said = watches.readiness(&Role::Active, None).unwrap_err();
         assert!(said.ends_with("list pods; blind for now, see the log: the watch on pods"), "{said}");
         watches.note(None, &Seen::Pod(empty()));
         watches.note(None, &Seen::Run(failing()));
-        let said = watches.readiness(&Duty::Active, None).unwrap();
+        let said = watches.readiness(&Role::Active, None).unwrap();
         assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
         assert_eq!(watched::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0, 0]);
         watches.note(None, &Seen::Run(WatchEvent::Recovered));
         watches.note(None, &Seen::Operator(failing()));
-        let said = watches.readiness(&Duty::Active, None).unwrap();
+        let said = watches.readiness(&Role::Active, None).unwrap();
         assert!(said.ends_with("blind for now, see the log: the watch on leases"), "{said}");
         watches.note(None, &Seen::Operator(WatchEvent::Recovered));
-        assert_eq!(watches.readiness(&Duty::Active, None), Ok("ready: active".to_owned()));
+        assert_eq!(watches.readiness(&Role::Active, None), Ok("ready: active".to_owned()));
     }
 
     #[test]
@@ -170,9 +170,9 @@ mod tests {
         watches.note(None, &Seen::Zone(empty()));
         watches.note(None, &Seen::Pod(empty()));
         watches.note(None, &Seen::Run(WatchEvent::Overlong(k8s::Error::Stopped)));
-        let said = watches.readiness(&Duty::Active, None).unwrap();
+        let said = watches.readiness(&Role::Active, None).unwrap();
         assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
         watches.note(None, &Seen::Run(empty()));
-        assert_eq!(watches.readiness(&Duty::Active, None), Ok("ready: active".to_owned()));
+        assert_eq!(watches.readiness(&Role::Active, None), Ok("ready: active".to_owned()));
     }
 }

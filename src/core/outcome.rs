@@ -18,7 +18,7 @@ const MESSAGE_BYTES_MAX: usize = 300;
 /// See the module.
 #[derive(Debug, PartialEq)]
 #[must_use]
-pub enum Lesson {
+pub enum Outcome {
     /// It went well, or there is no point in trying again.
     Done,
     /// It went well, and this is the zone as the API server has it now.
@@ -43,7 +43,7 @@ pub enum Lesson {
     TokenRefused(String),
 }
 
-impl Lesson {
+impl Outcome {
     /// Tried again, as soon as the other side will have it.
     pub fn again(retry: k8s::Retry, error: &impl std::fmt::Display) -> Self {
         let after = match retry {
@@ -65,24 +65,24 @@ impl Lesson {
 }
 
 /// The first announcement is posted, known already, refused for good, or tried again.
-pub fn announced(announcements: &mut Vec<Announcement>, reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
-    let lesson = posted(reply);
-    if !matches!(lesson, Lesson::Again { .. }) && !announcements.is_empty() {
+pub fn announced(announcements: &mut Vec<Announcement>, reply: Result<Vec<u8>, k8s::Error>) -> Outcome {
+    let outcome = posted(reply);
+    if !matches!(outcome, Outcome::Again { .. }) && !announcements.is_empty() {
         announcements.remove(0);
     }
-    lesson
+    outcome
 }
 
 /// An Event is posted, known already, refused for good, or tried again.
-pub fn posted(reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+pub fn posted(reply: Result<Vec<u8>, k8s::Error>) -> Outcome {
     match reply {
         // A namespace on its way out takes none, and whoever deletes it knows.
-        Err(error) if error.is_already_exists() || error.is_namespace_terminating() => Lesson::Done,
+        Err(error) if error.is_already_exists() || error.is_namespace_terminating() => Outcome::Done,
         Err(error) if error.retry() == k8s::Retry::Never => {
-            Lesson::EventRefused { code: error.code().unwrap_or_default(), why: text(&error) }
+            Outcome::EventRefused { code: error.code().unwrap_or_default(), why: text(&error) }
         }
-        Err(error) => Lesson::again(error.retry(), &error),
-        Ok(_) => Lesson::Done,
+        Err(error) => Outcome::again(error.retry(), &error),
+        Ok(_) => Outcome::Done,
     }
 }
 

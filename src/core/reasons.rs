@@ -15,7 +15,7 @@ use crate::zone::conditions::PLZ_POLLED;
 pub enum Word {
     /// This one.
     Is(&'static str),
-    /// Any cause for which a run ends early or has not passed, see `testrun::ending`.
+    /// Any cause for which a run ends early or has not passed, see `testrun::termination`.
     Cause,
     /// That of a condition of the zone.
     Condition,

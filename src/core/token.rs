@@ -34,7 +34,7 @@ pub enum Action {
 
 /// What is known of one token.
 #[derive(Debug, Default)]
-pub struct TokenMemory {
+pub struct TokenState {
     /// The token as last read. Kept when the Secret is deleted: a zone that is deleted with its Secret deregisters with it.
     pub value: Option<Secret>,
     /// What is wrong with it, for a person.
@@ -53,7 +53,7 @@ pub struct TokenMemory {
     read: Option<Duration>,
 }
 
-impl TokenMemory {
+impl TokenState {
     /// When the Secret is to be read next.
     #[must_use]
     pub fn due(&self) -> Duration {
@@ -109,7 +109,12 @@ impl TokenMemory {
     }
 
     /// Learns from an answer to the reading of the Secret. True if there is a token now that there was not before.
-    pub fn learn(&mut self, now: Duration, secret: &ObjectKey, reply: Result<Vec<u8>, k8s::Error>) -> bool {
+    pub fn apply_reply(
+        &mut self,
+        now: Duration,
+        secret: &ObjectKey,
+        reply: Result<Vec<u8>, k8s::Error>,
+    ) -> bool {
         self.read = Some(now);
         if matches!(&reply, Err(error) if self.value.is_some() && error.retry() != k8s::Retry::Never) {
             // An API server that is away says nothing of the token, which was good enough until now.
@@ -240,12 +245,12 @@ mod tests {
 
     #[test]
     fn an_api_server_that_is_away_takes_no_token_away() {
-        let mut token = TokenMemory::default();
+        let mut token = TokenState::default();
         let away = || Err(k8s::Error::Transport { server: "s".into(), cause: "refused".into() });
-        assert!(!token.learn(SECOND, &key(), away()));
+        assert!(!token.apply_reply(SECOND, &key(), away()));
         assert!(token.problem.as_ref().is_some_and(|problem| problem.contains("refused")) && !token.is_bad());
-        assert!(token.learn(2 * SECOND, &key(), Ok(secret("t"))));
-        assert!(!token.learn(400 * SECOND, &key(), away()));
+        assert!(token.apply_reply(2 * SECOND, &key(), Ok(secret("t"))));
+        assert!(!token.apply_reply(400 * SECOND, &key(), away()));
         assert_eq!((token.problem.as_ref(), token.value.is_some()), (None, true));
         assert_eq!(token.due(), 400 * SECOND + MEND_INTERVAL);
     }
@@ -271,44 +276,44 @@ mod tests {
 
     #[test]
     fn a_refused_token_is_read_again_at_once_and_believed_only_if_it_is_another() {
-        let mut memory = TokenMemory::default();
-        assert!(memory.learn(SECOND, &key(), Ok(secret("old"))));
-        assert_eq!(memory.due(), SECOND + READ_INTERVAL);
-        memory.refuse(2 * SECOND, &key(), "401");
-        assert_eq!(memory.due(), Duration::ZERO);
-        assert!(!memory.learn(3 * SECOND, &key(), Ok(secret("old"))));
-        assert!(memory.refused && memory.due() == 3 * SECOND + MEND_INTERVAL);
-        assert!(memory.learn(13 * SECOND, &key(), Ok(secret("new"))));
-        assert!(!memory.refused && memory.problem.is_none());
+        let mut state = TokenState::default();
+        assert!(state.apply_reply(SECOND, &key(), Ok(secret("old"))));
+        assert_eq!(state.due(), SECOND + READ_INTERVAL);
+        state.refuse(2 * SECOND, &key(), "401");
+        assert_eq!(state.due(), Duration::ZERO);
+        assert!(!state.apply_reply(3 * SECOND, &key(), Ok(secret("old"))));
+        assert!(state.refused && state.due() == 3 * SECOND + MEND_INTERVAL);
+        assert!(state.apply_reply(13 * SECOND, &key(), Ok(secret("new"))));
+        assert!(!state.refused && state.problem.is_none());
     }
 
     #[test]
     fn a_refused_token_that_is_accepted_is_as_good_as_before() {
-        let mut memory = TokenMemory::default();
-        assert!(memory.learn(SECOND, &key(), Ok(secret("token"))));
-        assert_eq!(memory.accept(SECOND), Acceptance::First);
-        assert_eq!(memory.accept(2 * SECOND), Acceptance::Known);
-        assert_eq!(memory.accepted_since(), Some(SECOND));
-        memory.refuse(2 * SECOND, &key(), "401");
-        assert!(memory.is_bad() && memory.accepted_since().is_none());
-        memory.refuse(3 * SECOND, &key(), "401");
-        assert_eq!((memory.problem_since, memory.troubled_at), (Some(2 * SECOND), Some(3 * SECOND)));
-        assert_eq!(memory.accept(4 * SECOND), Acceptance::Again(2 * SECOND));
-        assert_eq!((memory.problem.as_ref(), memory.problem_since), (None, None));
-        assert!(!memory.is_bad() && memory.accepted_since() == Some(4 * SECOND));
-        assert!(memory.learn(5 * SECOND, &key(), Ok(secret("another"))));
-        assert_eq!(memory.accepted_since(), None);
+        let mut state = TokenState::default();
+        assert!(state.apply_reply(SECOND, &key(), Ok(secret("token"))));
+        assert_eq!(state.accept(SECOND), Acceptance::First);
+        assert_eq!(state.accept(2 * SECOND), Acceptance::Known);
+        assert_eq!(state.accepted_since(), Some(SECOND));
+        state.refuse(2 * SECOND, &key(), "401");
+        assert!(state.is_bad() && state.accepted_since().is_none());
+        state.refuse(3 * SECOND, &key(), "401");
+        assert_eq!((state.problem_since, state.troubled_at), (Some(2 * SECOND), Some(3 * SECOND)));
+        assert_eq!(state.accept(4 * SECOND), Acceptance::Again(2 * SECOND));
+        assert_eq!((state.problem.as_ref(), state.problem_since), (None, None));
+        assert!(!state.is_bad() && state.accepted_since() == Some(4 * SECOND));
+        assert!(state.apply_reply(5 * SECOND, &key(), Ok(secret("another"))));
+        assert_eq!(state.accepted_since(), None);
     }
 
     #[test]
     fn a_secret_that_is_gone_leaves_the_token_and_a_message() {
-        let mut memory = TokenMemory::default();
-        assert!(memory.learn(SECOND, &key(), Ok(secret("token"))));
+        let mut state = TokenState::default();
+        assert!(state.apply_reply(SECOND, &key(), Ok(secret("token"))));
         let gone = k8s::status::interpret(404, None, b"{}".to_vec());
-        assert!(!memory.learn(2 * SECOND, &key(), gone));
-        assert_eq!(memory.value.as_ref().unwrap().expose(), "token");
-        assert!(memory.problem.as_ref().unwrap().contains("ns/k6-token does not exist"));
-        assert_eq!(memory.problem_since, Some(2 * SECOND));
-        assert!(memory.is_bad());
+        assert!(!state.apply_reply(2 * SECOND, &key(), gone));
+        assert_eq!(state.value.as_ref().unwrap().expose(), "token");
+        assert!(state.problem.as_ref().unwrap().contains("ns/k6-token does not exist"));
+        assert_eq!(state.problem_since, Some(2 * SECOND));
+        assert!(state.is_bad());
     }
 }

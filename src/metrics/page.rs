@@ -6,11 +6,11 @@
 use super::calls::Calls;
 use super::families::Metric;
 use super::text::{Page, Value};
-use crate::health::{DUTIES, Watches, duty_label};
+use crate::health::{ROLES, Watches, role_label};
 use plz_core::event::Class;
-use plz_core::lease::Duty;
-use plz_core::metrics::{Census, ZoneLine, ZoneState};
-use plz_core::testrun::stage::Block;
+use plz_core::lease::Role;
+use plz_core::metrics::{Census, ZoneLine, ZonePhase};
+use plz_core::testrun::table::Block;
 use plz_core::watched;
 
 /// All that the loop has to tell.
@@ -23,17 +23,17 @@ pub struct Status<'a> {
     /// The watches.
     pub watches: &'a Watches,
     /// What the agent does.
-    pub duty: &'a Duty,
+    pub role: &'a Role,
 }
 
 /// Writes the page but for the process.
 #[must_use]
 pub fn render(status: &Status<'_>) -> Page {
     let mut page = Page::default();
-    let Status { census, calls, watches, duty } = *status;
+    let Status { census, calls, watches, role } = *status;
     page.family(Metric::BuildInfo).sample(&[env!("CARGO_PKG_VERSION")], Value::Whole(1));
-    let mut duties = page.family(Metric::Duty);
-    DUTIES.into_iter().for_each(|label| duties.sample(&[label], Value::from(label == duty_label(duty))));
+    let mut duties = page.family(Metric::Role);
+    ROLES.into_iter().for_each(|label| duties.sample(&[label], Value::from(label == role_label(role))));
     let mut failing = page.family(Metric::WatchFailing);
     for resource in watched::RESOURCES {
         failing.sample(&[resource], Value::from(watches.failing(resource)));
@@ -52,8 +52,8 @@ pub fn render(status: &Status<'_>) -> Page {
 
 fn zones(page: &mut Page, zones: &[ZoneLine<'_>]) {
     let mut states = page.family(Metric::Zones);
-    for (state, label) in ZoneState::ALL {
-        states.sample(&[label], Value::from(zones.iter().filter(|zone| zone.state == state).count()));
+    for (phase, label) in ZonePhase::ALL {
+        states.sample(&[label], Value::from(zones.iter().filter(|zone| zone.phase == phase).count()));
     }
     type Read = fn(&ZoneLine<'_>) -> Option<Value>;
     let gauges: [(Metric, Read); 4] = [
@@ -155,7 +155,7 @@ mod tests {
     use crate::metrics::FAMILIES;
     use plz_core::ignored::Ignored;
     use plz_core::metrics::{Load, Poll, StageCount, Tally};
-    use plz_core::testrun::ending::Cause;
+    use plz_core::testrun::termination::Cause;
 
     fn page_of_a_busy_agent() -> String {
         let mut tally = Tally::default();
@@ -168,16 +168,16 @@ mod tests {
         let zone = |name, state, last_poll| ZoneLine {
             namespace: "load",
             name,
-            state,
-            is_registered: state == ZoneState::Registered,
-            is_token_refused: state == ZoneState::TokenRefused,
+            phase: state,
+            is_registered: state == ZonePhase::Registered,
+            is_token_refused: state == ZonePhase::TokenRefused,
             last_poll,
-            poll_failures: u32::from(state == ZoneState::TokenRefused),
+            poll_failures: u32::from(state == ZonePhase::TokenRefused),
         };
         let census = Census {
             zones: vec![
-                zone("edge", ZoneState::Registered, Some(Duration::from_millis(1_700_000_000_500))),
-                zone("lab", ZoneState::TokenRefused, None),
+                zone("edge", ZonePhase::Registered, Some(Duration::from_millis(1_700_000_000_500))),
+                zone("lab", ZonePhase::TokenRefused, None),
             ],
             stages: Block::ALL
                 .map(|block| {
@@ -195,7 +195,7 @@ mod tests {
         calls.done(CallDone { target: "kubernetes", verb: "create", code: Some(201), took });
         calls.done(CallDone { target: "gck6", verb: "get", code: None, took });
         let watches = Watches::new(&[None], &[None]);
-        let status = Status { census: &census, calls: &calls, watches: &watches, duty: &Duty::Active };
+        let status = Status { census: &census, calls: &calls, watches: &watches, role: &Role::Active };
         render(&status).into_text()
     }
 

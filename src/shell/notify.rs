@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::config::NotifyEnv;
 use plz_core::controller::Core;
-use plz_core::lease::Duty;
+use plz_core::lease::Role;
 
 /// Between two signs of life at the least, however short the watchdog's time is.
 const BEAT_INTERVAL_MIN: Duration = Duration::from_millis(10);
@@ -80,16 +80,16 @@ enum Progress {
     /// At work on this many.
     Serving { zones: usize, runs: usize },
     /// Ready, while another one acts.
-    Aside(Duty),
+    Aside(Role),
 }
 
 impl Progress {
     fn of(core: &Core) -> Self {
-        match core.duty() {
+        match core.role() {
             _ if !core.is_synced() => Self::Waiting,
-            Duty::Starting => Self::Waiting,
-            Duty::Active => Self::Serving { zones: core.zones(), runs: core.runs_under_way() },
-            duty => Self::Aside(duty.clone()),
+            Role::Starting => Self::Waiting,
+            Role::Active => Self::Serving { zones: core.zones(), runs: core.runs_under_way() },
+            role => Self::Aside(role.clone()),
         }
     }
 }
@@ -102,7 +102,7 @@ impl fmt::Display for Progress {
                 let plural = |count: &usize| if *count == 1 { "" } else { "s" };
                 write!(f, "{zones} zone{}, {runs} test run{} under way", plural(zones), plural(runs))
             }
-            Self::Aside(duty) => write!(f, "{duty}"),
+            Self::Aside(role) => write!(f, "{role}"),
         }
     }
 }
@@ -231,7 +231,7 @@ mod tests {
         check(&mut script, 4 * MS, IDLE, &[]);
         let busy = Progress::Serving { zones: 2, runs: 1 };
         check(&mut script, 5 * MS, busy, &["STATUS=2 zones, 1 test run under way"]);
-        let standby = Progress::Aside(Duty::Standby { holder: "b_1".to_owned() });
+        let standby = Progress::Aside(Role::Standby { holder: "b_1".to_owned() });
         check(&mut script, 6 * MS, standby.clone(), &["STATUS=standby, b_1 is active"]);
         assert_eq!(script.next_deadline(), None);
         check(&mut Script::new(None), MS, standby, &["READY=1", "STATUS=standby, b_1 is active"]);

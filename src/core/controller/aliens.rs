@@ -11,9 +11,9 @@ use crate::announce::Announcement;
 use crate::api::run::{self as run_api, TestRun};
 use crate::event::{Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::objects::Object as _;
-use crate::outcome::{Lesson, announced, text};
+use crate::outcome::{Outcome, announced, text};
 use crate::testrun::identity::Alien;
-use crate::testrun::stage::Block;
+use crate::testrun::table::Block;
 use crate::testrun::{Action, StatusWrite, conditions};
 
 /// How long a `TestRun` is given before it is refused: its zone may be as new as itself, and heard of later.
@@ -156,18 +156,18 @@ impl Core {
         key: &ObjectKey,
         action: Action,
         reply: Reply,
-    ) -> Lesson {
+    ) -> Outcome {
         let (Some(refusal), Reply::Kubernetes(reply)) = (self.aliens.find_mut(key), reply) else {
-            return Lesson::Done;
+            return Outcome::Done;
         };
         match (action, reply) {
             (Action::Announce, reply) => announced(&mut refusal.announcements, reply),
-            (_, Ok(body)) => Lesson::run(&body),
+            (_, Ok(body)) => Outcome::run(&body),
             (_, Err(error)) if error.is_not_found() => {
                 self.aliens.remove(now.mono, key);
-                Lesson::Done
+                Outcome::Done
             }
-            (_, Err(error)) => Lesson::Again { after: None, why: text(&error) },
+            (_, Err(error)) => Outcome::Again { after: None, why: text(&error) },
         }
     }
 }

@@ -36,8 +36,8 @@ impl Core {
     }
 
     fn held_data(&self) -> impl Iterator<Item = (&str, usize)> {
-        let zones = self.zones.iter().map(|(key, memory)| (key.namespace.as_str(), memory.data_bytes()));
-        let runs = self.runs.iter().map(|(key, memory)| (key.namespace.as_str(), memory.data_bytes()));
+        let zones = self.zones.iter().map(|(key, state)| (key.namespace.as_str(), state.data_bytes()));
+        let runs = self.runs.iter().map(|(key, state)| (key.namespace.as_str(), state.data_bytes()));
         zones.chain(runs)
     }
 }

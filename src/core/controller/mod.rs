@@ -13,12 +13,12 @@
 
 mod aliens;
 mod census;
-mod duty;
 mod intake;
+mod leadership;
 pub mod notices;
-mod ousted;
 pub mod reach;
 mod refusals;
+mod rejected;
 pub mod room;
 mod runs;
 mod tokens;
@@ -32,23 +32,23 @@ use crate::ignored::Ignored;
 use crate::lease::Candidacy;
 use crate::maps::map_of;
 use crate::metrics::Tally;
-use crate::outcome::Lesson;
-use crate::queue::{Outcome, Pace, Queue, Weighed};
+use crate::outcome::Outcome;
+use crate::queue::{Completion, Pace, Queue, Weighed};
 use crate::rng::Rng;
 use crate::store::Store;
-use crate::testrun::memory::RunMemory;
-use crate::testrun::stage::Block;
+use crate::testrun::state::RunState;
+use crate::testrun::table::Block;
 use crate::testrun::template;
-use crate::token::TokenMemory;
+use crate::token::TokenState;
 use crate::zone;
-use crate::zone::memory::ZoneMemory;
+use crate::zone::state::ZoneState;
 use crate::{testrun, token};
 use aliens::Aliens;
-use duty::Office;
+use leadership::Leadership;
 use notices::Notices;
-use ousted::Ousted;
 use reach::{Reach, Sign, Target};
 use refusals::Refusals;
+use rejected::Rejected;
 
 /// How often a turn looks at keys that it has itself marked, before it lets the shell breathe.
 const PASSES_PER_TURN_MAX: usize = 4;
@@ -81,8 +81,8 @@ pub struct Settings {
 /// A row of one of the two tables that was chosen, for those who count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Row {
-    /// Of `testrun::stage`.
-    Run(Block, testrun::stage::Fact),
+    /// Of `testrun::table`.
+    Run(Block, testrun::table::Fact),
     /// Of `zone::table`.
     Zone(zone::table::Block, zone::table::Fact),
 }
@@ -91,16 +91,16 @@ pub enum Row {
 #[derive(Debug)]
 pub struct Core {
     settings: Settings,
-    office: Office,
+    leadership: Leadership,
     store: Store,
     queue: Queue,
     // Boxed: a node of a map has room for eleven values, mostly unused, and maps of boxes share their code.
-    zones: BTreeMap<ObjectKey, Box<ZoneMemory>>,
-    runs: BTreeMap<ObjectKey, Box<RunMemory>>,
+    zones: BTreeMap<ObjectKey, Box<ZoneState>>,
+    runs: BTreeMap<ObjectKey, Box<RunState>>,
     /// Test runs of a zone, by its uid, that wait until others of that zone are proven.
-    hopefuls: BTreeMap<String, BTreeSet<ObjectKey>>,
+    candidates: BTreeMap<String, BTreeSet<ObjectKey>>,
     aliens: Aliens,
-    tokens: BTreeMap<ObjectKey, Box<TokenMemory>>,
+    tokens: BTreeMap<ObjectKey, Box<TokenState>>,
     reach: BTreeMap<Target, Reach>,
     refusals: Refusals,
     leaving: room::Leaving,
@@ -109,7 +109,7 @@ pub struct Core {
     rows: BTreeMap<Row, u64>,
     tally: Tally,
     notices: Notices,
-    ousted: Ousted,
+    rejected: Rejected,
     wants_list: BTreeSet<(&'static str, Option<String>)>,
 }
 
@@ -120,13 +120,17 @@ impl Core {
         let mut rng = Rng::new(settings.seed);
         let queue = Queue::new(settings.workers, Rng::new(rng.next_u64()));
         Self {
-            office: Office::new(settings.candidacy.clone(), &settings.scopes, &settings.operator_namespaces),
+            leadership: Leadership::new(
+                settings.candidacy.clone(),
+                &settings.scopes,
+                &settings.operator_namespaces,
+            ),
             settings,
             store: Store::default(),
             queue,
             zones: BTreeMap::new(),
             runs: BTreeMap::new(),
-            hopefuls: BTreeMap::new(),
+            candidates: BTreeMap::new(),
             aliens: Aliens::default(),
             tokens: BTreeMap::new(),
             refusals: Refusals::default(),
@@ -137,7 +141,7 @@ impl Core {
             rows: BTreeMap::new(),
             tally: Tally::default(),
             notices: Notices::default(),
-            ousted: Ousted::default(),
+            rejected: Rejected::default(),
             wants_list: BTreeSet::new(),
         }
     }
@@ -163,7 +167,7 @@ impl Core {
                     News::Listed | News::Overlong(_) | News::Object => {}
                 }
                 let what = match *what {
-                    Seen::Operator(event) => return self.office_seen(now, scope.as_deref(), event),
+                    Seen::Operator(event) => return self.leadership_seen(now, scope.as_deref(), event),
                     what => what,
                 };
                 let changes = self.store.absorb(scope.as_deref(), what);
@@ -175,13 +179,13 @@ impl Core {
                     self.wants_list.insert((plural, scope));
                 }
                 // Who is not at work looks at everything when it begins.
-                let dirty = if self.office.is_at_work() { changes.dirty } else { Vec::new() };
+                let dirty = if self.leadership.is_at_work() { changes.dirty } else { Vec::new() };
                 for key in dirty {
                     self.mark(key);
                 }
             }
             Event::Done(report) => {
-                if let Some(report) = self.office_report(now, report) {
+                if let Some(report) = self.leadership_report(now, report) {
                     self.report(now, report);
                 }
             }
@@ -195,7 +199,7 @@ impl Core {
         if !self.synced {
             self.synced = self.store.synced(&self.settings.scopes);
             if self.synced {
-                self.office.operators.synced(now.mono);
+                self.leadership.operators.synced(now.mono);
                 log::info!("all watches have delivered their first list");
             }
         }
@@ -203,10 +207,10 @@ impl Core {
             log::warn!("{line}");
         }
         let mut tasks = self.attend(now);
-        if !self.duty().is_active() {
+        if !self.role().is_active() {
             return tasks;
         }
-        self.tell_ousted(now);
+        self.tell_rejected(now);
         for _ in 0..PASSES_PER_TURN_MAX {
             let due = self.queue.take_due(now.mono);
             if due.is_empty() {
@@ -230,7 +234,7 @@ impl Core {
         while let Some((id, patience)) = self.queue.next_task(now.mono) {
             let object = id.key.object();
             let call = match id.action {
-                _ if self.ousted.is_about(&id) => self.ousted.call(&id, now.wall),
+                _ if self.rejected.is_about(&id) => self.rejected.call(&id, now.wall),
                 Action::Token(action) => Some(Self::token_call(object, action)),
                 Action::Zone(action) => self.zone_call(now, object, action),
                 Action::Run(action) => self.run_call(now, object, action),
@@ -249,8 +253,8 @@ impl Core {
     /// When to call [`turn`](Self::turn) again although nothing happens.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        let work = if self.duty().is_active() { self.queue.next_deadline() } else { None };
-        [work, self.office_deadline(), self.notices.next_deadline()].into_iter().flatten().min()
+        let work = if self.role().is_active() { self.queue.next_deadline() } else { None };
+        [work, self.leadership_deadline(), self.notices.next_deadline()].into_iter().flatten().min()
     }
 
     /// The watches, by their resource and scope, that are to list everything anew when they can: what was not taken in for lack
@@ -269,7 +273,7 @@ impl Core {
         detail: &str,
     ) {
         self.tally.ignored(plural, cause);
-        self.ousted.note(now.mono, plural, cause, (key, uid), detail);
+        self.rejected.note(now.mono, plural, cause, (key, uid), detail);
         if let Some(line) = self.notices.heed(now.mono, plural, cause, key, detail) {
             log::warn!("{line}");
         }
@@ -290,7 +294,7 @@ impl Core {
     /// How many test runs there are that are not over.
     #[must_use]
     pub fn runs_under_way(&self) -> usize {
-        self.runs.values().filter(|memory| memory.block != Block::Done).count()
+        self.runs.values().filter(|state| state.block != Block::Done).count()
     }
 
     /// How often each row of the tables was chosen.
@@ -333,13 +337,13 @@ impl Core {
 
     /// Learns from a report, and sets the pace of the lane that it came from.
     fn report(&mut self, now: Now, Report { id, reply }: Report) {
-        let outcome = if reply.is_ok() { Outcome::Answered } else { Outcome::Failed };
+        let outcome = if reply.is_ok() { Completion::Answered } else { Completion::Failed };
         let is_awaited = self.queue.done(now.mono, &id, outcome);
         if let (Some(target), Some(sign)) = (Target::of(id.action), Sign::of(&reply)) {
             self.heed(now, target, sign);
         }
-        if self.ousted.is_about(&id) {
-            return self.ousted_report(now, &id, reply);
+        if self.rejected.is_about(&id) {
+            return self.rejected_report(now, &id, reply);
         }
         if !is_awaited {
             return;
@@ -370,13 +374,13 @@ impl Core {
         let refusal = self.refusals.of(now.mono, &id.key);
         match &id.key {
             Key::Zone(zone) => {
-                if let Some(memory) = self.zones.get_mut(zone) {
-                    memory.refusal = refusal;
+                if let Some(state) = self.zones.get_mut(zone) {
+                    state.refusal = refusal;
                 }
             }
             Key::Run(run) => {
-                if let Some(memory) = self.runs.get_mut(run) {
-                    memory.refuse(refusal);
+                if let Some(state) = self.runs.get_mut(run) {
+                    state.refuse(refusal);
                 }
             }
             Key::Token(_) | Key::Lease(_) | Key::Operator(_) => {}
@@ -386,11 +390,11 @@ impl Core {
 
     /// A task of which nothing has left the process is decided on anew: nobody has failed.
     fn unsent(&mut self, now: Now, id: &TaskId) {
-        if self.queue.done(now.mono, id, Outcome::Unmade)
+        if self.queue.done(now.mono, id, Completion::Unmade)
             && let Action::Run(action) = id.action
-            && let Some(memory) = self.runs.get_mut(id.key.object())
+            && let Some(state) = self.runs.get_mut(id.key.object())
         {
-            memory.withdrawn(action);
+            state.withdrawn(action);
         }
     }
 
@@ -429,15 +433,15 @@ impl Core {
     }
 
     /// Does what a report teaches beside the memories: the store learns the object, the lane its pace.
-    fn apply(&mut self, now: Now, id: &TaskId, lesson: Lesson) {
-        match lesson {
-            Lesson::Done => self.queue.succeeded(id),
-            Lesson::Zone(zone) => {
+    fn apply(&mut self, now: Now, id: &TaskId, outcome: Outcome) {
+        match outcome {
+            Outcome::Done => self.queue.succeeded(id),
+            Outcome::Zone(zone) => {
                 self.queue.succeeded(id);
                 let _ = self.store.apply_zone(*zone);
                 self.mark(id.key.clone());
             }
-            Lesson::Run(run) => {
+            Outcome::Run(run) => {
                 self.queue.succeeded(id);
                 let key = run.metadata.key();
                 if let Action::Zone(zone::Action::CreateTestRun(_)) = id.action {
@@ -446,14 +450,14 @@ impl Core {
                 let _ = self.store.apply_run(*run);
                 self.mark(Key::Run(key));
             }
-            Lesson::EventRefused { code, why } => {
+            Outcome::EventRefused { code, why } => {
                 self.queue.succeeded(id);
                 if let Some(line) = self.notices.event_refused(now.mono, code, &why) {
                     log::warn!("{line}");
                 }
             }
-            Lesson::Again { after, why } => self.try_again(now, id, after, &why),
-            Lesson::TokenRefused(why) => {
+            Outcome::Again { after, why } => self.try_again(now, id, after, &why),
+            Outcome::TokenRefused(why) => {
                 self.token_refused(now, id, &why);
                 if id.action == Action::Zone(zone::Action::Poll) {
                     // The poll keeps its own pace.

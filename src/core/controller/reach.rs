@@ -52,7 +52,7 @@ impl Target {
             (
                 _,
                 Action::Zone(zone::Action::Refuse(_))
-                | Action::Run(testrun::Action::TellCloud | testrun::Action::Finish),
+                | Action::Run(testrun::Action::SendEvents | testrun::Action::Finish),
             ) => Some(Self::Ingest),
             (Class::Cloud | Class::CloudNews, _) => Some(Self::Cloud),
             (Class::Runner | Class::UserCode, _) => None,

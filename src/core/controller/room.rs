@@ -12,7 +12,7 @@ use super::Core;
 use crate::event::{Action, ObjectKey};
 use crate::runner::SETUP_BYTES_MAX;
 use crate::testrun;
-use crate::testrun::memory::{RunMemory, Setup};
+use crate::testrun::state::{RunState, Setup};
 
 /// What is held of the setup data of all runs, in bytes.
 pub const SETUP_ROOM_BYTES: usize = 8 << 20;
@@ -41,14 +41,14 @@ impl Leaving {
 }
 
 impl Core {
-    /// Whether the run may read its data now. If not, it is noted that it waits. `memory` is taken out of `self.runs`.
+    /// Whether the run may read its data now. If not, it is noted that it waits. `state` is taken out of `self.runs`.
     pub(super) fn may_take_setup_data(
         &mut self,
         now: Duration,
         key: &ObjectKey,
-        memory: &mut RunMemory,
+        state: &mut RunState,
     ) -> bool {
-        let since = *memory.data_waits_since.get_or_insert(now);
+        let since = *state.data_waits_since.get_or_insert(now);
         if self.setup_bytes() + SETUP_BYTES_MAX > SETUP_ROOM_BYTES {
             self.make_room(now);
         }
@@ -56,7 +56,7 @@ impl Core {
         let is_first = others.min().is_none_or(|other| (since, key) < other);
         let may = is_first && self.setup_bytes() + SETUP_BYTES_MAX <= SETUP_ROOM_BYTES;
         if may {
-            memory.data_waits_since = None;
+            state.data_waits_since = None;
         }
         may
     }
@@ -67,10 +67,10 @@ impl Core {
         if self.setup_bytes() <= SETUP_ROOM_BYTES {
             return;
         }
-        if let Some(memory) = self.runs.get_mut(key)
-            && let Setup::Run(Some(data)) = &memory.setup
+        if let Some(state) = self.runs.get_mut(key)
+            && let Setup::Run(Some(data)) = &state.setup
         {
-            memory.setup = Setup::OnRunner(data.runner);
+            state.setup = Setup::OnRunner(data.runner);
         }
     }
 

@@ -10,16 +10,16 @@ use crate::api::zone::PrivateLoadZone;
 use crate::event::{Call, Class, Key, Now, ObjectKey, Reply, TaskId};
 use crate::objects::Object as _;
 use crate::store::Store;
-use crate::testrun::ending::{Cause, Ending};
 use crate::testrun::facts::{Facts, Runner};
 use crate::testrun::identity::{self, Alien, Identity};
-use crate::testrun::learn;
 use crate::testrun::life::Step;
-use crate::testrun::memory::{RunMemory, Teardown, Writing};
 use crate::testrun::proof::{self, Proof};
-use crate::testrun::stage::Block;
-use crate::testrun::{Action, StatusWrite, calls, conditions, decide, detect};
-use crate::zone::memory::Listed;
+use crate::testrun::reply;
+use crate::testrun::state::{RunState, Teardown, Writing};
+use crate::testrun::table::Block;
+use crate::testrun::termination::{Cause, Termination};
+use crate::testrun::{Action, StatusWrite, calls, conditions, decide, diagnose};
+use crate::zone::state::Listed;
 
 /// How many runs of a zone wait for GCk6's word at a time. Whoever may make `TestRun`s can make any number that could be runs of a
 /// zone.
@@ -46,25 +46,25 @@ impl Core {
 
     /// A `TestRun` is gone. If its run was not over, GCk6 has to hear of it.
     pub(super) fn run_gone(&mut self, now: Now, key: &ObjectKey, run: TestRun) {
-        let Some(memory) = self.runs.get_mut(key).filter(|memory| memory.uid == run.uid()) else { return };
-        if memory.block == Block::Done || memory.finish.is_some() || memory.deletion_sent {
-            if memory.block != Block::Done {
-                self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
+        let Some(state) = self.runs.get_mut(key).filter(|state| state.uid == run.uid()) else { return };
+        if state.block == Block::Done || state.finish.is_some() || state.deletion_sent {
+            if state.block != Block::Done {
+                self.tally.ended(state.ending.as_ref().map(|ending| ending.cause));
             }
             self.drop_run(key);
             return;
         }
         let message = format!("TestRun {key} was deleted in the cluster before its test was over");
         log::warn!("{message}");
-        memory.announcements.clear();
-        if memory.ending.is_none() {
-            memory.announcements.push(Announcement::normal("Aborted", message.clone()));
+        state.announcements.clear();
+        if state.ending.is_none() {
+            state.announcements.push(Announcement::normal("Aborted", message.clone()));
         }
-        memory.end(now.mono, Ending { cause: Cause::TestRunDeleted, message });
-        self.leaving.take(&mut memory.setup);
-        memory.block = Block::Gone;
-        memory.since = now.mono;
-        memory.gone = Some(Box::new(run));
+        state.end(now.mono, Termination { cause: Cause::TestRunDeleted, message });
+        self.leaving.take(&mut state.setup);
+        state.block = Block::Gone;
+        state.since = now.mono;
+        state.gone = Some(Box::new(run));
     }
 
     pub(super) fn run_turn(&mut self, now: Now, key: &ObjectKey) {
@@ -86,16 +86,16 @@ impl Core {
         }
         self.want_token(&id);
         let token = self.token_of(&id).and_then(|secret| self.tokens.get(&secret)?.value.clone());
-        let Some(mut memory) = self.runs.remove(key) else { return };
-        let zone_deleting = self.zone_is_deleting(&memory.identity);
-        if memory.proof != Proof::Unknown {
-            self.next_hopeful(&memory.identity.zone_uid);
+        let Some(mut state) = self.runs.remove(key) else { return };
+        let zone_deleting = self.zone_is_deleting(&state.identity);
+        if state.proof != Proof::Unknown {
+            self.next_candidate(&state.identity.zone_uid);
         }
-        memory.user_code_waits = self.queue.user_code_waits(&id);
-        let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
-        let (ending, pods) = (detect::detect(&facts), facts.pods_left);
-        memory.count_pods(now.mono, pods);
-        if let Some(ending) = ending.filter(|_| memory.ending.is_none()) {
+        state.user_code_waits = self.queue.user_code_waits(&id);
+        let facts = run_facts(&self.store, now, key, &state, zone_deleting, self.settings.start_deadline);
+        let (ending, pods) = (diagnose::diagnose(&facts), facts.pods_left);
+        state.count_pods(now.mono, pods);
+        if let Some(ending) = ending.filter(|_| state.ending.is_none()) {
             let cause = ending.cause;
             let how = if cause.is_verdict() { "has not passed" } else { "ends early" };
             log::warn!("TestRun {key} {how} ({}): {}", cause.reason(), ending.message);
@@ -106,11 +106,11 @@ impl Core {
             } else {
                 Announcement::normal("Aborted", ending.message.clone())
             };
-            memory.announcements.push(announcement);
-            memory.end(now.mono, ending);
-            self.leaving.take(&mut memory.setup);
+            state.announcements.push(announcement);
+            state.end(now.mono, ending);
+            self.leaving.take(&mut state.setup);
         }
-        let facts = run_facts(&self.store, now, key, &memory, zone_deleting, self.settings.start_deadline);
+        let facts = run_facts(&self.store, now, key, &state, zone_deleting, self.settings.start_deadline);
         let decision = decide::decide(&facts);
         *self.rows.entry(Row::Run(decision.row.0, decision.row.1)).or_default() += 1;
         if let Some(at) = decision.wake {
@@ -127,10 +127,10 @@ impl Core {
         started.retain(|action| {
             let (may, ask_again) = match action {
                 Action::TakeSetupData(_) => {
-                    (self.may_take_setup_data(now.mono, key, &mut memory), room::ASK_INTERVAL)
+                    (self.may_take_setup_data(now.mono, key, &mut state), room::ASK_INTERVAL)
                 }
-                Action::Confirm if memory.block == Block::New => {
-                    let own = memory.data_bytes();
+                Action::Confirm if state.block == Block::New => {
+                    let own = state.data_bytes();
                     (self.may_ask_for_data(&key.namespace, own), intake::ASK_INTERVAL)
                 }
                 _ => (true, Duration::ZERO),
@@ -143,17 +143,17 @@ impl Core {
         for action in started {
             if action.class() == Class::UserCode {
                 // To say so if it still waits for its turn then.
-                self.queue.wake(&id, now.mono + detect::HOLD_UP_PATIENCE);
+                self.queue.wake(&id, now.mono + diagnose::HOLD_UP_PATIENCE);
             }
             self.queue.push(TaskId::run(key, action));
-            memory.dispatched(now.mono, action);
+            state.dispatched(now.mono, action);
         }
         if decision.forget {
             log::info!("TestRun {key} is forgotten: it was deleted, and GCk6 knows");
-            self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
+            self.tally.ended(state.ending.as_ref().map(|ending| ending.cause));
             self.forget(&id);
         } else {
-            self.runs.insert(key.clone(), memory);
+            self.runs.insert(key.clone(), state);
         }
     }
 
@@ -176,29 +176,30 @@ impl Core {
         if action == Action::Release {
             return self.run_object(key).map(calls::release);
         }
-        let Some(memory) = self.runs.get(key) else { return self.refusal_call(now, key, action) };
+        let Some(state) = self.runs.get(key) else { return self.refusal_call(now, key, action) };
         if let Some(n) = action.runner() {
             let run = self.run_object(key)?;
-            let runner = Runner::new(run, n, memory.runners.get(&n)?, &self.store);
-            return calls::for_runner(run, memory, runner, action);
+            let runner = Runner::new(run, n, state.runners.get(&n)?, &self.store);
+            return calls::for_runner(run, state, runner, action);
         }
         self.run_object(key)?;
         let token = self.token_of(&Key::Run(key.clone())).and_then(|secret| self.tokens.get(&secret));
         let token = token.and_then(|token| token.value.as_ref());
-        let zone_deleting = self.zone_is_deleting(&memory.identity);
-        let facts = run_facts(&self.store, now, key, memory, zone_deleting, self.settings.start_deadline);
+        let zone_deleting = self.zone_is_deleting(&state.identity);
+        let facts = run_facts(&self.store, now, key, state, zone_deleting, self.settings.start_deadline);
         let call = calls::build(&facts, action, token)?;
         let writing = match action {
             Action::WriteStatus(write) => {
-                let (teardown_due, trouble) = (conditions::teardown_is_due(&facts), detect::trouble(&facts));
+                let (teardown_due, trouble) =
+                    (conditions::teardown_is_due(&facts), diagnose::trouble(&facts));
                 Some(Writing { write, teardown_due, trouble })
             }
             _ => None,
         };
-        let memory = self.runs.get_mut(key)?;
+        let state = self.runs.get_mut(key)?;
         match action {
-            Action::WriteStatus(_) => memory.writing = writing,
-            Action::TellCloud => memory.telling_cloud(),
+            Action::WriteStatus(_) => state.writing = writing,
+            Action::SendEvents => state.sending_events(),
             _ => {}
         }
         Some(call)
@@ -207,11 +208,11 @@ impl Core {
     /// Brings the memory in step with the object.
     pub(super) fn remember_run(&mut self, now: Now, key: &ObjectKey) -> Standing {
         let Some(run) = self.store.runs.find(key) else {
-            let is_gone = self.runs.get(key).is_some_and(|memory| memory.gone.is_some());
+            let is_gone = self.runs.get(key).is_some_and(|state| state.gone.is_some());
             return if is_gone { Standing::Known } else { Standing::Ignored };
         };
         let Some(block) = Block::of(run.status.stage) else { return Standing::Ignored };
-        let known = self.runs.get(key).filter(|memory| memory.uid == run.uid() && memory.gone.is_none());
+        let known = self.runs.get(key).filter(|state| state.uid == run.uid() && state.gone.is_none());
         if known.is_none() {
             let zone = |name: &str| self.store.zones.find(&ObjectKey::new(key.namespace.clone(), name));
             let identity = match identity::of(run, block, zone) {
@@ -220,7 +221,7 @@ impl Core {
                 Err(alien) => return Standing::Refused(alien),
             };
             if block != Block::Done && self.has_to_wait(&identity) {
-                self.hopefuls.entry(identity.zone_uid).or_default().insert(key.clone());
+                self.candidates.entry(identity.zone_uid).or_default().insert(key.clone());
                 return Standing::Waits;
             }
             let runners = match block {
@@ -229,43 +230,43 @@ impl Core {
                 _ if run.is_edited() => 0,
                 _ => run.runners(),
             };
-            let mut memory = RunMemory::new(run, runners, block, now.mono);
-            memory.identity = identity;
-            memory.ending = recorded_ending(run, block);
+            let mut state = RunState::new(run, runners, block, now.mono);
+            state.identity = identity;
+            state.ending = recorded_ending(run, block);
             if teardown_had_begun(run, block) {
-                let early = memory.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict());
-                memory.teardown = if early { Teardown::Unclear } else { Teardown::Lost };
+                let early = state.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict());
+                state.teardown = if early { Teardown::Unclear } else { Teardown::Lost };
             }
-            self.runs.insert(key.clone(), Box::new(memory));
+            self.runs.insert(key.clone(), Box::new(state));
         }
         self.see_zone(now, key);
         let Some(run) = self.store.runs.find(key) else { return Standing::Ignored };
-        let Some(memory) = self.runs.get_mut(key) else { return Standing::Ignored };
-        if memory.block != block {
-            log::info!("TestRun {key}: {} → {}", memory.block, run.status.stage);
-            learn::recorded(memory, now.mono, StatusWrite::Stage(run.status.stage));
-            memory.block = block;
-            memory.since = now.mono;
+        let Some(state) = self.runs.get_mut(key) else { return Standing::Ignored };
+        if state.block != block {
+            log::info!("TestRun {key}: {} → {}", state.block, run.status.stage);
+            reply::recorded(state, now.mono, StatusWrite::Stage(run.status.stage));
+            state.block = block;
+            state.since = now.mono;
             if block != Block::New {
-                memory.plan = None;
-                memory.spare = None;
+                state.plan = None;
+                state.spare = None;
             }
             if block == Block::Done {
-                self.tally.ended(memory.ending.as_ref().map(|ending| ending.cause));
-                memory.runners.clear();
+                self.tally.ended(state.ending.as_ref().map(|ending| ending.cause));
+                state.runners.clear();
             }
         }
         if run.metadata.is_deleting() {
-            memory.deleting_since.get_or_insert(now.mono);
+            state.deleting_since.get_or_insert(now.mono);
         }
         // It may be over before its zone is looked at, or before the answer to its creation comes.
-        if let Some(zone) = self.zones.get_mut(&memory.identity.zone)
-            && zone.uid == memory.identity.zone_uid
+        if let Some(zone) = self.zones.get_mut(&state.identity.zone)
+            && zone.uid == state.identity.zone_uid
         {
-            zone.settle(memory.identity.id);
+            zone.settle(state.identity.id);
         }
-        memory.settle_teardown(run);
-        for runner in memory.runners.values_mut().filter(|runner| runner.step < Step::Started) {
+        state.settle_teardown(run);
+        for runner in state.runners.values_mut().filter(|runner| runner.step < Step::Started) {
             let uid = runner.job.uid();
             let pods = uid.into_iter().flat_map(|uid| self.store.pods_of_job(&key.namespace, uid));
             if let Some(pod) = pods.max_by_key(|pod| pod.step) {
@@ -278,34 +279,34 @@ impl Core {
     /// Takes over what the run's zone knows: where its token is, and the data of the run while it has them at hand.
     fn see_zone(&mut self, now: Now, key: &ObjectKey) {
         let Self { store, runs, zones, settings, .. } = self;
-        let (Some(memory), Some(run)) = (runs.get_mut(key), store.runs.find(key)) else { return };
-        let Some(zone) = zone_of(store, &memory.identity) else { return };
-        memory.secret = zone.secret();
-        if memory.proof == Proof::Unknown
-            && memory.block == Block::New
+        let (Some(state), Some(run)) = (runs.get_mut(key), store.runs.find(key)) else { return };
+        let Some(zone) = zone_of(store, &state.identity) else { return };
+        state.secret = zone.secret();
+        if state.proof == Proof::Unknown
+            && state.block == Block::New
             && let Some(known) =
-                zones.get(&memory.identity.zone).filter(|zone| zone.uid == memory.identity.zone_uid)
-            && let Some(Listed::Ready { data, .. }) = known.listed.get(&memory.identity.id)
+                zones.get(&state.identity.zone).filter(|zone| zone.uid == state.identity.zone_uid)
+            && let Some(Listed::Ready { data, .. }) = known.listed.get(&state.identity.id)
         {
             // They are taken over: the room has them already.
             let (settings, data_room) = (&settings.template, usize::MAX);
             let context = proof::Context { now: now.mono, run, zone: Some(zone), settings, data_room };
-            proof::given(memory, &context, data);
+            proof::given(state, &context, data);
         }
     }
 
     /// Whether as many runs of the zone as may wait for GCk6's word do so already.
     fn has_to_wait(&self, identity: &Identity) -> bool {
-        let of_zone = self.runs.values().filter(|memory| memory.identity.zone_uid == identity.zone_uid);
-        let unproven = of_zone.filter(|memory| memory.proof == Proof::Unknown && memory.block != Block::Done);
+        let of_zone = self.runs.values().filter(|state| state.identity.zone_uid == identity.zone_uid);
+        let unproven = of_zone.filter(|state| state.proof == Proof::Unknown && state.block != Block::Done);
         unproven.count() >= UNPROVEN_PER_ZONE_MAX
     }
 
-    fn next_hopeful(&mut self, zone_uid: &str) {
-        if let Some(waiting) = self.hopefuls.get_mut(zone_uid) {
+    fn next_candidate(&mut self, zone_uid: &str) {
+        if let Some(waiting) = self.candidates.get_mut(zone_uid) {
             waiting.pop_first().into_iter().for_each(|key| self.queue.mark(Key::Run(key)));
             if waiting.is_empty() {
-                self.hopefuls.remove(zone_uid);
+                self.candidates.remove(zone_uid);
             }
         }
     }
@@ -316,8 +317,8 @@ impl Core {
     }
 
     fn forget_memory(&mut self, key: &ObjectKey) {
-        if let Some(memory) = self.runs.remove(key) {
-            self.next_hopeful(&memory.identity.zone_uid);
+        if let Some(state) = self.runs.remove(key) {
+            self.next_candidate(&state.identity.zone_uid);
         }
     }
 
@@ -336,40 +337,40 @@ impl Core {
         let way_is_gone = self.reach.get(&Target::Kubernetes).is_some_and(Reach::is_away);
         let data_room = self.data_room(id.action, &key.namespace);
         let Self { store, runs, settings, .. } = self;
-        let Some(memory) = runs.get_mut(key) else {
-            let lesson = match action {
-                Action::Release => learn::released(reply.kubernetes()),
+        let Some(state) = runs.get_mut(key) else {
+            let outcome = match action {
+                Action::Release => reply::released(reply.kubernetes()),
                 action => self.refusal_report(now, key, action, reply),
             };
-            return self.apply(now, id, lesson);
+            return self.apply(now, id, outcome);
         };
-        let lesson = match action {
+        let outcome = match action {
             Action::Confirm => {
-                let zone = zone_of(store, &memory.identity);
-                let Some(run) = memory.gone.clone().or_else(|| store.runs.find(key).cloned().map(Box::new))
+                let zone = zone_of(store, &state.identity);
+                let Some(run) = state.gone.clone().or_else(|| store.runs.find(key).cloned().map(Box::new))
                 else {
                     return;
                 };
                 let settings = &settings.template;
                 let context = proof::Context { now: now.mono, run: &run, zone, settings, data_room };
-                proof::learn(memory, &context, reply.cloud())
+                proof::apply_reply(state, &context, reply.cloud())
             }
-            action => learn::learn(memory, now.mono, action, reply),
+            action => reply::apply_reply(state, now.mono, action, reply),
         };
-        if let (true, Some(runner)) = (way_is_gone, action.runner().and_then(|n| memory.runner(n))) {
+        if let (true, Some(runner)) = (way_is_gone, action.runner().and_then(|n| state.runner(n))) {
             // Its silence counts from when the API server answers: it may be what it is reached through.
             runner.silent_since = None;
         }
         if let Action::ResumeRunner(_) = action
-            && memory.runners.values().all(|runner| runner.resumed)
-            && let Some(first) = memory.first_resumed.take()
+            && state.runners.values().all(|runner| runner.resumed)
+            && let Some(first) = state.first_resumed.take()
         {
             self.tally.started(now.mono.saturating_sub(first));
         }
         if let Action::RunSetup(_) | Action::ReadSetup(_) | Action::TakeSetupData(_) = action {
             self.settle_setup_data(key);
         }
-        self.apply(now, id, lesson);
+        self.apply(now, id, outcome);
     }
 }
 
@@ -382,13 +383,13 @@ fn run_facts<'a>(
     store: &'a Store,
     now: Now,
     key: &ObjectKey,
-    memory: &'a RunMemory,
+    state: &'a RunState,
     zone_deleting: bool,
     start_deadline: Duration,
 ) -> Facts<'a> {
-    let run = memory.gone.as_deref().or_else(|| store.runs.find(key));
+    let run = state.gone.as_deref().or_else(|| store.runs.find(key));
     let run = run.expect("a run that is remembered is in the store or kept beside it");
-    Facts::new((now.mono, now.wall), run, store, memory, zone_deleting, start_deadline)
+    Facts::new((now.mono, now.wall), run, store, state, zone_deleting, start_deadline)
 }
 
 /// Whether an earlier process has recorded that it runs teardown now.
@@ -399,7 +400,7 @@ fn teardown_had_begun(run: &TestRun, block: Block) -> bool {
 }
 
 /// Why the run ends, as an earlier process has recorded it.
-fn recorded_ending(run: &TestRun, block: Block) -> Option<Ending> {
+fn recorded_ending(run: &TestRun, block: Block) -> Option<Termination> {
     if block < Block::Stopped {
         return None;
     }
@@ -408,9 +409,9 @@ fn recorded_ending(run: &TestRun, block: Block) -> Option<Ending> {
         // How a test came out is the reason for which it does not run any more.
         let condition = run.condition(TEST_RUN_RUNNING)?;
         let verdict = Cause::from_reason(&condition.reason).filter(|cause| cause.is_verdict())?;
-        return Some(Ending { cause: verdict, message: condition.message.clone() });
+        return Some(Termination { cause: verdict, message: condition.message.clone() });
     };
     // k6-operator writes its own reason; it aborts only what GCk6 says a user has aborted.
     let cause = Cause::from_reason(&condition.reason).unwrap_or(Cause::AbortedByUser);
-    Some(Ending { cause, message: condition.message.clone() })
+    Some(Termination { cause, message: condition.message.clone() })
 }

@@ -79,7 +79,7 @@ impl Core {
         let reply = reply.kubernetes();
         let Some(token) = self.tokens.get_mut(secret) else { return };
         let problem = token.problem.clone();
-        let is_new = token.learn(now.mono, secret, reply);
+        let is_new = token.apply_reply(now.mono, secret, reply);
         if let Some(message) = &token.problem
             && token.problem != problem
         {

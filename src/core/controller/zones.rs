@@ -6,15 +6,15 @@ use crate::api::zone::{PLZ_REGISTERED, PrivateLoadZone};
 use crate::cloud::RunId;
 use crate::event::{Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::metrics::Poll;
-use crate::outcome::Lesson;
+use crate::outcome::Outcome;
 use crate::testrun;
-use crate::testrun::memory::RunMemory;
 use crate::testrun::proof::Proof;
+use crate::testrun::state::RunState;
 use crate::testrun::template;
 use crate::zone::claim::Claim;
 use crate::zone::facts::Facts;
-use crate::zone::learn::{self, Context};
-use crate::zone::memory::ZoneMemory;
+use crate::zone::reply::{self, Context};
+use crate::zone::state::ZoneState;
 use crate::zone::table::{Block, Fact};
 use crate::zone::{Action, calls, conditions, decide};
 
@@ -32,33 +32,33 @@ impl Core {
             return;
         }
         self.want_token(&id);
-        let Some(mut memory) = self.zones.remove(key) else { return };
-        self.step_out(now, key, &mut memory);
-        let claims = conditions::claims(&self.zone_facts(now, key, &memory));
-        memory.complain(&claims);
-        memory.announcements.truncate(ANNOUNCEMENTS_MAX);
-        let decision = decide::decide(&self.zone_facts(now, key, &memory));
+        let Some(mut state) = self.zones.remove(key) else { return };
+        self.step_out(now, key, &mut state);
+        let claims = conditions::claims(&self.zone_facts(now, key, &state));
+        state.complain(&claims);
+        state.announcements.truncate(ANNOUNCEMENTS_MAX);
+        let decision = decide::decide(&self.zone_facts(now, key, &state));
         *self.rows.entry(Row::Zone(decision.row.0, decision.row.1)).or_default() += 1;
         if let Some(at) = decision.wake {
             self.queue.wake(&id, at);
         }
         for action in decision.actions {
-            self.start_for_zone(now, key, &memory, action);
+            self.start_for_zone(now, key, &state, action);
         }
         if decision.steps_down {
             log::warn!(
                 "PrivateLoadZone {key} leaves its name to another zone, and is not polled for any more"
             );
-            memory.step_down();
+            state.step_down();
             // What GCk6 was told last may have been this one's.
             for namesake in self.namesakes(key) {
-                if let Some(memory) = self.zones.get_mut(&namesake).filter(|zone| zone.registered.is_some()) {
-                    memory.step_down();
+                if let Some(state) = self.zones.get_mut(&namesake).filter(|zone| zone.registered.is_some()) {
+                    state.step_down();
                 }
                 self.queue.mark(Key::Zone(namesake));
             }
         }
-        self.zones.insert(key.clone(), memory);
+        self.zones.insert(key.clone(), state);
     }
 
     /// The zones of the same name in other namespaces.
@@ -67,43 +67,43 @@ impl Core {
         zones.filter(|other| other.name == key.name && *other != key).cloned().collect()
     }
 
-    /// What a zone claims of its name. `memory` is what is remembered of it.
+    /// What a zone claims of its name. `state` is what is remembered of it.
     fn claim<'a>(
         &'a self,
         now: Now,
         key: &ObjectKey,
         zone: &'a PrivateLoadZone,
-        memory: Option<&ZoneMemory>,
+        state: Option<&ZoneState>,
     ) -> Option<Claim<'a>> {
         let secret = self.token_of(&Key::Zone(key.clone()));
         let token = secret.and_then(|secret| self.tokens.get(&secret));
-        Claim::of(zone, memory, token.map(Box::as_ref), now.mono)
+        Claim::of(zone, state, token.map(Box::as_ref), now.mono)
     }
 
-    fn start_for_zone(&mut self, now: Now, key: &ObjectKey, memory: &ZoneMemory, action: Action) {
+    fn start_for_zone(&mut self, now: Now, key: &ObjectKey, state: &ZoneState, action: Action) {
         let id = TaskId::zone(key, action);
         if !self.queue.is_free(now.mono, &id) {
             return;
         }
         if let Action::FetchData(_) = action
-            && !self.may_ask_for_data(&key.namespace, memory.data_bytes())
+            && !self.may_ask_for_data(&key.namespace, state.data_bytes())
         {
             return self.queue.wake(&id.key, now.mono + intake::ASK_INTERVAL);
         }
-        if calls::build(&self.zone_facts(now, key, memory), action).is_some() {
+        if calls::build(&self.zone_facts(now, key, state), action).is_some() {
             self.queue.push(id);
         }
     }
 
     /// The call of an action whose turn has come.
     pub(super) fn zone_call(&mut self, now: Now, key: &ObjectKey, action: Action) -> Option<Call> {
-        let mut memory = self.zones.remove(key)?;
-        let facts = self.store.zones.find(key).map(|_| self.zone_facts(now, key, &memory));
+        let mut state = self.zones.remove(key)?;
+        let facts = self.store.zones.find(key).map(|_| self.zone_facts(now, key, &state));
         let call = facts.as_ref().and_then(|facts| calls::build(facts, action));
         if action == Action::Register && call.is_some() {
-            memory.registering = facts.and_then(|facts| facts.registration().ok());
+            state.registering = facts.and_then(|facts| facts.registration().ok());
         }
-        self.zones.insert(key.clone(), memory);
+        self.zones.insert(key.clone(), state);
         call
     }
 
@@ -111,25 +111,25 @@ impl Core {
     fn remember_zone(&mut self, now: Now, key: &ObjectKey) -> bool {
         let Some(zone) = self.store.zones.find(key) else { return false };
         let uid = zone.metadata.uid.clone();
-        if self.zones.get(key).is_none_or(|memory| memory.uid != uid) {
+        if self.zones.get(key).is_none_or(|state| state.uid != uid) {
             let interval = self.settings.poll_interval;
-            let mut memory =
-                ZoneMemory::new(&uid, now.mono + interval.mul_f64(self.rng.fraction()), self.rng.next_u64());
-            let facts = self.zone_facts(now, key, &memory);
+            let mut state =
+                ZoneState::new(&uid, now.mono + interval.mul_f64(self.rng.fraction()), self.rng.next_u64());
+            let facts = self.zone_facts(now, key, &state);
             let registered = is_registered_as_it_is(facts.zone).then(|| facts.registration().ok()).flatten();
             log::info!(
                 "PrivateLoadZone {key} {}",
                 if registered.is_some() { "is taken over: it is registered already" } else { "is new" }
             );
-            memory.registered = registered;
-            self.zones.insert(key.clone(), Box::new(memory));
+            state.registered = registered;
+            self.zones.insert(key.clone(), Box::new(state));
         }
         let namespace = &key.namespace;
         let started: Vec<RunId> = self
             .zones
             .get(key)
             .into_iter()
-            .flat_map(|memory| memory.listed.keys())
+            .flat_map(|state| state.listed.keys())
             .filter(|id| {
                 let run = self.store.runs.find(&ObjectKey::new(namespace.clone(), template::name(**id)));
                 run.is_some_and(|run| run.metadata.is_controlled_by(&uid))
@@ -140,8 +140,8 @@ impl Core {
         for id in started {
             // Before it is settled: the run takes over what is known of it.
             self.remember_run(now, &ObjectKey::new(namespace.clone(), template::name(id)));
-            if let Some(memory) = self.zones.get_mut(key) {
-                memory.settle(id);
+            if let Some(state) = self.zones.get_mut(key) {
+                state.settle(id);
             }
         }
         true
@@ -149,7 +149,7 @@ impl Core {
 
     /// Settles the listed test runs that another zone of the name has begun with: a test runs once. Both are of one organisation then.
     fn leave_to_others(&mut self, key: &ObjectKey) {
-        let ids = |zone: &ZoneMemory| zone.listed.keys().copied().collect::<Vec<RunId>>();
+        let ids = |zone: &ZoneState| zone.listed.keys().copied().collect::<Vec<RunId>>();
         let listed = self.zones.get(key).map(|zone| ids(zone)).unwrap_or_default();
         if listed.is_empty() {
             return;
@@ -159,7 +159,7 @@ impl Core {
             let is_begun = |id: &&RunId| {
                 let run = ObjectKey::new(namesake.namespace.clone(), template::name(**id));
                 // Whoever may make TestRuns can make one that says it is that.
-                let is_proven = |run: &RunMemory| run.proof == Proof::Proven && run.identity.zone == namesake;
+                let is_proven = |run: &RunState| run.proof == Proof::Proven && run.identity.zone == namesake;
                 other.is_some_and(|zone| zone.has_begun(**id))
                     || self.runs.get(&run).is_some_and(|run| is_proven(run))
             };
@@ -168,42 +168,42 @@ impl Core {
             let contend = !begun.is_empty() || listed.iter().any(is_listed);
             let pair = [key, &namesake];
             for zone in pair.into_iter().filter(|_| contend) {
-                if let Some(memory) = self.zones.get_mut(zone).filter(|zone| zone.registered.is_some()) {
-                    memory.contends = true;
+                if let Some(state) = self.zones.get_mut(zone).filter(|zone| zone.registered.is_some()) {
+                    state.contends = true;
                 }
                 self.queue.mark(Key::Zone(zone.clone()));
             }
-            let Some(memory) = self.zones.get_mut(key) else { return };
+            let Some(state) = self.zones.get_mut(key) else { return };
             for id in begun {
                 log::info!(
                     "PrivateLoadZone {key}: test run {id} is left to {namesake}, which has begun with it"
                 );
-                memory.settle(id);
+                state.settle(id);
             }
         }
     }
 
     /// Notes how far the way out is, and gives up what only holds it up.
-    fn step_out(&mut self, now: Now, key: &ObjectKey, memory: &mut ZoneMemory) {
-        let facts = self.zone_facts(now, key, memory);
+    fn step_out(&mut self, now: Now, key: &ObjectKey, state: &mut ZoneState) {
+        let facts = self.zone_facts(now, key, state);
         if facts.block() != Block::Leaving {
             return;
         }
         let runs_left = facts.holds(Fact::RunsLeft);
-        let gives_up = facts.gives_up() && !memory.deregistered && facts.was_registered();
+        let gives_up = facts.gives_up() && !state.deregistered && facts.was_registered();
         let why = facts.token.and_then(|token| token.problem.clone());
-        let first = memory.leaving_since.is_none();
-        memory.leaving_since.get_or_insert(now.mono);
+        let first = state.leaving_since.is_none();
+        state.leaving_since.get_or_insert(now.mono);
         if !runs_left {
-            memory.deregistering_since.get_or_insert(now.mono);
+            state.deregistering_since.get_or_insert(now.mono);
         }
         if gives_up {
-            let why = why.or_else(|| memory.deregistration_error.clone()).unwrap_or_default();
+            let why = why.or_else(|| state.deregistration_error.clone()).unwrap_or_default();
             let message =
                 format!("deleted without being deregistered from GCk6, delete the load zone there: {why}");
             log::warn!("PrivateLoadZone {key} is {message}");
-            memory.announcements.push(Announcement::warning("NotDeregistered", message));
-            memory.deregistered = true;
+            state.announcements.push(Announcement::warning("NotDeregistered", message));
+            state.deregistered = true;
         }
         if first {
             log::info!("PrivateLoadZone {key} is being deleted");
@@ -211,7 +211,7 @@ impl Core {
         }
     }
 
-    fn zone_facts<'a>(&'a self, now: Now, key: &ObjectKey, memory: &'a ZoneMemory) -> Facts<'a> {
+    fn zone_facts<'a>(&'a self, now: Now, key: &ObjectKey, state: &'a ZoneState) -> Facts<'a> {
         let zone = self.store.zones.find(key).expect("a zone that is remembered is in the store");
         let token = self
             .token_of(&Key::Zone(key.clone()))
@@ -223,14 +223,14 @@ impl Core {
                 self.claim(now, other, zone, self.zones.get(other).map(Box::as_ref))
             })
         };
-        let own = self.claim(now, key, zone, Some(memory));
+        let own = self.claim(now, key, zone, Some(state));
         let holder = own.and_then(|own| own.holder(namesakes()));
         let name_stays = namesakes().any(|other| other.stays());
         Facts {
             now: now.mono,
             wall: now.wall,
             zone,
-            memory,
+            state,
             token,
             holder,
             name_stays,
@@ -246,8 +246,8 @@ impl Core {
         }
         self.runs
             .values()
-            .filter(|memory| memory.identity.zone_uid == zone.metadata.uid)
-            .filter(|memory| memory.block != testrun::stage::Block::Done)
+            .filter(|state| state.identity.zone_uid == zone.metadata.uid)
+            .filter(|state| state.block != testrun::table::Block::Done)
             .count()
     }
 
@@ -261,7 +261,7 @@ impl Core {
     ) {
         let data_room = self.data_room(id.action, &key.namespace);
         let Some(zone) = self.store.zones.find(key) else { return };
-        let Some(memory) = self.zones.get_mut(key) else { return };
+        let Some(state) = self.zones.get_mut(key) else { return };
         let context = Context {
             now: now.mono,
             data_room,
@@ -269,19 +269,19 @@ impl Core {
             poll_interval: self.settings.poll_interval,
             settings: &self.settings.template,
         };
-        let lesson = learn::learn(memory, &context, &mut self.rng, action, reply);
+        let outcome = reply::apply_reply(state, &context, &mut self.rng, action, reply);
         if action == Action::Poll {
-            let poll = match lesson {
-                Lesson::TokenRefused(_) => Poll::Refused,
-                _ if memory.poll_error.is_some() => Poll::Error,
+            let poll = match outcome {
+                Outcome::TokenRefused(_) => Poll::Refused,
+                _ if state.poll_error.is_some() => Poll::Error,
                 _ => Poll::Ok,
             };
             if poll == Poll::Ok {
-                memory.polled_at = Some(now.wall);
+                state.polled_at = Some(now.wall);
             }
             self.tally.polled(poll);
         }
-        self.apply(now, id, lesson);
+        self.apply(now, id, outcome);
     }
 }
 

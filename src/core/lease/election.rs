@@ -222,7 +222,7 @@ impl Election {
     }
 
     /// Learns from the answer to the call under way.
-    pub fn learn(&mut self, now: Duration, action: Action, reply: Result<Vec<u8>, k8s::Error>) {
+    pub fn apply_reply(&mut self, now: Duration, action: Action, reply: Result<Vec<u8>, k8s::Error>) {
         let Some(sent) = self.sent.take() else { return };
         match reply.and_then(|body| Record::read(&body)) {
             Ok(record) => {

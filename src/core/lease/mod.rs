@@ -3,7 +3,7 @@
 //! Two Leases (`coordination.k8s.io/v1`) are looked at. Agents that are started with `--lease` elect one of them by a Lease of
 //! their own, see [`election`]; whoever does not hold it is a standby. And every agent keeps away from k6-operator for as long
 //! as that one renews its Lease `fcdfce80.io` where the administrator says that it may be, see [`operator`]. Owns what is asked of both, what follows from the answers,
-//! and what is said of it ([`Duty`]). Leaves alone what acting means, and all I/O.
+//! and what is said of it ([`Role`]). Leaves alone what acting means, and all I/O.
 //!
 //! Invariant: times of other clocks are written and shown, never compared. What counts is how long *we* have seen a record
 //! unchanged, on our own monotonic clock, and when *we* sent our last successful renewal.
@@ -35,7 +35,7 @@ pub struct Candidacy {
 
 /// What an agent is there for at the moment. Shown as people read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Duty {
+pub enum Role {
     /// Not everything has been answered that has to be known before it may act.
     Starting,
     /// It acts.
@@ -57,7 +57,7 @@ pub enum Duty {
 /// How much of a holder's name is shown.
 const HOLDER_BYTES_MAX: usize = 120;
 
-impl Duty {
+impl Role {
     /// Aside of another agent. Whoever may write Leases may call himself anything: names become one short line.
     #[must_use]
     pub fn standby(holder: &str) -> Self {
@@ -80,7 +80,7 @@ impl Duty {
     }
 }
 
-impl fmt::Display for Duty {
+impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starting => f.write_str("starting"),

@@ -246,14 +246,14 @@ impl Operators {
     }
 
     /// Learns from the answer to a look. Returns what is to be said.
-    pub fn learn(
+    pub fn apply_reply(
         &mut self,
         now: Duration,
         place: &ObjectKey,
         reply: Result<Vec<u8>, k8s::Error>,
     ) -> Option<String> {
         let post = self.posts.iter_mut().find(|post| post.namespace == place.namespace)?;
-        let error = post.learn(now, reply)?;
+        let error = post.apply_reply(now, reply)?;
         let scope = Some(place.namespace.as_str());
         let is_over = |watch: &&mut Watch| watch.scope.is_none() || watch.scope.as_deref() == scope;
         let watch = self.watches.iter_mut().find(is_over)?;
@@ -300,7 +300,7 @@ impl Post {
     }
 
     /// Why it cannot be seen any more, if so.
-    fn learn(&mut self, now: Duration, reply: Result<Vec<u8>, k8s::Error>) -> Option<k8s::Error> {
+    fn apply_reply(&mut self, now: Duration, reply: Result<Vec<u8>, k8s::Error>) -> Option<k8s::Error> {
         let asked = self.asked.take();
         let seen = self.seen.as_mut().filter(|seen| Some(seen.record.base()) == asked)?;
         match reply.and_then(|body| Record::read_list(&body)) {

@@ -6,7 +6,7 @@ use k8s::status::Status;
 use serde_json::json;
 
 use super::election::{Election, LEAD_DURATION, RENEW_INTERVAL};
-use super::{Candidacy, Duty};
+use super::{Candidacy, Role};
 use crate::api::ObjectKey;
 use crate::lease::action::Action;
 use crate::now::Now;
@@ -64,7 +64,7 @@ impl Round {
     #[track_caller]
     fn step(&mut self, now: Duration, expected: Action, answer: Answer) {
         self.send(now, expected);
-        self.0.learn(now, expected, answer);
+        self.0.apply_reply(now, expected, answer);
     }
 
     #[track_caller]
@@ -106,13 +106,13 @@ fn the_first_one_creates_the_lease_and_leads_once_nobody_can_act_on_one_that_is_
     round.step(S, Action::Read, error(404, "NotFound"));
     assert!(round.0.is_answered() && !round.0.leads(S));
     round.send(S, Action::Create);
-    round.0.learn(3 * S, Action::Create, lease("me", 1, 0));
+    round.0.apply_reply(3 * S, Action::Create, lease("me", 1, 0));
     round.step(S + RENEW_INTERVAL, Action::Write, lease("me", 2, 0));
     round.step(11 * S, Action::Write, lease("me", 3, 0));
     round.step(16 * S, Action::Write, lease("me", 4, 0));
     assert!(!round.0.leads(16 * S), "the answer came 13 s ago");
     round.send(18 * S, Action::Write);
-    round.0.learn(20 * S, Action::Write, lease("me", 5, 0));
+    round.0.apply_reply(20 * S, Action::Write, lease("me", 5, 0));
     // It counts from when it was sent.
     assert_eq!((round.0.lead_end(), round.0.term()), (Some(18 * S + LEAD_DURATION), 1));
     round.rests(18 * S + RENEW_INTERVAL);
@@ -181,7 +181,7 @@ fn whoever_does_not_renew_loses_it_after_its_duration_on_our_clock() {
     round.rests(21 * S);
     round.send(21 * S, Action::Write);
     assert!(!round.0.leads(21 * S), "it takes the answer");
-    round.0.learn(21 * S, Action::Write, lease("me", 3, 4));
+    round.0.apply_reply(21 * S, Action::Write, lease("me", 3, 4));
     assert!(round.0.leads(21 * S));
     assert_eq!(round.0.term(), 1);
 }
@@ -197,7 +197,7 @@ fn an_absurd_duration_neither_hands_the_lead_over_nor_keeps_it_for_ever() {
         let mut election = Round::new().0;
         let taken = (1..).find(|second| match election.call(at(S * *second)) {
             Some((Action::Read, _)) => {
-                election.learn(S * *second, Action::Read, answer());
+                election.apply_reply(S * *second, Action::Read, answer());
                 false
             }
             call => call.is_some(),
@@ -223,7 +223,7 @@ fn a_lease_that_was_given_up_is_taken_at_once() {
     round.step(6 * S, Action::Read, released(2, 0));
     round.send(6 * S, Action::Write);
     // And another one was faster.
-    round.0.learn(6 * S, Action::Write, error(409, "Conflict"));
+    round.0.apply_reply(6 * S, Action::Write, error(409, "Conflict"));
     round.rests(6 * S + 500 * MS);
     round.step(6 * S + 500 * MS, Action::Read, lease("third", 3, 1));
     assert_eq!(round.0.other_holder(), Some("third"));
@@ -247,7 +247,7 @@ fn a_write_that_is_taken_and_changes_nothing_is_not_repeated_at_once() {
 fn a_renewal_that_nobody_heard_of_is_found_in_the_lease() {
     let mut round = Round::leader(S);
     round.send(6 * S, Action::Write);
-    round.0.learn(8 * S, Action::Write, unreachable());
+    round.0.apply_reply(8 * S, Action::Write, unreachable());
     round.step(8 * S + 500 * MS, Action::Write, error(409, "Conflict"));
     assert!(round.0.leads(9 * S), "nobody else can have it yet");
     round.step(9 * S, Action::Read, lease("me", 2, 0));
@@ -262,7 +262,7 @@ fn a_lead_ends_though_the_answer_comes_late() {
     round.send(6 * S, Action::Write);
     assert_eq!(round.0.next_call(), None);
     assert!(!round.0.leads(11 * S));
-    round.0.learn(17 * S, Action::Write, lease("me", 2, 0));
+    round.0.apply_reply(17 * S, Action::Write, lease("me", 2, 0));
     assert!(!round.0.leads(17 * S), "it was sent 11 s ago");
     // Nobody has taken it meanwhile: the same term.
     round.step(17 * S, Action::Write, lease("me", 3, 0));
@@ -285,14 +285,14 @@ fn a_leader_whose_lease_is_deleted_makes_it_anew_and_leads_on() {
     round.step(6 * S, Action::Write, error(404, "NotFound"));
     assert!(round.0.leads(6 * S), "nobody else can lead before 15 s are over");
     round.send(6 * S, Action::Create);
-    round.0.learn(7 * S, Action::Create, lease("me", 9, 0));
+    round.0.apply_reply(7 * S, Action::Create, lease("me", 9, 0));
     assert_eq!((round.0.lead_end(), round.0.term()), (Some(16 * S), 1));
 
     // The answer comes when the lead is over.
     let mut round = Round::leader(S);
     round.step(6 * S, Action::Write, error(404, "NotFound"));
     round.send(6 * S, Action::Create);
-    round.0.learn(11 * S, Action::Create, lease("me", 9, 0));
+    round.0.apply_reply(11 * S, Action::Create, lease("me", 9, 0));
     for second in [11, 16, 21] {
         round.step(second * S, Action::Write, lease("me", second.into(), 0));
         assert!(!round.0.leads(second * S));
@@ -414,14 +414,14 @@ fn only_a_lease_of_ours_is_given_up() {
 
 #[test]
 fn duties_in_words() {
-    let check = |duty: Duty, text: &str| assert_eq!(duty.to_string(), text);
-    check(Duty::Starting, "starting");
-    check(Duty::Active, "active");
-    check(Duty::Standby { holder: "a_1".to_owned() }, "standby, a_1 is active");
-    check(Duty::standby("a\nMAINPID=1\u{1b}[2J"), "standby, a MAINPID=1 [2J is active");
-    check(Duty::standby(""), "standby, nobody is known to hold the lease");
+    let check = |role: Role, text: &str| assert_eq!(role.to_string(), text);
+    check(Role::Starting, "starting");
+    check(Role::Active, "active");
+    check(Role::Standby { holder: "a_1".to_owned() }, "standby, a_1 is active");
+    check(Role::standby("a\nMAINPID=1\u{1b}[2J"), "standby, a MAINPID=1 [2J is active");
+    check(Role::standby(""), "standby, nobody is known to hold the lease");
     check(
-        Duty::WaitsForOperator { namespace: "k6".to_owned(), holder: "op".to_owned() },
+        Role::WaitsForOperator { namespace: "k6".to_owned(), holder: "op".to_owned() },
         "waiting for k6-operator in namespace k6 to stop (op)",
     );
 }

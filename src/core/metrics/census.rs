@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::tally::Tally;
 use crate::event::Class;
-use crate::testrun::stage::Block;
+use crate::testrun::table::Block;
 
 /// The state of a zone, as the metrics tell it: the first of these that fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ZoneState {
+pub enum ZonePhase {
     /// It is being deleted.
     Leaving,
     /// GCk6 refuses its token.
@@ -21,7 +21,7 @@ pub enum ZoneState {
     Registered,
 }
 
-impl ZoneState {
+impl ZonePhase {
     /// All of them, with their label.
     pub const ALL: [(Self, &'static str); 5] = [
         (Self::Registered, "registered"),
@@ -40,7 +40,7 @@ pub struct ZoneLine<'a> {
     /// Its name.
     pub name: &'a str,
     /// Where it stands.
-    pub state: ZoneState,
+    pub phase: ZonePhase,
     /// Whether GCk6 knows it.
     pub is_registered: bool,
     /// Whether GCk6 refuses its token.

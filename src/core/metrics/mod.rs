@@ -8,6 +8,6 @@ mod census;
 mod histogram;
 mod tally;
 
-pub use census::{Census, Load, StageCount, ZoneLine, ZoneState};
+pub use census::{Census, Load, StageCount, ZoneLine, ZonePhase};
 pub use histogram::{Bound, CALL_BOUNDS, Histogram, SKEW_BOUNDS};
 pub use tally::{Poll, Tally};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::histogram::{Histogram, SKEW_BOUNDS};
 use crate::ignored::Ignored;
-use crate::testrun::ending::Cause;
+use crate::testrun::termination::Cause;
 use crate::watched;
 
 /// How a poll went.

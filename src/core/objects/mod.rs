@@ -40,13 +40,13 @@ pub trait Object {
 
 /// The uids of what was deleted lately, in the order of their deletion too.
 #[derive(Debug, Default)]
-struct Graves {
+struct Tombstones {
     order: VecDeque<String>,
     uids: BTreeSet<String>,
 }
 
-impl Graves {
-    fn bury(&mut self, uid: String) {
+impl Tombstones {
+    fn add(&mut self, uid: String) {
         if uid.is_empty() || !self.uids.insert(uid.clone()) {
             return;
         }
@@ -63,7 +63,7 @@ impl Graves {
 #[derive(Debug)]
 pub struct Objects<T> {
     by_key: BTreeMap<ObjectKey, Entry<T>>,
-    graves: Graves,
+    tombstones: Tombstones,
     scopes: BTreeMap<Option<String>, Scope>,
 }
 
@@ -115,7 +115,7 @@ pub enum Taken {
 
 impl<T> Default for Objects<T> {
     fn default() -> Self {
-        Self { by_key: BTreeMap::new(), graves: Graves::default(), scopes: BTreeMap::new() }
+        Self { by_key: BTreeMap::new(), tombstones: Tombstones::default(), scopes: BTreeMap::new() }
     }
 }
 
@@ -143,7 +143,7 @@ impl<T: Object> Objects<T> {
     }
 
     fn take(&mut self, ledger: &mut Ledger, list: Option<u32>, mut object: T) -> Taken {
-        if self.graves.uids.contains(object.uid()) {
+        if self.tombstones.uids.contains(object.uid()) {
             return Taken::Ignored;
         }
         let key = object.key();
@@ -170,7 +170,7 @@ impl<T: Object> Objects<T> {
             return Taken::NoRoom;
         }
         if let Some(uid) = replaced {
-            self.graves.bury(uid);
+            self.tombstones.add(uid);
         }
         let list = list.unwrap_or(old_list);
         self.by_key.insert(key, Entry { object: Box::new(object), bytes, list });
@@ -179,7 +179,7 @@ impl<T: Object> Objects<T> {
 
     /// The object is gone. Hands it back if it was known; another object of the same name stays.
     pub(super) fn remove(&mut self, ledger: &mut Ledger, key: &ObjectKey, uid: &str) -> Option<T> {
-        self.graves.bury(uid.to_owned());
+        self.tombstones.add(uid.to_owned());
         if self.by_key.get(key).is_none_or(|known| known.object.uid() != uid) {
             return None;
         }

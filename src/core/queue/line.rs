@@ -36,7 +36,7 @@ const HANGING_CALLS_MAX: usize = 4;
 
 /// What came of a call, as far as it says how the other side is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Completion {
     /// What was asked for.
     Answered,
     /// An error.
@@ -260,17 +260,17 @@ impl Line {
     }
 
     /// A call has ended, or was never made.
-    pub(super) fn done(&mut self, now: Duration, id: &TaskId, outcome: Outcome) {
+    pub(super) fn done(&mut self, now: Duration, id: &TaskId, outcome: Completion) {
         let Some(begun) = self.under_way.remove(id) else { return };
         // Of an object that was forgotten meanwhile nothing is kept.
         let Some(known) = self.standings.get_mut(&id.key) else { return };
         match outcome {
-            Outcome::Answered => *known = Standing::Answering,
-            Outcome::Failed if now >= begun.saturating_add(self.limits.silent_after) => {
+            Completion::Answered => *known = Standing::Answering,
+            Completion::Failed if now >= begun.saturating_add(self.limits.silent_after) => {
                 let times = if let Standing::Silent(times) = known { *times } else { 0 };
                 *known = Standing::Silent(times.saturating_add(1));
             }
-            Outcome::Failed | Outcome::Unmade => {}
+            Completion::Failed | Completion::Unmade => {}
         }
     }
 

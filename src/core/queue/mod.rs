@@ -20,13 +20,13 @@ use std::time::Duration;
 use crate::event::{Action, Class, Key, Patience, TaskId};
 use crate::maps::map_of;
 use crate::rng::Rng;
-use crate::testrun::memory::Crowd;
+use crate::testrun::state::Crowd;
 use bodies::Bodies;
 use line::Line;
 
 pub use bodies::{LARGE_BODIES_BYTES_MAX, SMALL_BODY_BYTES_MAX, Weighed};
 pub use limits::USER_CODE_MAX;
-pub use line::Outcome;
+pub use line::Completion;
 
 /// A lane that could have been tried again for so long is not going to be.
 const BACKOFF_FORGOTTEN: Duration = Duration::from_secs(1800);
@@ -178,7 +178,7 @@ impl Queue {
     }
 
     /// A worker is done with a task, or never got it: its lane is free, its key dirty. False if nobody waits for the report.
-    pub fn done(&mut self, now: Duration, id: &TaskId, outcome: Outcome) -> bool {
+    pub fn done(&mut self, now: Duration, id: &TaskId, outcome: Completion) -> bool {
         let lane = id.lane();
         self.bodies.done(id);
         if self.busy.remove(&lane)

@@ -55,7 +55,7 @@ fn a_lane_holds_one_task_and_all_status_writes_share_one() {
     assert!(!queue.is_free(SECOND, &stage));
     hand_out(&mut queue);
     assert!(!queue.is_free(SECOND, &stage));
-    queue.done(SECOND, &conditions, Outcome::Answered);
+    queue.done(SECOND, &conditions, Completion::Answered);
     assert!(queue.is_free(SECOND, &stage));
 }
 
@@ -67,10 +67,10 @@ fn handing_out_stops_at_the_capacity_and_goes_on_as_tasks_are_done() {
     }
     let first = hand_out(&mut queue);
     assert_eq!(first.len(), 2, "until one of them has answered");
-    queue.done(SECOND, &first[0], Outcome::Answered);
+    queue.done(SECOND, &first[0], Completion::Answered);
     assert_eq!(hand_out(&mut queue).len(), 7);
     assert!(hand_out(&mut queue).is_empty());
-    queue.done(SECOND, &first[1], Outcome::Answered);
+    queue.done(SECOND, &first[1], Completion::Answered);
     assert_eq!(hand_out(&mut queue), [task("a", Action::AskRunner(10))]);
 }
 
@@ -87,9 +87,9 @@ fn large_bodies_are_not_built_before_those_under_way_are_sent() {
     assert_eq!(queue.weigh(&second, LARGE_BODIES_BYTES_MAX), Weighed::Waits);
     let out = [task("a", Action::Announce), task("a", Action::AskRunner(1))];
     assert_eq!(hand_out(&mut queue), out, "calls without a large body go on");
-    queue.done(SECOND, &out[0], Outcome::Answered);
+    queue.done(SECOND, &out[0], Completion::Answered);
     assert_eq!(hand_out(&mut queue), []);
-    queue.done(SECOND, &first, Outcome::Answered);
+    queue.done(SECOND, &first, Completion::Answered);
     let again = queue.next_task(SECOND).unwrap().0;
     assert_eq!((again.clone(), queue.weigh(&again, LARGE_BODIES_BYTES_MAX)), (second, Weighed::Fits));
 }
@@ -158,12 +158,12 @@ fn a_report_that_nobody_waits_for_frees_its_lane_and_no_more() {
     assert!(queue.is_free(SECOND, &task("a", Action::Finish)));
     assert!(!queue.is_free(SECOND, &out[0]), "the earlier one is still under way");
     for task in &out {
-        assert!(!queue.done(SECOND, task, Outcome::Answered));
+        assert!(!queue.done(SECOND, task, Completion::Answered));
     }
     assert!(queue.is_free(SECOND, &out[0]));
     queue.push(out[0].clone());
     assert_eq!(hand_out(&mut queue).len(), 1);
-    assert!(queue.done(SECOND, &out[0], Outcome::Answered));
+    assert!(queue.done(SECOND, &out[0], Completion::Answered));
     for n in 1..=20 {
         queue.push(task("a", Action::AskRunner(n)));
     }
@@ -187,10 +187,10 @@ fn a_forgotten_key_leaves_nothing_behind() {
     queue.forget(&run("a"));
     assert!(!queue.is_free(SECOND, &mine), "it is still with a worker");
     assert!(
-        !queue.done(SECOND, &mine, Outcome::Answered) && queue.done(SECOND, &other, Outcome::Answered),
+        !queue.done(SECOND, &mine, Completion::Answered) && queue.done(SECOND, &other, Completion::Answered),
         "nobody waits for the answer"
     );
     queue.push(mine.clone());
     hand_out(&mut queue);
-    assert!(queue.done(SECOND, &mine, Outcome::Answered), "but for that to the next one of that name");
+    assert!(queue.done(SECOND, &mine, Completion::Answered), "but for that to the next one of that name");
 }

@@ -45,7 +45,7 @@ pub enum Action {
     /// Ask GCk6 for the state of the test run.
     CheckState,
     /// Tell GCk6 why the test run ends early, or that its teardown failed.
-    TellCloud,
+    SendEvents,
     /// Tell GCk6 that the test run is over.
     Finish,
     /// Write the run's stage and conditions.
@@ -83,7 +83,7 @@ impl Action {
             | Self::Release
             | Self::Announce => Class::Kubernetes,
             Self::CheckState => Class::CloudNews,
-            Self::Confirm | Self::FetchCredentials | Self::TellCloud | Self::Finish => Class::Cloud,
+            Self::Confirm | Self::FetchCredentials | Self::SendEvents | Self::Finish => Class::Cloud,
             Self::AskRunner(_)
             | Self::ReadSetup(_)
             | Self::TakeSetupData(_)
@@ -124,7 +124,7 @@ impl Action {
             | Self::StopRunner(_)
             | Self::RunTeardown(_)
             | Self::DeleteJob(_)
-            | Self::TellCloud
+            | Self::SendEvents
             | Self::Finish
             | Self::WriteStatus(_)
             | Self::DeleteTestRun
@@ -154,7 +154,7 @@ impl Action {
             | Self::CreateCredentials
             | Self::InspectCredentials
             | Self::CheckState
-            | Self::TellCloud
+            | Self::SendEvents
             | Self::Finish
             | Self::WriteStatus(_)
             | Self::DeleteTestRun
@@ -184,7 +184,7 @@ impl fmt::Display for Action {
             Self::RunTeardown(n) => write!(f, "running teardown() on runner {n}"),
             Self::DeleteJob(n) => write!(f, "deleting the Job of runner {n}"),
             Self::CheckState => f.write_str("asking GCk6 for the state of the test run"),
-            Self::TellCloud => f.write_str("telling GCk6 what went wrong"),
+            Self::SendEvents => f.write_str("telling GCk6 what went wrong"),
             Self::Finish => f.write_str("telling GCk6 that the test run is over"),
             Self::WriteStatus(StatusWrite::Conditions) => f.write_str("writing the conditions"),
             Self::WriteStatus(StatusWrite::Stage(stage)) => write!(f, "recording stage {:?}", stage.as_str()),

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::detect;
+use super::diagnose;
 use super::facts::Facts;
-use super::memory::Teardown;
 use super::proof::Proof;
-use super::stage::{Block, Fact};
+use super::state::Teardown;
+use super::table::{Block, Fact};
 use crate::api::run::{
     CLOUD_PLZ_TEST_RUN, CLOUD_TEST_RUN, CLOUD_TEST_RUN_ABORTED, CLOUD_TEST_RUN_CREATED,
     CLOUD_TEST_RUN_FINALIZED, Stage, TEARDOWN_EXECUTED, TEST_RUN_RUNNING, TestRun,
@@ -27,15 +27,15 @@ pub const TEARDOWN_BEGUN: &str = "TeardownBegun";
 pub fn patch(facts: &Facts<'_>, write: StatusWrite) -> Value {
     let known = &facts.run.status.conditions;
     let claims = match write {
-        StatusWrite::Conditions if facts.memory.block == Block::Started => vec![running(facts)],
-        StatusWrite::Conditions if facts.memory.block == Block::Stopped => vec![teardown_begun(facts)],
+        StatusWrite::Conditions if facts.state.block == Block::Started => vec![running(facts)],
+        StatusWrite::Conditions if facts.state.block == Block::Stopped => vec![teardown_begun(facts)],
         StatusWrite::Conditions => vec![starting(facts)],
         StatusWrite::Stage(stage) => claims(facts, stage),
     };
     let mut status = json!({ "conditions": conditions::merge(known, &claims, None, facts.wall) });
     if let StatusWrite::Stage(stage) = write {
         status["stage"] = json!(stage);
-        status["testRunId"] = json!(facts.memory.identity.id.to_string());
+        status["testRunId"] = json!(facts.state.identity.id.to_string());
     }
     json!({ "metadata": { "uid": facts.run.metadata.uid }, "status": status })
 }
@@ -56,8 +56,8 @@ pub fn refusal(run: &TestRun, message: &str, wall: SystemTime) -> Option<Value> 
 /// and setup with it, as seen on a runner or by an earlier process, and someone is left to run teardown on.
 #[must_use]
 pub fn teardown_is_due(facts: &Facts<'_>) -> bool {
-    let started = facts.memory.block == Block::Started || facts.any_started();
-    let set_up = facts.memory.setup.was_run() || started;
+    let started = facts.state.block == Block::Started || facts.any_started();
+    let set_up = facts.state.setup.was_run() || started;
     set_up && facts.reachable().is_some()
 }
 
@@ -97,22 +97,22 @@ fn claims(facts: &Facts<'_>, stage: Stage) -> Vec<Claim> {
 }
 
 fn running(facts: &Facts<'_>) -> Claim {
-    let trouble = detect::trouble(facts).filter(|_| facts.memory.block == Block::Started);
+    let trouble = diagnose::trouble(facts).filter(|_| facts.state.block == Block::Started);
     if let Some(trouble) = trouble {
         let reason = if facts.holds(Fact::Unproven) {
             "Unconfirmed"
-        } else if facts.memory.refusal.is_some() {
+        } else if facts.state.refusal.is_some() {
             "Refused"
         } else {
             "RunnerSilent"
         };
         return Claim::new(TEST_RUN_RUNNING, Truth::True, reason, &trouble);
     }
-    Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnersResumed", &facts.memory.all_started())
+    Claim::new(TEST_RUN_RUNNING, Truth::True, "RunnersResumed", &facts.state.all_started())
 }
 
 fn starting(facts: &Facts<'_>) -> Claim {
-    let message = match detect::hold_up(facts) {
+    let message = match diagnose::hold_up(facts) {
         Some(reason) => format!("waiting for the runners: {reason}"),
         None if facts.holds(Fact::RunnersSilent) => "the Jobs exist, waiting for the runners".to_owned(),
         None => "all runners are ready".to_owned(),
@@ -121,14 +121,14 @@ fn starting(facts: &Facts<'_>) -> Claim {
 }
 
 fn stopped(facts: &Facts<'_>) -> Claim {
-    match &facts.memory.ending {
+    match &facts.state.ending {
         Some(ending) => Claim::new(TEST_RUN_RUNNING, Truth::False, ending.cause.reason(), &ending.message),
         None => Claim::new(TEST_RUN_RUNNING, Truth::False, "TestEnded", "the test has ended on all runners"),
     }
 }
 
 fn aborted(facts: &Facts<'_>) -> Claim {
-    match &facts.memory.ending {
+    match &facts.state.ending {
         Some(ending) if !ending.cause.is_verdict() => {
             Claim::new(CLOUD_TEST_RUN_ABORTED, Truth::True, ending.cause.reason(), &ending.message)
         }
@@ -139,7 +139,7 @@ fn aborted(facts: &Facts<'_>) -> Claim {
 fn teardown_begun(facts: &Facts<'_>) -> Claim {
     if teardown_is_due(facts) {
         let usual = "teardown() is about to be run; if this stays, the agent was restarted in the meantime";
-        let message = detect::trouble(facts).unwrap_or_else(|| usual.to_owned());
+        let message = diagnose::trouble(facts).unwrap_or_else(|| usual.to_owned());
         Claim::new(TEARDOWN_EXECUTED, Truth::Unknown, TEARDOWN_BEGUN, &message)
     } else {
         let message = "the test has not started, or no runner is left to run teardown() on";
@@ -148,7 +148,7 @@ fn teardown_begun(facts: &Facts<'_>) -> Claim {
 }
 
 fn teardown_done(facts: &Facts<'_>) -> Claim {
-    match &facts.memory.teardown {
+    match &facts.state.teardown {
         Teardown::Done => {
             Claim::new(TEARDOWN_EXECUTED, Truth::True, "TeardownExecuted", "teardown() was run once")
         }
@@ -169,7 +169,7 @@ fn teardown_done(facts: &Facts<'_>) -> Claim {
 }
 
 fn finalized(facts: &Facts<'_>) -> Claim {
-    match &facts.memory.finish {
+    match &facts.state.finish {
         Some(Ok(())) => Claim::new(
             CLOUD_TEST_RUN_FINALIZED,
             Truth::True,
@@ -180,7 +180,7 @@ fn finalized(facts: &Facts<'_>) -> Claim {
             let message = format!("GCk6 did not take the end of the test run: {why}");
             Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", &message)
         }
-        None if facts.memory.proof == Proof::Denied => {
+        None if facts.state.proof == Proof::Denied => {
             let message = "GCk6 is told nothing of a test run that is not of this zone";
             Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", message)
         }

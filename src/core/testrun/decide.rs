@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use super::calls;
-use super::detect;
+use super::diagnose;
 use super::facts::{
     Facts, HEARTBEAT_INTERVAL_MAX, HEARTBEAT_INTERVAL_MIN, HEARTBEATS_PER_SECOND_MAX, READY_POLL_INTERVAL,
     RUNNER_POLL_INTERVAL, Runner, STATE_CHECK_INTERVAL,
 };
-use super::memory::{Job, Keeping, Setup, Teardown};
-use super::stage::{self, Block, Fact, Then, Write};
+use super::state::{Job, Keeping, Setup, Teardown};
+use super::table::{self, Block, Fact, Then, Write};
 use crate::testrun::action::{Action, StatusWrite};
 
 /// How long what was said stands before it is replaced by something else.
@@ -39,8 +39,8 @@ pub struct Decision {
 
 /// Decides by the table.
 pub fn decide(facts: &Facts<'_>) -> Decision {
-    let block = facts.memory.block;
-    let rows = stage::rows(block);
+    let block = facts.state.block;
+    let rows = table::rows(block);
     let row = rows.iter().find(|row| facts.holds(row.fact)).expect("every block ends with Otherwise");
     let mut decision =
         Decision { row: (block, row.fact), actions: Vec::new(), wake: facts.next_change(), forget: false };
@@ -56,7 +56,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         }
         Then::Forget => decision.forget = true,
     }
-    if !facts.memory.announcements.is_empty() {
+    if !facts.state.announcements.is_empty() {
         decision.actions.insert(0, Action::Announce);
         decision.forget = false;
     }
@@ -65,16 +65,16 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 
 impl Decision {
     fn spell_out(&mut self, write: Write, facts: &Facts<'_>) {
-        let memory = facts.memory;
+        let state = facts.state;
         match write {
             Write::Confirm => self.actions.push(Action::Confirm),
-            Write::KeepCredentials => match memory.keeping {
+            Write::KeepCredentials => match state.keeping {
                 Keeping::Unknown | Keeping::Foreign => self.actions.push(Action::InspectCredentials),
                 Keeping::Lost => self.actions.push(Action::FetchCredentials),
                 Keeping::InHand(_) => self.actions.push(Action::CreateCredentials),
                 Keeping::Kept | Keeping::Refused(_) => {}
             },
-            Write::CreateJobs => self.each(facts, |runner| match runner.memory.job {
+            Write::CreateJobs => self.each(facts, |runner| match runner.state.job {
                 Job::Unknown | Job::Foreign => Some(Action::CreateJob(runner.number)),
                 Job::Unclear => Some(Action::InspectJob(runner.number)),
                 _ => None,
@@ -94,17 +94,17 @@ impl Decision {
             // Pods that are refused are mostly refused for one cause: the first speaks for all.
             Write::ReadEvents => {
                 if let Some(runner) = facts.runners().find(Runner::lacks_pod) {
-                    let first = memory.since + PODLESS_MAX;
-                    let due = runner.memory.events_read.map_or(first, |read| read + EVENTS_INTERVAL);
+                    let first = state.since + PODLESS_MAX;
+                    let due = runner.state.events_read.map_or(first, |read| read + EVENTS_INTERVAL);
                     self.at(facts.now, due, Action::ReadEvents(runner.number));
                 }
             }
             Write::WatchRunners => self.watch_runners(facts),
-            Write::SayTrouble => self.say_trouble(facts),
+            Write::ReportTrouble => self.report_trouble(facts),
             Write::RunSetup => {
-                let first = memory.runners.keys().next().copied().unwrap_or(1);
-                let last = memory.runners.keys().next_back().copied().unwrap_or(1);
-                match memory.setup {
+                let first = state.runners.keys().next().copied().unwrap_or(1);
+                let last = state.runners.keys().next_back().copied().unwrap_or(1);
+                match state.setup {
                     Setup::Unclear if last > first => self.actions.push(Action::ReadSetup(last)),
                     Setup::Unclear | Setup::NotRun => self.actions.push(Action::RunSetup(first)),
                     Setup::OnRunner(runner) => self.actions.push(Action::TakeSetupData(runner)),
@@ -112,7 +112,7 @@ impl Decision {
                 }
             }
             Write::SendSetupData => self.each(facts, |runner| {
-                (!runner.memory.data_sent).then_some(Action::SendSetupData(runner.number))
+                (!runner.state.data_sent).then_some(Action::SendSetupData(runner.number))
             }),
             Write::ResumeRunners => {
                 self.each(facts, |runner| {
@@ -124,31 +124,31 @@ impl Decision {
             }
             Write::CheckState if facts.holds(Fact::Unproven) => self.actions.push(Action::Confirm),
             Write::CheckState => {
-                let is_due_now = facts.holds(Fact::EndUnclear) && Some(memory.state_asked) < memory.last_end;
-                let due = if is_due_now { facts.now } else { memory.state_asked + STATE_CHECK_INTERVAL };
+                let is_due_now = facts.holds(Fact::EndUnclear) && Some(state.state_asked) < state.last_end;
+                let due = if is_due_now { facts.now } else { state.state_asked + STATE_CHECK_INTERVAL };
                 self.at(facts.now, due, Action::CheckState);
             }
-            Write::TellCloud => {
+            Write::SendEvents => {
                 if facts.holds(Fact::Unproven) {
                     self.actions.push(Action::Confirm);
-                } else if facts.holds(Fact::CloudUntold) && !facts.may_be_of_namespace() {
-                    self.actions.push(Action::TellCloud);
+                } else if facts.holds(Fact::EventsDue) && !facts.may_be_of_namespace() {
+                    self.actions.push(Action::SendEvents);
                 }
             }
             Write::RunTeardown => {
-                let due = memory.teardown == Teardown::Due;
+                let due = state.teardown == Teardown::Due;
                 self.actions.extend(
                     facts.for_teardown().filter(|_| due).map(|runner| Action::RunTeardown(runner.number)),
                 );
             }
-            Write::DeleteJobs => self.each(facts, |runner| match runner.memory.job {
+            Write::DeleteJobs => self.each(facts, |runner| match runner.state.job {
                 Job::Ours(_) => Some(Action::DeleteJob(runner.number)),
                 _ => None,
             }),
             Write::Finish => self.actions.push(Action::Finish),
             Write::Release => self.actions.push(Action::Release),
             Write::DeleteTestRun => {
-                if !memory.deletion_sent && facts.run.metadata.deletion_timestamp.is_none() {
+                if !state.deletion_sent && facts.run.metadata.deletion_timestamp.is_none() {
                     self.actions.push(Action::DeleteTestRun);
                 }
             }
@@ -161,10 +161,10 @@ impl Decision {
     /// has cut its test short or fallen silent is noticed.
     fn watch_runners(&mut self, facts: &Facts<'_>) {
         let mut speaker = true;
-        let heartbeat = heartbeat(facts.memory.parallelism);
+        let heartbeat = heartbeat(facts.state.parallelism);
         for runner in facts.runners().filter(|runner| !runner.has_ended()) {
-            let memory = runner.memory;
-            let unheard = memory.status.is_none() || memory.asked < facts.memory.last_end;
+            let state = runner.state;
+            let unheard = state.status.is_none() || state.asked < facts.state.last_end;
             let interval = match (unheard, speaker) {
                 (true, _) => Duration::ZERO,
                 (false, true) => RUNNER_POLL_INTERVAL,
@@ -177,21 +177,21 @@ impl Decision {
         }
     }
 
-    fn say_trouble(&mut self, facts: &Facts<'_>) {
-        let memory = facts.memory;
-        if detect::trouble(facts) != memory.trouble_said {
-            let due = memory.trouble_said_at.map_or(facts.now, |at| at + TROUBLE_INTERVAL);
+    fn report_trouble(&mut self, facts: &Facts<'_>) {
+        let state = facts.state;
+        if diagnose::trouble(facts) != state.trouble_said {
+            let due = state.trouble_said_at.map_or(facts.now, |at| at + TROUBLE_INTERVAL);
             self.at(facts.now, due, Action::WriteStatus(StatusWrite::Conditions));
         }
-        if memory.block != Block::Started
-            && let Some(at) = detect::stalls_at(facts).filter(|at| *at > facts.now)
+        if state.block != Block::Started
+            && let Some(at) = diagnose::stalls_at(facts).filter(|at| *at > facts.now)
         {
             self.wake_at(at);
         }
     }
 
     fn ask(&mut self, facts: &Facts<'_>, runner: Runner<'_>, interval: Duration) {
-        let due = runner.memory.asked.map_or(facts.now, |asked| asked + interval);
+        let due = runner.state.asked.map_or(facts.now, |asked| asked + interval);
         self.at(facts.now, due, Action::AskRunner(runner.number));
     }
 

@@ -5,9 +5,9 @@
 //!
 //! Invariant: an end that the agent has asked for is none of these.
 
-use super::ending::Cause;
 use super::facts::{Facts, Runner};
 use super::life::{Exit, Life};
+use super::termination::Cause;
 
 /// The end of the test on one runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,16 +90,16 @@ impl<'a> Runner<'a> {
     /// Whether its test was cut short, and not by the agent.
     #[must_use]
     pub fn was_interrupted(&self) -> bool {
-        !self.memory.stopped && self.memory.status.as_ref().is_some_and(|status| status.is_interrupted())
+        !self.state.stopped && self.state.status.as_ref().is_some_and(|status| status.is_interrupted())
     }
 
     /// How its test has ended, if it has, and not by the agent.
     #[must_use]
     pub fn end(&self) -> Option<End> {
-        if self.memory.stopped || !self.has_ended() {
+        if self.state.stopped || !self.has_ended() {
             return None;
         }
-        let status = self.memory.status.unwrap_or_default();
+        let status = self.state.status.unwrap_or_default();
         let code = self.exit().map(|exit| exit.code).or(status.exit_code());
         Some(match code {
             code if status.is_interrupted() => of_interruption(code),

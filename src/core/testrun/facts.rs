@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use super::credentials;
 use super::life::Life;
-use super::memory::{Job, Keeping, RunMemory, RunnerMemory, Setup, Teardown};
 use super::pod::RunnerPod;
 use super::proof::Proof;
-use super::stage::{Block, Fact};
+use super::state::{Job, Keeping, RunState, RunnerMemory, Setup, Teardown};
+use super::table::{Block, Fact};
 use crate::api::run::TestRun;
 use crate::store::Store;
 
@@ -62,7 +62,7 @@ pub struct Facts<'a> {
     /// The object.
     pub run: &'a TestRun,
     /// What is remembered of it.
-    pub memory: &'a RunMemory,
+    pub state: &'a RunState,
     /// Whether its zone is being deleted, or is gone.
     pub zone_deleting: bool,
     /// How long runners may take to answer.
@@ -82,7 +82,7 @@ pub struct Runner<'a> {
     /// Its pod, if there is one.
     pub pod: Option<&'a RunnerPod>,
     /// What is remembered of it.
-    pub memory: &'a RunnerMemory,
+    pub state: &'a RunnerMemory,
 }
 
 impl<'a> Facts<'a> {
@@ -92,71 +92,68 @@ impl<'a> Facts<'a> {
         (now, wall): (Duration, SystemTime),
         run: &'a TestRun,
         store: &'a Store,
-        memory: &'a RunMemory,
+        state: &'a RunState,
         zone_deleting: bool,
         start_deadline: Duration,
     ) -> Self {
-        let mut runners = Vec::with_capacity(memory.runners.len());
-        runners
-            .extend(memory.runners.iter().map(|(number, runner)| Runner::new(run, *number, runner, store)));
+        let mut runners = Vec::with_capacity(state.runners.len());
+        runners.extend(state.runners.iter().map(|(number, runner)| Runner::new(run, *number, runner, store)));
         let known: usize = runners.iter().map(|runner| runner.pods(run, store).count()).sum();
         // What claims to be a runner of a Job that nobody knows any more is waited for, and no more than that.
-        let is_unsure = runners.iter().any(|runner| runner.memory.job.uid().is_none());
+        let is_unsure = runners.iter().any(|runner| runner.state.job.uid().is_none());
         let pods_unknown =
             if is_unsure { store.claims(&run.metadata.key()).saturating_sub(known) } else { 0 };
         let pods_left = known + pods_unknown;
-        Self { now, wall, run, memory, zone_deleting, start_deadline, runners, pods_left, pods_unknown }
+        Self { now, wall, run, state, zone_deleting, start_deadline, runners, pods_left, pods_unknown }
     }
 
     /// Whether `fact` is true now.
     #[must_use]
     pub fn holds(&self, fact: Fact) -> bool {
-        let memory = self.memory;
+        let state = self.state;
         match fact {
             Fact::DeletionOverdue => {
                 self.run.has_finalizer() && self.deletion_end().is_some_and(|end| self.now >= end)
             }
             Fact::StopOverdue => {
-                self.now >= memory.ending_since + RECORD_PATIENCE && self.holds(Fact::RunnersToStop)
+                self.now >= state.ending_since + RECORD_PATIENCE && self.holds(Fact::RunnersToStop)
             }
             Fact::RunnersToStop => {
-                memory.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict())
-                    && self.now < memory.ending_since + STOP_PATIENCE
+                state.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict())
+                    && self.now < state.ending_since + STOP_PATIENCE
                     && (self.pods_unknown > 0 || self.runners().any(|runner| runner.is_to_stop()))
             }
-            Fact::Ending => memory.ending.is_some(),
-            Fact::CloudUntold => {
-                let is_known = memory.proof == Proof::Proven && self.within(CLOUD_PATIENCE);
+            Fact::Termination => state.ending.is_some(),
+            Fact::EventsDue => {
+                let is_known = state.proof == Proof::Proven && self.within(CLOUD_PATIENCE);
                 is_known && (self.ending_untold() || self.teardown_failure_untold())
             }
-            Fact::Unproven => match memory.proof {
+            Fact::Unproven => match state.proof {
                 // How it ended can be told for so long, and hence whose it is.
-                Proof::Unknown => memory.block < Block::Stopped || self.within(CLOUD_PATIENCE),
-                Proof::Proven => memory.block == Block::New && memory.plan.is_none(),
+                Proof::Unknown => state.block < Block::Stopped || self.within(CLOUD_PATIENCE),
+                Proof::Proven => state.block == Block::New && state.plan.is_none(),
                 Proof::Denied => false,
             },
             Fact::CredentialsMissing => {
-                let is_awaited = memory.plan.as_deref().is_some_and(credentials::are_awaited);
-                memory.keeping != Keeping::Kept && is_awaited
+                let is_awaited = state.plan.as_deref().is_some_and(credentials::are_awaited);
+                state.keeping != Keeping::Kept && is_awaited
             }
-            Fact::EndUnclear => memory.ending.is_none() && self.cloud_word_awaited_until() > Some(self.now),
-            Fact::JobsMissing => self.runners().any(|runner| !matches!(runner.memory.job, Job::Ours(_))),
+            Fact::EndUnclear => state.ending.is_none() && self.cloud_word_awaited_until() > Some(self.now),
+            Fact::JobsMissing => self.runners().any(|runner| !matches!(runner.state.job, Job::Ours(_))),
             Fact::RunnersSilent => self.runners().any(|runner| !runner.is_ready()),
-            Fact::SetupDue => !self.any_started() && !matches!(memory.setup, Setup::Run(_)),
-            Fact::SetupDataDue => {
-                !self.any_started() && self.runners().any(|runner| !runner.memory.data_sent)
-            }
+            Fact::SetupDue => !self.any_started() && !matches!(state.setup, Setup::Run(_)),
+            Fact::SetupDataDue => !self.any_started() && self.runners().any(|runner| !runner.state.data_sent),
             Fact::RunnersPaused => self.runners().any(|runner| runner.is_to_resume()),
             Fact::RunnersRunning => self.runners().any(|runner| !runner.has_ended()),
             Fact::JobsUnseen => self.jobs_unseen(),
             Fact::TeardownUnclear => {
-                memory.teardown == Teardown::Unclear
+                state.teardown == Teardown::Unclear
                     && self.within(STOP_PATIENCE)
                     && self
                         .runners()
-                        .any(|runner| runner.address().is_some() && runner.memory.status.is_none())
+                        .any(|runner| runner.address().is_some() && runner.state.status.is_none())
             }
-            Fact::TeardownDue => match memory.teardown {
+            Fact::TeardownDue => match state.teardown {
                 Teardown::Due => self.for_teardown().is_some(),
                 Teardown::Running => true,
                 Teardown::NotOurs
@@ -169,7 +166,7 @@ impl<'a> Facts<'a> {
             Fact::JobsLeft => self.runners().any(|runner| runner.job_is_left()),
             Fact::PodsLeft => self.pods_left > 0 && self.now < self.pods_end(),
             Fact::FinishDue => {
-                memory.proof == Proof::Proven && self.within(CLOUD_PATIENCE) && memory.finish.is_none()
+                state.proof == Proof::Proven && self.within(CLOUD_PATIENCE) && state.finish.is_none()
             }
             Fact::Held => self.run.has_finalizer(),
             Fact::CleanupDue => self.run.spec.cleans_up(),
@@ -180,15 +177,15 @@ impl<'a> Facts<'a> {
     /// When a fact may next turn over although nothing happens.
     #[must_use]
     pub fn next_change(&self) -> Option<Duration> {
-        let since = self.memory.since;
-        let ending = self.memory.ending.is_some().then_some(self.memory.ending_since);
+        let since = self.state.since;
+        let ending = self.state.ending.is_some().then_some(self.state.ending_since);
         let stop = ending.map(|since| since + STOP_PATIENCE);
         let overdue = ending.map(|since| since + RECORD_PATIENCE);
         let deletion = self.deletion_end();
         let unclear_end = self.may_be_of_namespace().then(|| self.namespace_end());
-        let candidates = match self.memory.block {
+        let candidates = match self.state.block {
             Block::New | Block::Created => {
-                let start = self.memory.known_since + self.start_deadline;
+                let start = self.state.known_since + self.start_deadline;
                 [Some(if self.now < start { start } else { start + SETUP_TIME_MAX }), stop, overdue, deletion]
             }
             Block::Started => {
@@ -197,7 +194,7 @@ impl<'a> Facts<'a> {
                 [Some(since + RUN_TIME_MAX), stop.or(word), overdue, deletion]
             }
             Block::Stopped | Block::Gone => {
-                let unclear = (self.memory.teardown == Teardown::Unclear).then_some(since + STOP_PATIENCE);
+                let unclear = (self.state.teardown == Teardown::Unclear).then_some(since + STOP_PATIENCE);
                 [Some(self.pods_end()), Some(since + CLOUD_PATIENCE), stop.or(unclear), deletion]
             }
             Block::Done => [None; 4],
@@ -229,34 +226,34 @@ impl<'a> Facts<'a> {
     pub fn for_teardown(&self) -> Option<Runner<'a>> {
         self.runners().find(|runner| {
             runner.address().is_some()
-                && (runner.memory.stopped || runner.memory.status.is_some() && runner.has_ended())
+                && (runner.state.stopped || runner.state.status.is_some() && runner.has_ended())
         })
     }
 
     /// Whether GCk6 has to hear why the run ends.
     #[must_use]
     pub fn ending_untold(&self) -> bool {
-        !self.memory.told && self.memory.ending.as_ref().is_some_and(|ending| ending.cause.is_news_to_cloud())
+        !self.state.told && self.state.ending.as_ref().is_some_and(|ending| ending.cause.is_news_to_cloud())
     }
 
     /// Whether the run may end because its namespace does, which the API server says in answer to the Event about the end.
     #[must_use]
     pub fn may_be_of_namespace(&self) -> bool {
-        let is_unclear = self.memory.ending.as_ref().is_some_and(|ending| ending.cause.may_be_of_namespace());
-        is_unclear && !self.memory.announcements.is_empty() && self.now < self.namespace_end()
+        let is_unclear = self.state.ending.as_ref().is_some_and(|ending| ending.cause.may_be_of_namespace());
+        is_unclear && !self.state.announcements.is_empty() && self.now < self.namespace_end()
     }
 
     fn namespace_end(&self) -> Duration {
-        self.memory.ending_since + NAMESPACE_PATIENCE
+        self.state.ending_since + NAMESPACE_PATIENCE
     }
 
     /// Whether GCk6 has to hear that teardown failed.
     #[must_use]
     pub fn teardown_failure_untold(&self) -> bool {
-        let memory = self.memory;
-        let over = memory.block == Block::Stopped && !self.holds(Fact::TeardownUnclear);
-        let settled = !(memory.teardown.is_in_doubt() && self.jobs_unseen());
-        over && settled && !memory.teardown_told && memory.teardown.trouble().is_some()
+        let state = self.state;
+        let over = state.block == Block::Stopped && !self.holds(Fact::TeardownUnclear);
+        let settled = !(state.teardown.is_in_doubt() && self.jobs_unseen());
+        over && settled && !state.teardown_told && state.teardown.trouble().is_some()
     }
 
     /// Whether there is a Job of which nothing is known.
@@ -268,21 +265,21 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn any_started(&self) -> bool {
         self.runners().any(|runner| {
-            runner.memory.resumed || runner.memory.status.as_ref().is_some_and(|s| s.has_started())
+            runner.state.resumed || runner.state.status.as_ref().is_some_and(|s| s.has_started())
         })
     }
 
     /// Until when a run that somebody deletes is given to come to its end.
     fn deletion_end(&self) -> Option<Duration> {
-        self.memory.deleting_since.map(|since| since + DELETION_PATIENCE)
+        self.state.deleting_since.map(|since| since + DELETION_PATIENCE)
     }
 
     /// Until when pods are waited for: from the last one that went, and so long for all of them.
     fn pods_end(&self) -> Duration {
-        let memory = self.memory;
-        let begun = memory.jobs_deleted.unwrap_or(memory.since).max(memory.since);
-        let moved = memory.pod_went.unwrap_or(begun).max(begun);
-        let most = begun + PODS_PATIENCE + PODS_PATIENCE_PER_RUNNER * memory.parallelism;
+        let state = self.state;
+        let begun = state.jobs_deleted.unwrap_or(state.since).max(state.since);
+        let moved = state.pod_went.unwrap_or(begun).max(begun);
+        let most = begun + PODS_PATIENCE + PODS_PATIENCE_PER_RUNNER * state.parallelism;
         (moved + PODS_PATIENCE).min(most)
     }
 
@@ -290,14 +287,14 @@ impl<'a> Facts<'a> {
     /// instance of a test that a user has aborted there. None if there is nothing to ask, or if GCk6 has been asked since.
     #[must_use]
     pub fn cloud_word_awaited_until(&self) -> Option<Duration> {
-        let last_end = self.memory.last_end?;
-        let is_asked = self.memory.state_as_of >= Some(last_end);
+        let last_end = self.state.last_end?;
+        let is_asked = self.state.state_as_of >= Some(last_end);
         let is_open = !is_asked && self.runners().any(|runner| runner.was_interrupted());
         is_open.then_some(last_end + CLOUD_WORD_PATIENCE)
     }
 
     fn within(&self, patience: Duration) -> bool {
-        self.now < self.memory.since + patience
+        self.now < self.state.since + patience
     }
 }
 
@@ -305,15 +302,15 @@ impl<'a> Runner<'a> {
     /// A runner with its pod: the oldest of its Job's that has not failed. One that was replaced and still lingers says nothing
     /// about its successor, and who forges a pod comes later than the Job's own.
     #[must_use]
-    pub fn new(run: &'a TestRun, number: u32, memory: &'a RunnerMemory, store: &'a Store) -> Self {
-        let mut runner = Self { number, pod: None, memory };
+    pub fn new(run: &'a TestRun, number: u32, state: &'a RunnerMemory, store: &'a Store) -> Self {
+        let mut runner = Self { number, pod: None, state };
         let age = |pod: &&'a RunnerPod| (matches!(pod.life, Life::Failed(_)), pod.created);
         runner.pod = runner.pods(run, store).min_by_key(age);
         runner
     }
 
     fn pods(&self, run: &'a TestRun, store: &'a Store) -> impl Iterator<Item = &'a RunnerPod> + use<'a> {
-        let uid = self.memory.job.uid();
+        let uid = self.state.job.uid();
         uid.map(|uid| store.pods_of_job(&run.metadata.namespace, uid)).into_iter().flatten()
     }
 
@@ -328,7 +325,7 @@ impl<'a> Runner<'a> {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let answered = self
-            .memory
+            .state
             .status
             .as_ref()
             .is_some_and(|status| status.is_paused_before_start() || status.has_started());
@@ -338,45 +335,45 @@ impl<'a> Runner<'a> {
     /// Whether its test is over. A call that fails never means that.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.exit().is_some() || self.memory.status.as_ref().is_some_and(|status| status.has_ended())
+        self.exit().is_some() || self.state.status.as_ref().is_some_and(|status| status.has_ended())
     }
 
     /// Whether somebody has stopped it, as far as this process knows without letting it go first.
     #[must_use]
     pub fn was_stopped_early(&self) -> bool {
-        !self.memory.resumed
-            && self.memory.status.as_ref().is_some_and(|status| status.was_stopped_before_start())
+        !self.state.resumed
+            && self.state.status.as_ref().is_some_and(|status| status.was_stopped_before_start())
     }
 
     /// Whether it waits to be let go.
     #[must_use]
     pub fn is_to_resume(&self) -> bool {
-        !self.memory.resumed
+        !self.state.resumed
             && !self.has_ended()
-            && self.memory.status.as_ref().is_some_and(|status| status.is_paused_before_start())
+            && self.state.status.as_ref().is_some_and(|status| status.is_paused_before_start())
     }
 
     /// Whether it has to be told to stop.
     #[must_use]
     pub fn is_to_stop(&self) -> bool {
-        self.address().is_some() && !self.has_ended() && !self.memory.stopped
+        self.address().is_some() && !self.has_ended() && !self.state.stopped
     }
 
     /// Whether its Job exists, and no pod of it was ever seen.
     #[must_use]
     pub fn lacks_pod(&self) -> bool {
-        matches!(self.memory.job, Job::Ours(_)) && self.pod.is_none() && !self.memory.pod_seen
+        matches!(self.state.job, Job::Ours(_)) && self.pod.is_none() && !self.state.pod_seen
     }
 
     /// Whether its Job has to be looked up.
     #[must_use]
     pub fn job_is_unseen(&self) -> bool {
-        matches!(self.memory.job, Job::Unknown | Job::Unclear | Job::Contested(_))
+        matches!(self.state.job, Job::Unknown | Job::Unclear | Job::Contested(_))
     }
 
     /// Whether its Job may still exist, and would be ours to delete.
     #[must_use]
     pub fn job_is_left(&self) -> bool {
-        !matches!(self.memory.job, Job::Deleted(_) | Job::Gone(_) | Job::Foreign | Job::Refused(_))
+        !matches!(self.state.job, Job::Deleted(_) | Job::Gone(_) | Job::Foreign | Job::Refused(_))
     }
 }

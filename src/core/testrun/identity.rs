@@ -4,7 +4,7 @@
 //! passes them is believed only once GCk6 has confirmed it (`proof`), for whoever may create `TestRun`s can forge an owner. Leaves
 //! alone what is done with either. Invariant: nothing is taken from the spec, which anybody may write, but to compare it.
 
-use super::stage::Block;
+use super::table::Block;
 use crate::api::ObjectKey;
 use crate::api::run::TestRun;
 use crate::api::zone::{self as zone, PrivateLoadZone};

@@ -7,17 +7,17 @@
 use std::time::Duration;
 
 use super::credentials::Credentials;
-use super::ending::{Cause, Ending};
 use super::facts::STATE_CHECK_INTERVAL;
 use super::identity::Identity;
-use super::memory::{Keeping, RunMemory};
-use super::stage::Block;
+use super::state::{Keeping, RunState};
+use super::table::Block;
+use super::termination::{Cause, Termination};
 use crate::api::run::{RUNNERS_MAX, TestRun};
 use crate::api::zone::PrivateLoadZone;
 use crate::cloud::{self, TestRunData};
-use crate::outcome::{Lesson, text};
+use crate::outcome::{Outcome, text};
 use crate::testrun::template;
-use crate::zone::learn::{NO_ROOM_PAUSE, no_room};
+use crate::zone::reply::{NO_ROOM_PAUSE, no_room};
 
 /// After how many refusals in a row GCk6 does not know the run.
 const REFUSALS_MAX: u32 = 3;
@@ -50,99 +50,103 @@ pub struct Context<'a> {
 }
 
 /// Learns from the answer to the question whose the run is.
-pub fn learn(memory: &mut RunMemory, context: &Context<'_>, reply: Result<Vec<u8>, cloud::Error>) -> Lesson {
+pub fn apply_reply(
+    state: &mut RunState,
+    context: &Context<'_>,
+    reply: Result<Vec<u8>, cloud::Error>,
+) -> Outcome {
     let error = match reply.and_then(|body| cloud::reply::test_run_data(&body)) {
-        Ok(data) => return judge(memory, context, &data),
+        Ok(data) => return judge(state, context, &data),
         Err(error) => error,
     };
-    memory.proof_error = Some(text(&error));
+    state.proof_error = Some(text(&error));
     if error.is_unauthorized() {
-        return Lesson::TokenRefused(text(&error));
+        return Outcome::TokenRefused(text(&error));
     }
     if error.retry() != cloud::Retry::Never {
-        return Lesson::again(error.retry(), &error);
+        return Outcome::again(error.retry(), &error);
     }
-    memory.state_missing += 1;
-    if memory.state_missing < REFUSALS_MAX {
-        return Lesson::Again { after: Some(STATE_CHECK_INTERVAL), why: text(&error) };
+    state.state_missing += 1;
+    if state.state_missing < REFUSALS_MAX {
+        return Outcome::Again { after: Some(STATE_CHECK_INTERVAL), why: text(&error) };
     }
-    let Identity { id, zone, .. } = &memory.identity;
+    let Identity { id, zone, .. } = &state.identity;
     let message =
         format!("GCk6 does not know test run {id} by the token of PrivateLoadZone {zone}: {}", text(&error));
-    deny(memory, message)
+    deny(state, message)
 }
 
-fn judge(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) -> Lesson {
-    let Identity { id, zone, .. } = &memory.identity;
+fn judge(state: &mut RunState, context: &Context<'_>, data: &TestRunData) -> Outcome {
+    let Identity { id, zone, .. } = &state.identity;
     let zones: Vec<&str> = data.distribution.values().map(|place| place.load_zone.as_str()).collect();
     if data.id != Some(*id) || zones.is_empty() || zones == [""] {
         let why = "the answer does not say of which load zone the test run is".to_owned();
-        memory.proof_error = Some(why.clone());
-        return Lesson::Again { after: None, why };
+        state.proof_error = Some(why.clone());
+        return Outcome::Again { after: None, why };
     }
     if zones != [zone.name.as_str()] {
         let message = format!(
             "GCk6 says that test run {id} is of load zone {}, and not of PrivateLoadZone {zone} alone",
             zones.join(", ")
         );
-        return deny(memory, message);
+        return deny(state, message);
     }
-    if memory.block == Block::New && data.bytes() > context.data_room {
+    if state.block == Block::New && data.bytes() > context.data_room {
         let why = no_room(data);
-        memory.proof_error = Some(why.clone());
-        return Lesson::Again { after: Some(NO_ROOM_PAUSE), why };
+        state.proof_error = Some(why.clone());
+        return Outcome::Again { after: Some(NO_ROOM_PAUSE), why };
     }
-    memory.proof = Proof::Proven;
-    memory.proof_error = None;
-    memory.state = data.run_status;
-    memory.state_missing = 0;
-    memory.state_asked = context.now;
-    if memory.block == Block::New {
-        memory.spare = Credentials::of(data);
-        plan(memory, context, data);
-    } else if memory.parallelism == 0 {
+    state.proof = Proof::Proven;
+    state.proof_error = None;
+    state.cloud_status = data.run_status;
+    state.state_missing = 0;
+    state.state_asked = context.now;
+    if state.block == Block::New {
+        state.spare = Credentials::of(data);
+        plan(state, context, data);
+    } else if state.parallelism == 0 {
         let told =
             u32::try_from(data.config.instance_count).ok().filter(|count| (1..=RUNNERS_MAX).contains(count));
-        memory.set_parallelism(told.unwrap_or_else(|| context.run.runners()));
+        state.set_parallelism(told.unwrap_or_else(|| context.run.runners()));
     }
-    Lesson::Done
+    Outcome::Done
 }
 
-fn deny(memory: &mut RunMemory, message: String) -> Lesson {
+fn deny(state: &mut RunState, message: String) -> Outcome {
     log::warn!("{message}");
-    memory.proof = Proof::Denied;
-    memory.state_missing = 0;
-    memory.verdict = Some(Ending { cause: Cause::NotOfZone, message });
-    Lesson::Done
+    state.proof = Proof::Denied;
+    state.state_missing = 0;
+    state.verdict = Some(Termination { cause: Cause::NotOfZone, message });
+    Outcome::Done
 }
 
 /// The zone has just got the data of the run, in this process.
-pub fn given(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) {
-    memory.proof = Proof::Proven;
-    memory.proof_error = None;
-    if memory.keeping == Keeping::Unknown
+pub fn given(state: &mut RunState, context: &Context<'_>, data: &TestRunData) {
+    state.proof = Proof::Proven;
+    state.proof_error = None;
+    if state.keeping == Keeping::Unknown
         && let Some(credentials) = Credentials::of(data)
     {
-        memory.keeping = Keeping::InHand(credentials);
+        state.keeping = Keeping::InHand(credentials);
     }
-    plan(memory, context, data);
+    plan(state, context, data);
 }
 
 /// Works out what the Jobs are made of.
-fn plan(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) {
+fn plan(state: &mut RunState, context: &Context<'_>, data: &TestRunData) {
     let Some(zone) = context.zone else { return };
     let Context { run, settings, .. } = context;
-    let fail = |message: String| Some(Ending { cause: Cause::CouldNotStart, message });
-    let mut plan = match template::test_run(zone, memory.identity.id, data, settings) {
+    let fail = |message: String| Some(Termination { cause: Cause::CouldNotStart, message });
+    let mut plan = match template::test_run(zone, state.identity.id, data, settings) {
         Ok(plan) => plan,
         Err(refusal) => {
-            memory.verdict = fail(refusal.to_string());
+            state.verdict = fail(refusal.to_string());
             return;
         }
     };
     let (wanted, asked) = (plan.spec.parallelism, run.spec.parallelism);
     if !run.is_edited() && asked != wanted {
-        memory.verdict = fail(run.runners_refused().unwrap_or_else(|| {
+        state.verdict = fail(run.runners_refused().unwrap_or_else(|| {
             format!(
                 "TestRun {} asks for {asked} runners where GCk6 asks for {wanted}: it is not as the agent makes it; delete it",
                 run.metadata.key()
@@ -150,9 +154,9 @@ fn plan(memory: &mut RunMemory, context: &Context<'_>, data: &TestRunData) {
         }));
     }
     plan.metadata.uid.clone_from(&run.metadata.uid);
-    memory.set_parallelism(plan.runners());
-    memory.plan = Some(Box::new(plan));
-    memory.plan_bytes = data.bytes();
+    state.set_parallelism(plan.runners());
+    state.plan = Some(Box::new(plan));
+    state.plan_bytes = data.bytes();
 }
 
 #[cfg(test)]
@@ -171,11 +175,11 @@ mod tests {
         serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
     }
 
-    fn memory(block: Block, run: &TestRun) -> RunMemory {
-        let mut memory = RunMemory::new(run, 0, block, Duration::ZERO);
+    fn state(block: Block, run: &TestRun) -> RunState {
+        let mut state = RunState::new(run, 0, block, Duration::ZERO);
         let zone = zone().metadata;
-        memory.identity = Identity { id: RunId(101), zone: zone.key(), zone_uid: zone.uid };
-        memory
+        state.identity = Identity { id: RunId(101), zone: zone.key(), zone_uid: zone.uid };
+        state
     }
 
     fn context<'a>(
@@ -186,21 +190,21 @@ mod tests {
         Context { now: Duration::ZERO, run, zone: Some(zone), settings, data_room: usize::MAX }
     }
 
-    fn asked(memory: &mut RunMemory, run: &TestRun, reply: Result<Value, cloud::Error>) -> Lesson {
+    fn asked(state: &mut RunState, run: &TestRun, reply: Result<Value, cloud::Error>) -> Outcome {
         let (zone, settings) = (zone(), settings());
-        learn(memory, &context(run, &zone, &settings), reply.map(|body| body.to_string().into_bytes()))
+        apply_reply(state, &context(run, &zone, &settings), reply.map(|body| body.to_string().into_bytes()))
     }
 
     #[track_caller]
     fn check(answer: &Value, wanted: Proof) {
         let run = run(1, 1);
-        let mut memory = memory(Block::Started, &run);
-        let lesson = asked(&mut memory, &run, Ok(answer.clone()));
-        assert_eq!(memory.proof, wanted, "{answer}");
-        assert_eq!(matches!(lesson, Lesson::Again { .. }), wanted == Proof::Unknown, "{answer}");
-        let cause = memory.verdict.map(|verdict| verdict.cause);
+        let mut state = state(Block::Started, &run);
+        let outcome = asked(&mut state, &run, Ok(answer.clone()));
+        assert_eq!(state.proof, wanted, "{answer}");
+        assert_eq!(matches!(outcome, Outcome::Again { .. }), wanted == Proof::Unknown, "{answer}");
+        let cause = state.verdict.map(|verdict| verdict.cause);
         assert_eq!(cause, (wanted == Proof::Denied).then_some(Cause::NotOfZone), "{answer}");
-        assert!(memory.plan.is_none(), "Jobs are made before the start alone");
+        assert!(state.plan.is_none(), "Jobs are made before the start alone");
     }
 
     #[test]
@@ -221,15 +225,15 @@ mod tests {
     #[test]
     fn who_is_not_known_three_times_is_not_the_zones() {
         let run = run(1, 1);
-        let mut memory = memory(Block::New, &run);
+        let mut state = state(Block::New, &run);
         let refusal = || Err(cloud::Error::Status { code: 404, message: "no".into(), retry_after: None });
         for _ in 1..REFUSALS_MAX {
-            assert!(matches!(asked(&mut memory, &run, refusal()), Lesson::Again { after: Some(_), .. }));
-            let _ = asked(&mut memory, &run, Err(cloud::Error::Transport("no route".into())));
-            assert_eq!(memory.proof, Proof::Unknown);
+            assert!(matches!(asked(&mut state, &run, refusal()), Outcome::Again { after: Some(_), .. }));
+            let _ = asked(&mut state, &run, Err(cloud::Error::Transport("no route".into())));
+            assert_eq!(state.proof, Proof::Unknown);
         }
-        assert_eq!(asked(&mut memory, &run, refusal()), Lesson::Done);
-        assert_eq!(memory.proof, Proof::Denied);
+        assert_eq!(asked(&mut state, &run, refusal()), Outcome::Done);
+        assert_eq!(state.proof, Proof::Denied);
     }
 
     #[test]
@@ -237,15 +241,15 @@ mod tests {
         let (zone, settings) = (zone(), settings());
         let count = plain_data().config.instance_count;
         let plan_for = |run: &TestRun| {
-            let mut memory = memory(Block::New, run);
-            given(&mut memory, &context(run, &zone, &settings), &plain_data());
-            memory
+            let mut state = state(Block::New, run);
+            given(&mut state, &context(run, &zone, &settings), &plain_data());
+            state
         };
-        let memory = plan_for(&run(count, 1));
-        let plan = memory.plan.as_ref().unwrap();
-        assert_eq!((plan.metadata.uid.as_str(), memory.runners.len() as i64), ("u", count));
-        assert!(plan.spec.runner.image != "evil" && memory.verdict.is_none());
-        assert!(matches!(memory.keeping, Keeping::InHand(_)) && memory.proof == Proof::Proven);
+        let state = plan_for(&run(count, 1));
+        let plan = state.plan.as_ref().unwrap();
+        assert_eq!((plan.metadata.uid.as_str(), state.runners.len() as i64), ("u", count));
+        assert!(plan.spec.runner.image != "evil" && state.verdict.is_none());
+        assert!(matches!(state.keeping, Keeping::InHand(_)) && state.proof == Proof::Proven);
         assert!(plan_for(&run(100_000, 2)).verdict.is_none(), "an edit changes nothing");
         for (asked, says) in [
             (7, "asks for 7 runners where GCk6 asks for"),
@@ -263,14 +267,14 @@ mod tests {
         let name = zone().metadata.name;
         let answer = |config: Value| {
             let run = run(7, 2);
-            let mut memory = memory(Block::Created, &run);
+            let mut state = state(Block::Created, &run);
             let _ = asked(
-                &mut memory,
+                &mut state,
                 &run,
                 Ok(json!({"id": 101, "k8s_load_zones_config": config,
                 "load_zone_distribution": {"a": {"loadZone": name}}})),
             );
-            memory.runners.len()
+            state.runners.len()
         };
         assert_eq!(answer(json!({"instance_count": 3})), 3);
         for nonsense in
@@ -283,12 +287,12 @@ mod tests {
     #[test]
     fn the_answer_is_the_state_as_well() {
         let run = run(1, 1);
-        let mut memory = memory(Block::Created, &run);
-        let name = &memory.identity.zone.name;
+        let mut state = state(Block::Created, &run);
+        let name = &state.identity.zone.name;
         let answer =
             json!({"id": "101", "run_status": 5, "load_zone_distribution": {"a": {"loadZone": name}}});
-        let _ = asked(&mut memory, &run, Ok(answer));
-        assert_eq!(memory.state, Some(RunStatus::ABORTED_BY_USER));
-        assert_eq!(memory.identity.zone, ObjectKey::new(zone().metadata.namespace, zone().metadata.name));
+        let _ = asked(&mut state, &run, Ok(answer));
+        assert_eq!(state.cloud_status, Some(RunStatus::ABORTED_BY_USER));
+        assert_eq!(state.identity.zone, ObjectKey::new(zone().metadata.namespace, zone().metadata.name));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::conditions;
 use super::facts::Facts;
-use super::memory::Listed;
+use super::state::Listed;
 use crate::api::run as testrun;
 use crate::api::zone::{self, FINALIZER, PLZ_UID_ANNOTATION};
 use crate::call::Call;
@@ -49,19 +49,19 @@ pub fn build(facts: &Facts<'_>, action: Action) -> Option<Call> {
             &conditions::patch(facts)?,
         ))),
         Action::Register => {
-            let salt = format!("{}/{}/{}", metadata.uid, metadata.generation, facts.memory.registration_salt);
+            let salt = format!("{}/{}/{}", metadata.uid, metadata.generation, facts.state.registration_salt);
             to_cloud(cloud::request::register(&facts.registration().ok()?, &salt))
         }
         Action::Deregister => to_cloud(cloud::request::deregister(name, &metadata.uid)),
         Action::Poll => to_cloud(cloud::request::poll(name)),
         Action::FetchData(id) => to_cloud(cloud::request::data(id)),
         Action::Refuse(id) => {
-            let Listed::Refused(message) = facts.memory.listed.get(&id)? else { return None };
+            let Listed::Refused(message) = facts.state.listed.get(&id)? else { return None };
             let events = cloud::Event::error_and_abort(ErrorCode::CouldNotStart, message);
             to_cloud(cloud::request::events(id, &events, &metadata.uid))
         }
         Action::CreateTestRun(id) => {
-            let Listed::Ready { data, .. } = facts.memory.listed.get(&id)? else { return None };
+            let Listed::Ready { data, .. } = facts.state.listed.get(&id)? else { return None };
             let run = template::test_run(facts.zone, id, data, facts.settings).ok()?;
             Some(Call::Kubernetes(testrun::RESOURCE.create(namespace, &run)))
         }
@@ -69,7 +69,7 @@ pub fn build(facts: &Facts<'_>, action: Action) -> Option<Call> {
             Some(Call::Kubernetes(testrun::RESOURCE.get(namespace, &template::name(id))))
         }
         Action::Announce => {
-            let announcement = facts.memory.announcements.first()?;
+            let announcement = facts.state.announcements.first()?;
             Some(Call::Kubernetes(announcement.request(metadata, zone::KIND, facts.wall)))
         }
     }

@@ -14,10 +14,10 @@
 use std::time::Duration;
 
 use super::facts::registration;
-use super::memory::ZoneMemory;
+use super::state::ZoneState;
 use crate::api::ObjectKey;
 use crate::api::zone::PrivateLoadZone;
-use crate::token::TokenMemory;
+use crate::token::TokenState;
 
 /// How long a token has to be missing or refused before another zone may have the name. A token that is rotated is in its Secret
 /// sooner.
@@ -64,19 +64,19 @@ impl<'a> Claim<'a> {
     #[must_use]
     pub fn of(
         zone: &'a PrivateLoadZone,
-        memory: Option<&ZoneMemory>,
-        token: Option<&TokenMemory>,
+        state: Option<&ZoneState>,
+        token: Option<&TokenState>,
         now: Duration,
     ) -> Option<Self> {
-        let is_registered = zone.is_registered() || memory.is_some_and(|memory| memory.registered.is_some());
+        let is_registered = zone.is_registered() || state.is_some_and(|state| state.registered.is_some());
         if zone.metadata.is_deleting() && !(is_registered && zone.has_finalizer()) {
             return None;
         }
         let troubled_since = token.and_then(|token| token.problem_since);
-        let accepted_since = token.and_then(TokenMemory::accepted_since);
+        let accepted_since = token.and_then(TokenState::accepted_since);
         let is_unfit = registration(zone).is_err()
-            || memory.is_some_and(|memory| memory.registration_refused)
-            || token.is_some_and(TokenMemory::is_bad);
+            || state.is_some_and(|state| state.registration_refused)
+            || token.is_some_and(TokenState::is_bad);
         let has_lapsed = troubled_since.is_some_and(|since| now >= since + LAPSED_AFTER);
         let standing = match (is_registered, is_unfit) {
             (true, _) if has_lapsed => Standing::Bad,
@@ -86,7 +86,7 @@ impl<'a> Claim<'a> {
             (false, false) => Standing::Untried,
         };
         let troubled_at = token.and_then(|token| token.troubled_at);
-        let contends = memory.is_some_and(|memory| memory.contends);
+        let contends = state.is_some_and(|state| state.contends);
         Some(Self { zone, standing, is_registered, contends, accepted_since, troubled_since, troubled_at })
     }
 

@@ -43,9 +43,9 @@ pub fn patch(facts: &Facts<'_>) -> Option<Value> {
 
 fn registered(facts: &Facts<'_>) -> Option<Claim> {
     let claim = |truth, reason: &str, message: &str| Some(Claim::new(PLZ_REGISTERED, truth, reason, message));
-    let memory = facts.memory;
+    let state = facts.state;
     if facts.block() == Block::Leaving {
-        let error = memory.deregistration_error.as_ref()?;
+        let error = state.deregistration_error.as_ref()?;
         let message = format!("the zone is being deleted, and GCk6 does not let go of it: {error}");
         return claim(Truth::True, "DeregistrationFailed", &message);
     }
@@ -58,8 +58,8 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
         );
         return claim(Truth::False, "NameTaken", &message);
     }
-    if memory.registered.is_some() {
-        if let Some(error) = &memory.registration_error {
+    if state.registered.is_some() {
+        if let Some(error) = &state.registration_error {
             let message = format!("registered, but GCk6 does not take the change of the spec: {error}");
             return claim(Truth::True, UPDATE_FAILED, &message);
         }
@@ -79,11 +79,11 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
         let refused = facts.token.is_some_and(|token| token.refused);
         return claim(Truth::False, if refused { "TokenRefused" } else { "TokenMissing" }, problem);
     }
-    if let Some(why) = &memory.refusal {
+    if let Some(why) = &state.refusal {
         return claim(Truth::False, "Refused", why);
     }
-    let error = memory.registration_error.as_ref()?;
-    if facts.zone.is_registered() && !memory.forgotten {
+    let error = state.registration_error.as_ref()?;
+    if facts.zone.is_registered() && !state.forgotten {
         // A process before this one has registered it; only a change of the spec since then has not gone through.
         let message = format!("registered, but GCk6 does not take the change of the spec: {error}");
         return claim(Truth::True, UPDATE_FAILED, &message);
@@ -92,7 +92,7 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
 }
 
 fn polled(facts: &Facts<'_>) -> Option<Claim> {
-    let memory = facts.memory;
+    let state = facts.state;
     if facts.block() != Block::Registered {
         return None;
     }
@@ -100,16 +100,16 @@ fn polled(facts: &Facts<'_>) -> Option<Claim> {
     if let Some(problem) = problem {
         return Some(Claim::new(PLZ_POLLED, Truth::False, "TokenProblem", problem));
     }
-    if let Some(error) = &memory.poll_error
-        && memory.polls_failed >= POLLS_FAILED_MIN
+    if let Some(error) = &state.poll_error
+        && state.polls_failed >= POLLS_FAILED_MIN
     {
         let message = format!("GCk6 does not answer the poll for test runs: {error}");
         return Some(Claim::new(PLZ_POLLED, Truth::False, "PollFailing", &message));
     }
-    if let Some(why) = &memory.refusal {
+    if let Some(why) = &state.refusal {
         return Some(Claim::new(PLZ_POLLED, Truth::False, "Refused", why));
     }
     let told = facts.zone.condition(PLZ_POLLED).is_some();
-    (told && memory.polled && memory.poll_error.is_none())
+    (told && state.polled && state.poll_error.is_none())
         .then(|| Claim::new(PLZ_POLLED, Truth::True, "Polling", "GCk6 answers the poll for test runs"))
 }

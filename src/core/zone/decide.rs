@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::conditions;
 use super::facts::{DEREGISTRATION_PATIENCE, Facts, RUNS_PATIENCE};
-use super::memory::Listed;
+use super::state::Listed;
 use super::table::{self, Block, Fact, Write};
 use crate::zone::action::Action;
 
@@ -37,7 +37,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     for write in row.writes {
         decision.spell_out(*write, facts);
     }
-    if !facts.memory.announcements.is_empty() {
+    if !facts.state.announcements.is_empty() {
         decision.actions.insert(0, Action::Announce);
     }
     decision
@@ -45,18 +45,18 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 
 /// When a fact may next turn over although nothing happens.
 fn wake(facts: &Facts<'_>) -> Option<Duration> {
-    let memory = facts.memory;
-    let runs = memory.leaving_since.map(|since| since + RUNS_PATIENCE);
-    let deregistration = memory.deregistering_since.map(|since| since + DEREGISTRATION_PATIENCE);
+    let state = facts.state;
+    let runs = state.leaving_since.map(|since| since + RUNS_PATIENCE);
+    let deregistration = state.deregistering_since.map(|since| since + DEREGISTRATION_PATIENCE);
     let name = facts.name_lapses_at();
     runs.into_iter().chain(deregistration).chain(name).filter(|at| *at > facts.now).min()
 }
 
 impl Decision {
     fn spell_out(&mut self, write: Write, facts: &Facts<'_>) {
-        let memory = facts.memory;
+        let state = facts.state;
         match write {
-            Write::SayStatus => {
+            Write::WriteStatus => {
                 if conditions::patch(facts).is_some() {
                     self.actions.push(Action::WriteStatus);
                 }
@@ -65,20 +65,19 @@ impl Decision {
             Write::Register => self.actions.push(Action::Register),
             Write::StepDown => self.steps_down = true,
             Write::Poll | Write::TryToken => {
-                if memory.next_poll <= facts.now {
+                if state.next_poll <= facts.now {
                     self.actions.push(Action::Poll);
                 } else {
-                    self.wake = Some(self.wake.map_or(memory.next_poll, |wake| wake.min(memory.next_poll)));
+                    self.wake = Some(self.wake.map_or(state.next_poll, |wake| wake.min(state.next_poll)));
                 }
             }
             Write::StartRuns => {
-                let starts =
-                    memory.listed.iter().take(STARTS_AT_ONCE_MAX).map(|(&id, listed)| match listed {
-                        Listed::New { .. } => Action::FetchData(id),
-                        Listed::Ready { .. } => Action::CreateTestRun(id),
-                        Listed::Unclear { .. } => Action::InspectTestRun(id),
-                        Listed::Refused(_) => Action::Refuse(id),
-                    });
+                let starts = state.listed.iter().take(STARTS_AT_ONCE_MAX).map(|(&id, listed)| match listed {
+                    Listed::New { .. } => Action::FetchData(id),
+                    Listed::Ready { .. } => Action::CreateTestRun(id),
+                    Listed::Unclear { .. } => Action::InspectTestRun(id),
+                    Listed::Refused(_) => Action::Refuse(id),
+                });
                 self.actions.extend(starts);
             }
             Write::Deregister => self.actions.push(Action::Deregister),

@@ -6,12 +6,12 @@
 use std::time::{Duration, SystemTime};
 
 use super::claim::Holder;
-use super::memory::ZoneMemory;
+use super::state::ZoneState;
 use super::table::{Block, Fact};
 use crate::api::zone::{PLZ_REGISTERED, PrivateLoadZone};
 use crate::cloud::Registration;
 use crate::testrun::template::Settings;
-use crate::token::TokenMemory;
+use crate::token::TokenState;
 
 /// How long the zone's runs are given to come to their end when it is deleted.
 pub const RUNS_PATIENCE: Duration = Duration::from_secs(180);
@@ -28,9 +28,9 @@ pub struct Facts<'a> {
     /// The object.
     pub zone: &'a PrivateLoadZone,
     /// What is remembered of it.
-    pub memory: &'a ZoneMemory,
+    pub state: &'a ZoneState,
     /// What is known of its token.
-    pub token: Option<&'a TokenMemory>,
+    pub token: Option<&'a TokenState>,
     /// Another zone of the same name that has it.
     pub holder: Option<Holder>,
     /// Whether any zone of the same name stays when this one goes.
@@ -47,7 +47,7 @@ impl Facts<'_> {
     pub fn block(&self) -> Block {
         if self.zone.metadata.deletion_timestamp.is_some() {
             Block::Leaving
-        } else if self.memory.registered.is_some() {
+        } else if self.state.registered.is_some() {
             Block::Registered
         } else {
             Block::Pending
@@ -57,7 +57,7 @@ impl Facts<'_> {
     /// Whether `fact` is true now.
     #[must_use]
     pub fn holds(&self, fact: Fact) -> bool {
-        let memory = self.memory;
+        let state = self.state;
         match fact {
             Fact::NameLapsed => self.name_lapses_at().is_some_and(|at| self.now >= at),
             Fact::NameTaken => self.holder.is_some(),
@@ -65,14 +65,13 @@ impl Facts<'_> {
             Fact::TokenMissing => self.token.is_none_or(|token| token.value.is_none()),
             Fact::NotAdopted => !self.zone.has_finalizer() || self.zone.recorded_uid().is_none(),
             Fact::RegistrationDue => {
-                self.registration().is_ok_and(|wanted| memory.registered.as_ref() != Some(&wanted))
+                self.registration().is_ok_and(|wanted| state.registered.as_ref() != Some(&wanted))
             }
             Fact::NotOurs => !self.zone.has_finalizer(),
             Fact::RunsLeft => {
-                self.runs_left > 0
-                    && memory.leaving_since.is_none_or(|since| self.now < since + RUNS_PATIENCE)
+                self.runs_left > 0 && state.leaving_since.is_none_or(|since| self.now < since + RUNS_PATIENCE)
             }
-            Fact::DeregistrationDue => !memory.deregistered && self.was_registered() && !self.gives_up(),
+            Fact::DeregistrationDue => !state.deregistered && self.was_registered() && !self.gives_up(),
             Fact::Otherwise => true,
         }
     }
@@ -91,18 +90,15 @@ impl Facts<'_> {
     /// Whether deregistration was tried for long enough with a token that is missing or refused.
     #[must_use]
     pub fn gives_up(&self) -> bool {
-        let hopeless = self.memory.deregistration_refused || self.holds(Fact::TokenMissing);
+        let hopeless = self.state.deregistration_refused || self.holds(Fact::TokenMissing);
         hopeless
-            && self
-                .memory
-                .deregistering_since
-                .is_some_and(|since| self.now >= since + DEREGISTRATION_PATIENCE)
+            && self.state.deregistering_since.is_some_and(|since| self.now >= since + DEREGISTRATION_PATIENCE)
     }
 
     /// Whether GCk6 may know the zone, by this object and not by a namesake.
     #[must_use]
     pub fn was_registered(&self) -> bool {
-        let tried = self.memory.registered.is_some() || self.zone.condition(PLZ_REGISTERED).is_some();
+        let tried = self.state.registered.is_some() || self.zone.condition(PLZ_REGISTERED).is_some();
         (tried || self.zone.recorded_uid().is_some()) && !self.name_stays
     }
 }

@@ -1,7 +1,7 @@
 //! A zone, from the `PrivateLoadZone` to the calls that register it, look for its test runs and let go of it.
 //!
-//! Reading order: [`table`] (the table), [`claim`] (whose the name is), [`facts`] (what is true), [`decide`] (what to do), [`calls`] and
-//! [`conditions`] (how it is said), [`learn`] (what the answers mean), [`memory`].
+//! Reading order: [`table`], [`claim`] (whose the name is), [`facts`] (what is true), [`decide`] (what to do), [`calls`] and
+//! [`conditions`] (how it is said), [`reply`] (what the answers mean), [`state`].
 
 pub mod action;
 pub mod calls;
@@ -9,9 +9,9 @@ pub mod claim;
 pub mod conditions;
 pub mod decide;
 pub mod facts;
-pub mod learn;
-pub mod memory;
 pub mod poll;
+pub mod reply;
+pub mod state;
 pub mod table;
 
 pub use action::Action;

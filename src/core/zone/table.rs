@@ -4,7 +4,7 @@
 //!            token read, finalizer on, GCk6 has taken it            deletionTimestamp
 //!   pending ────────────────────────────────────────────► registered ───────────────► leaving ──► (gone)
 //! ```
-//! It reads as the table of runs does (`testrun::stage`): the first row whose fact holds wins, its writes are started
+//! It reads as the table of runs does (`testrun::table`): the first row whose fact holds wins, its writes are started
 //! together. There is no stage to record: where a zone stands can be seen on the object itself.
 
 use std::fmt;
@@ -49,7 +49,7 @@ pub enum Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Write {
     /// Let the conditions say what is.
-    SayStatus,
+    WriteStatus,
     /// Put finalizer and provider id on it.
     Adopt,
     /// Tell GCk6 of it.
@@ -91,24 +91,24 @@ pub const fn rows(block: Block) -> &'static [Row] {
     match block {
         //                    fact                   writes
         Block::Pending => const { &[
-            row(F::NameLapsed,        &[W::SayStatus, W::TryToken]),
-            row(F::NameTaken,         &[W::SayStatus]),
-            row(F::SpecIncomplete,    &[W::SayStatus]),
-            row(F::TokenMissing,      &[W::SayStatus]),
+            row(F::NameLapsed,        &[W::WriteStatus, W::TryToken]),
+            row(F::NameTaken,         &[W::WriteStatus]),
+            row(F::SpecIncomplete,    &[W::WriteStatus]),
+            row(F::TokenMissing,      &[W::WriteStatus]),
             row(F::NotAdopted,        &[W::Adopt]),
-            row(F::Otherwise,         &[W::Register, W::SayStatus]),
+            row(F::Otherwise,         &[W::Register, W::WriteStatus]),
         ] },
         Block::Registered => const { &[
-            row(F::NameTaken,         &[W::SayStatus, W::StepDown]),
-            row(F::TokenMissing,      &[W::SayStatus]),
+            row(F::NameTaken,         &[W::WriteStatus, W::StepDown]),
+            row(F::TokenMissing,      &[W::WriteStatus]),
             row(F::NotAdopted,        &[W::Adopt]),
-            row(F::RegistrationDue,   &[W::Register, W::SayStatus, W::Poll, W::StartRuns]),
-            row(F::Otherwise,         &[W::SayStatus, W::Poll, W::StartRuns]),
+            row(F::RegistrationDue,   &[W::Register, W::WriteStatus, W::Poll, W::StartRuns]),
+            row(F::Otherwise,         &[W::WriteStatus, W::Poll, W::StartRuns]),
         ] },
         Block::Leaving => const { &[
             row(F::NotOurs,           &[]),
             row(F::RunsLeft,          &[]),
-            row(F::DeregistrationDue, &[W::Deregister, W::SayStatus]),
+            row(F::DeregistrationDue, &[W::Deregister, W::WriteStatus]),
             row(F::Otherwise,         &[W::Release]),
         ] },
     }

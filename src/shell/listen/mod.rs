@@ -89,15 +89,15 @@ impl Ask {
 
 /// The answer of a loop that turns, from what it has.
 pub(super) fn answer(topic: Topic, now: Now, core: &Core, calls: &Calls, watches: &Watches) -> Answer {
-    let duty = core.duty();
+    let role = core.role();
     match topic {
         Topic::Health => Answer { is_ok: true, text: "ok".to_owned() },
-        Topic::Ready => match watches.readiness(duty, core.lease_problem()) {
+        Topic::Ready => match watches.readiness(role, core.lease_problem()) {
             Ok(text) => Answer { is_ok: true, text },
             Err(text) => Answer { is_ok: false, text },
         },
         Topic::Metrics => {
-            let status = metrics::Status { census: &core.census(now), calls, watches, duty };
+            let status = metrics::Status { census: &core.census(now), calls, watches, role };
             Answer { is_ok: true, text: metrics::render(&status).into_text() }
         }
     }

@@ -113,7 +113,7 @@ fn the_metrics_of_a_run_are_what_the_world_has_seen() {
     let samples = Samples::fetch(address).unwrap();
     let check = |sample: &str, expected: f64| assert_eq!(samples.value(sample), Some(expected), "{sample}");
     check(&format!("plz_agent_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0);
-    check("plz_agent_duty{duty=\"active\"}", 1.0);
+    check("plz_agent_role{role=\"active\"}", 1.0);
     check("plz_agent_zones{state=\"registered\"}", 1.0);
     check("plz_agent_test_runs_ended_total{outcome=\"finished\",cause=\"\"}", 1.0);
     check("plz_agent_test_runs_ended_total{outcome=\"aborted\",cause=\"AbortedByUser\"}", 1.0);
@@ -220,9 +220,9 @@ fn a_standby_is_ready_and_says_who_is_active() {
     let (first, second) = (Samples::fetch(active).unwrap(), Samples::fetch(address).unwrap());
     let zones = "plz_agent_zone_registered";
     assert_eq!((first.sum(zones, ""), second.sum(zones, "")), (1.0, 0.0));
-    for (samples, duty) in [(&first, "active"), (&second, "standby")] {
-        assert_eq!(samples.sum("plz_agent_duty", ""), 1.0);
-        assert_eq!(samples.sum("plz_agent_duty", &format!("duty=\"{duty}\"")), 1.0);
+    for (samples, role) in [(&first, "active"), (&second, "standby")] {
+        assert_eq!(samples.sum("plz_agent_role", ""), 1.0);
+        assert_eq!(samples.sum("plz_agent_role", &format!("role=\"{role}\"")), 1.0);
     }
     check(address, "/healthz", 200, "ok");
 }

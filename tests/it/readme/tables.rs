@@ -13,9 +13,9 @@ use plz_agent::{check, metrics};
 use plz_core::archive::ExitCode;
 use plz_core::cloud::Event;
 use plz_core::reasons::{self, About, ConditionReason, Word};
-use plz_core::testrun::ending::{Cause, Ending};
 use plz_core::testrun::facts;
-use plz_core::testrun::stage::Block;
+use plz_core::testrun::table::Block;
+use plz_core::testrun::termination::{Cause, Termination};
 use plz_core::{testrun, zone};
 
 use super::code::{source, variants};
@@ -23,8 +23,8 @@ use super::pages::{between, marker, page_with, root, rows, section};
 
 fn printed() -> Vec<(&'static str, String)> {
     vec![
-        ("table of runs", testrun::stage::markdown()),
-        ("facts of runs", fact_meanings("testrun/stage.rs")),
+        ("table of runs", testrun::table::markdown()),
+        ("facts of runs", fact_meanings("testrun/table.rs")),
         ("table of zones", zone::table::markdown()),
         ("facts of zones", fact_meanings("zone/table.rs")),
         ("options of run", options(Topic::Run)),
@@ -141,7 +141,7 @@ fn variables() -> String {
 
 /// What the stages mean to users, by the comments on the blocks of the table.
 fn stages() -> String {
-    let docs = variants(&source("testrun/stage.rs"), "Block");
+    let docs = variants(&source("testrun/table.rs"), "Block");
     assert_eq!(docs.len(), Block::ALL.len());
     let mut text = String::from("| stage | what has happened |\n|---|---|\n");
     for (block, (variant, doc)) in Block::ALL.into_iter().zip(docs) {
@@ -216,14 +216,14 @@ fn word(word: Word) -> String {
 }
 
 fn causes() -> String {
-    let docs = variants(&source("testrun/ending.rs"), "Cause");
+    let docs = variants(&source("testrun/termination.rs"), "Cause");
     assert_eq!(docs.len(), Cause::ALL.len());
     let mut text = String::from("| cause | code | status | when |\n|---|---|---|---|\n");
     for (cause, (variant, doc)) in Cause::ALL.into_iter().zip(docs) {
         let reason = cause.reason();
         assert_eq!(reason, variant, "the order of the variants is that of the list");
         assert!(!doc.is_empty(), "{reason} has no doc comment");
-        let events = Ending { cause, message: "why".to_owned() }.events();
+        let events = Termination { cause, message: "why".to_owned() }.events();
         let told = events.iter().find_map(|event| match event {
             Event::Error { error_code, .. } => Some(error_code.number().to_string()),
             Event::Abort { .. } => None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use plz_core::reasons::{self, Word};
-use plz_core::testrun::ending::Cause;
+use plz_core::testrun::termination::Cause;
 
 use super::code::{is_camel_case, is_variable, literals, source, sources};
 use super::pages::{quoted, rows, section};

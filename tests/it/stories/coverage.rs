@@ -51,9 +51,9 @@ fn every_row_is_chosen_in_some_story() {
             *chosen.entry(row).or_default() += count;
         }
     }
-    let runs = testrun::stage::Block::ALL
+    let runs = testrun::table::Block::ALL
         .into_iter()
-        .flat_map(|block| testrun::stage::rows(block).iter().map(move |row| Row::Run(block, row.fact)));
+        .flat_map(|block| testrun::table::rows(block).iter().map(move |row| Row::Run(block, row.fact)));
     let zones = zone::table::Block::ALL
         .into_iter()
         .flat_map(|block| zone::table::rows(block).iter().map(move |row| Row::Zone(block, row.fact)));

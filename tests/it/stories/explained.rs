@@ -2,7 +2,7 @@
 //! status and the reason, together.
 
 use plz_core::reasons::{self, About, ConditionReason, Word};
-use plz_core::testrun::ending::Cause;
+use plz_core::testrun::termination::Cause;
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! Several agents of which one acts, and agents beside a k6-operator. The driver checks at every step that no agent begins to
 //! act while another one could.
 
-use plz_core::lease::Duty;
+use plz_core::lease::Role;
 use sim::api::{Part, Rule};
 use sim::drive::candidate;
 use sim::k6::Script;
@@ -23,7 +23,7 @@ fn two() -> Story {
         agent.skew_s = skew_s;
     }
     story.until(s(1), "the second one stands by", |drive| {
-        *drive.agents[second].core.duty() == Duty::Standby { holder: "a".to_owned() }
+        *drive.agents[second].core.role() == Role::Standby { holder: "a".to_owned() }
     });
     assert_eq!(story.drive.active(), Some(0));
     story
@@ -136,7 +136,7 @@ fn a_leader_that_is_cut_off_stops_in_time_and_stands_by_afterwards() {
         story.until(s(11), "it stops acting", |drive| drive.active().is_none());
         takes_over(&mut story, 1, TAKEOVER_MAX);
         story.until(s(15), "the first one stands by", |drive| {
-            *drive.agents[0].core.duty() == Duty::Standby { holder: "b".to_owned() }
+            *drive.agents[0].core.role() == Role::Standby { holder: "b".to_owned() }
         });
         story.over(id, s(90), 3);
         assert_eq!(story.drive.active(), Some(1));
@@ -222,7 +222,7 @@ fn a_standby_is_quiet() {
     story.drive.run_for(s(10));
     let before = requests(&story);
     story.drive.run_for(s(3600));
-    assert_eq!(*story.drive.agents[third].core.duty(), Duty::Standby { holder: "b".to_owned() });
+    assert_eq!(*story.drive.agents[third].core.role(), Role::Standby { holder: "b".to_owned() });
     let asked = asked_since(&story, &before);
     let leases: u64 = ["get leases", "patch leases"].iter().map(|what| asked[*what]).sum();
     assert!((700..=730).contains(&asked["get leases"]), "{asked:?}");
@@ -414,8 +414,8 @@ pub(super) fn operates(story: &mut Story, seconds: u32) {
 }
 
 pub(super) fn waits(drive: &Drive, agent: usize) -> bool {
-    let expected = Duty::WaitsForOperator { namespace: OPERATOR.to_owned(), holder: "op_1".to_owned() };
-    *drive.agents[agent].core.duty() == expected
+    let expected = Role::WaitsForOperator { namespace: OPERATOR.to_owned(), holder: "op_1".to_owned() };
+    *drive.agents[agent].core.role() == expected
 }
 
 #[test]
@@ -460,7 +460,7 @@ fn an_operator_that_comes_later_takes_over_and_gives_back() {
     story.killed = true;
     operates(&mut story, 12);
     assert!(waits(&story.drive, 0));
-    assert_eq!(*story.drive.agents[1].core.duty(), Duty::Standby { holder: "a".to_owned() });
+    assert_eq!(*story.drive.agents[1].core.role(), Role::Standby { holder: "a".to_owned() });
     let before = requests(&story);
     operates(&mut story, 60);
     let asked = asked_since(&story, &before);

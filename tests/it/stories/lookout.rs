@@ -1,6 +1,6 @@
 //! The look-out for k6-operator: whose Lease counts, and what an agent believes whose watch is silent, cut or refused.
 
-use plz_core::lease::Duty;
+use plz_core::lease::Role;
 use plz_core::lease::operator::{REFUSED_AT_START, REFUSED_LIVE};
 use sim::api::Rule;
 use sim::drive::candidate;
@@ -168,7 +168,7 @@ fn a_live_operator_is_followed_without_calls() {
     let before = calls(&story);
     operates(&mut story, 200);
     assert_eq!(calls(&story), before);
-    let waiting = |drive: &Drive| matches!(drive.core().duty(), Duty::WaitsForOperator { .. });
+    let waiting = |drive: &Drive| matches!(drive.core().role(), Role::WaitsForOperator { .. });
     assert!(waiting(&story.drive));
     // One look, at the end.
     takes_over(&mut story, 0, s(13) + LOOK_MAX);

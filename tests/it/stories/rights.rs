@@ -1,6 +1,6 @@
 //! An API server that refuses rights: for a second after its start, as real ones do, and for good.
 
-use plz_core::lease::Duty;
+use plz_core::lease::Role;
 use sim::api::{Fault, Rule, Status};
 use sim::drive::candidate;
 use sim::k6::Script;
@@ -119,6 +119,6 @@ fn a_restart_of_the_api_server_does_not_change_the_leader() {
         story.drive.restart_api(s(2));
         story.drive.run_for(s(60));
         assert_eq!(story.drive.active(), Some(0));
-        assert!(matches!(story.drive.agents[second].core.duty(), Duty::Standby { holder } if holder == "a"));
+        assert!(matches!(story.drive.agents[second].core.role(), Role::Standby { holder } if holder == "a"));
     }
 }

@@ -86,7 +86,7 @@ impl Lookout {
     #[track_caller]
     fn look(&mut self, now: Duration, answer: Answer, live: Option<&str>) {
         let place = self.asks(now);
-        self.0.learn(now, &place, answer);
+        self.0.apply_reply(now, &place, answer);
         assert_eq!(self.live(), live, "at {now:?}");
     }
 }
@@ -148,11 +148,11 @@ fn a_look_that_was_overtaken_counts_for_nothing() {
     lookout.sees(S, ("op", 5, 15));
     let place = lookout.asks(16 * S);
     lookout.sees(16 * S, ("op", 6, 15));
-    lookout.0.learn(17 * S, &place, looked(&[("op", 5, 15)]));
+    lookout.0.apply_reply(17 * S, &place, looked(&[("op", 5, 15)]));
     assert_eq!((lookout.live(), lookout.0.next_deadline()), (Some("op"), Some(31 * S)));
     let place = lookout.asks(31 * S);
     lookout.sees(31 * S, ("op2", 8, 15));
-    lookout.0.learn(32 * S, &place, looked(&[]));
+    lookout.0.apply_reply(32 * S, &place, looked(&[]));
     assert_eq!(lookout.live(), Some("op2"));
     // A list that is older than what a look has shown.
     lookout.look(46 * S, looked(&[("op3", 20, 15)]), Some("op3"));
@@ -203,7 +203,7 @@ fn a_refusal_counts_when_it_has_stood() {
         at += 5;
     }
     let place = lookout.asks(S * at);
-    let said = lookout.0.learn(S * at, &place, refused());
+    let said = lookout.0.apply_reply(S * at, &place, refused());
     assert!(said.is_some() && lookout.live().is_none() && lookout.0.is_answered(), "{said:?}");
     assert_eq!(lookout.fails(S * (at + 30), refused()), None, "it is said once");
 }
@@ -305,7 +305,7 @@ fn many_places_are_looked_at_a_few_at_a_time() {
         assert_eq!((calls.len() == 4).then(|| operators.next_deadline()), (calls.len() == 4).then_some(None));
         asked += calls.len();
         for (place, _) in calls {
-            operators.learn(16 * S, &place, looked(&[]));
+            operators.apply_reply(16 * S, &place, looked(&[]));
         }
     }
     assert_eq!(asked, 10);

@@ -31,7 +31,7 @@ fn begun(line: &mut Line) -> Vec<TaskId> {
 struct World {
     line: Line,
     now: Duration,
-    ends: Vec<(Duration, TaskId, Outcome)>,
+    ends: Vec<(Duration, TaskId, Completion)>,
     hangs: fn(&TaskId) -> bool,
     answered: Vec<(Duration, TaskId)>,
 }
@@ -47,9 +47,9 @@ impl World {
             self.line.look(self.now);
             while let Some((id, patience)) = self.line.next(|_| true) {
                 let (took, outcome) = match patience {
-                    _ if !(self.hangs)(&id) => (2 * MS, Outcome::Answered),
-                    Patience::Usual => (TIMEOUT, Outcome::Failed),
-                    Patience::Brief => (BRIEF_TIMEOUT, Outcome::Failed),
+                    _ if !(self.hangs)(&id) => (2 * MS, Completion::Answered),
+                    Patience::Usual => (TIMEOUT, Completion::Failed),
+                    Patience::Brief => (BRIEF_TIMEOUT, Completion::Failed),
                 };
                 self.ends.push((self.now + took, id, outcome));
             }
@@ -59,11 +59,11 @@ impl World {
             let now = self.now;
             let (over, rest) = std::mem::take(&mut self.ends).into_iter().partition(|(at, ..)| *at <= now);
             self.ends = rest;
-            let over: Vec<(Duration, TaskId, Outcome)> = over;
+            let over: Vec<(Duration, TaskId, Completion)> = over;
             for (_, id, outcome) in over {
                 self.line.done(now, &id, outcome);
                 match outcome {
-                    Outcome::Answered => self.answered.push((now, id)),
+                    Completion::Answered => self.answered.push((now, id)),
                     _ => self.line.push(id),
                 }
             }
@@ -118,7 +118,7 @@ fn an_object_alone_has_all_places_once_it_answers() {
     let first = begun(&mut line);
     assert_eq!(first.len(), UNTRIED_CALLS_MAX);
     line.look(MS);
-    first.iter().for_each(|id| line.done(MS, id, Outcome::Answered));
+    first.iter().for_each(|id| line.done(MS, id, Completion::Answered));
     assert_eq!(begun(&mut line).len(), limits(Class::Runner, 4).places);
 }
 
@@ -179,7 +179,7 @@ fn who_was_silent_once_comes_before_who_always_is() {
     while next(&mut world.line).is_none_or(|id| id != late) {
         world.run_until(world.now + MS);
     }
-    world.line.done(world.now + TIMEOUT, &late, Outcome::Failed);
+    world.line.done(world.now + TIMEOUT, &late, Completion::Failed);
     world.now += TIMEOUT;
     let begin = world.now;
     (1..=3).for_each(|n| world.line.push(ask("bad", 999, n)));
@@ -238,14 +238,14 @@ fn one_answer_makes_up_for_silence() {
     let mut line = line();
     (1..=9).for_each(|n| line.push(ask("a", 1, n)));
     let first = next(&mut line).unwrap();
-    line.done(TIMEOUT, &first, Outcome::Failed);
+    line.done(TIMEOUT, &first, Completion::Failed);
     line.look(TIMEOUT);
     let second = next(&mut line).unwrap();
     assert_eq!(next(&mut line), None);
-    line.done(TIMEOUT + MS, &second, Outcome::Failed);
+    line.done(TIMEOUT + MS, &second, Completion::Failed);
     let third = next(&mut line).unwrap();
     assert_eq!(next(&mut line), None, "a quick failure says nothing");
-    line.done(TIMEOUT + MS, &third, Outcome::Answered);
+    line.done(TIMEOUT + MS, &third, Completion::Answered);
     assert_eq!(begun(&mut line).len(), 6);
 }
 
@@ -321,7 +321,7 @@ fn time_is_short_for_the_untried_alone_and_only_where_others_wait() {
     assert_eq!(patience(&mut line), Some(Patience::Usual));
     line.push(ask("a", 2, 1));
     assert_eq!(patience(&mut line), Some(Patience::Brief));
-    line.done(MS, &ask("a", 1, 1), Outcome::Answered);
+    line.done(MS, &ask("a", 1, 1), Completion::Answered);
     line.push(ask("a", 1, 2));
     assert_eq!(patience(&mut line), Some(Patience::Usual));
 }

@@ -10,8 +10,8 @@ const NOW: Duration = Duration::from_secs(1000);
 /// A zone of the name `edge` with what tells it apart.
 struct Zone {
     object: PrivateLoadZone,
-    memory: Option<ZoneMemory>,
-    token: TokenMemory,
+    state: Option<ZoneState>,
+    token: TokenState,
 }
 
 fn zone(namespace: &str, created: &str) -> Zone {
@@ -19,7 +19,7 @@ fn zone(namespace: &str, created: &str) -> Zone {
         "metadata": {"name": "edge", "namespace": namespace, "creationTimestamp": created},
         "spec": {"token": "t", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}},
     });
-    Zone { object: serde_json::from_value(object).unwrap(), memory: None, token: TokenMemory::default() }
+    Zone { object: serde_json::from_value(object).unwrap(), state: None, token: TokenState::default() }
 }
 
 fn older() -> Zone {
@@ -58,25 +58,25 @@ impl Zone {
 
     fn missing(mut self, at: Duration) -> Self {
         let gone = k8s::status::interpret(404, None, b"{}".to_vec());
-        assert!(!self.token.learn(at, &ObjectKey::new("ns", "t"), gone));
+        assert!(!self.token.apply_reply(at, &ObjectKey::new("ns", "t"), gone));
         self
     }
 
     fn unread(mut self, at: Duration) -> Self {
         let away = Err(k8s::Error::Transport { server: "s".into(), cause: "refused".into() });
-        assert!(!self.token.learn(at, &ObjectKey::new("ns", "t"), away));
+        assert!(!self.token.apply_reply(at, &ObjectKey::new("ns", "t"), away));
         self
     }
 
-    fn remembered(mut self, change: impl FnOnce(&mut ZoneMemory)) -> Self {
-        let mut memory = ZoneMemory::new("u", Duration::ZERO, 0);
-        change(&mut memory);
-        self.memory = Some(memory);
+    fn remembered(mut self, change: impl FnOnce(&mut ZoneState)) -> Self {
+        let mut state = ZoneState::new("u", Duration::ZERO, 0);
+        change(&mut state);
+        self.state = Some(state);
         self
     }
 
     fn claim(&self) -> Option<Claim<'_>> {
-        Claim::of(&self.object, self.memory.as_ref(), Some(&self.token), NOW)
+        Claim::of(&self.object, self.state.as_ref(), Some(&self.token), NOW)
     }
 }
 
@@ -110,7 +110,7 @@ fn who_has_no_valid_token_holds_no_name() {
         older().refused(S),
         older().with("spec", &json!({"token": ""})),
         older().with("spec", &json!({"resources": {}})),
-        older().remembered(|memory| memory.registration_refused = true),
+        older().remembered(|state| state.registration_refused = true),
     ] {
         check(&squatter, &younger(), "second");
         check(&squatter, &younger().accepted(S), "second");
@@ -130,7 +130,7 @@ fn who_is_registered_keeps_the_name_from_who_is_not() {
             image: None,
             provider_id: String::new(),
         };
-        zone.remembered(|memory| memory.registered = Some(registration))
+        zone.remembered(|state| state.registered = Some(registration))
     };
     for owner in [younger().registered(), known(younger())] {
         check(&older(), &owner, "second");
@@ -160,7 +160,7 @@ fn of_two_that_are_registered_one_gives_up() {
     both(older(), younger(), "neither");
     both(older().accepted(S), younger().accepted(S), "neither");
     // GCk6 lists one test run to both.
-    let contends = |zone: Zone| zone.remembered(|memory| memory.contends = true);
+    let contends = |zone: Zone| zone.remembered(|state| state.contends = true);
     both(contends(older()).accepted(S), contends(younger()).accepted(S), "first");
     both(contends(older()), contends(younger()).accepted(S), "neither");
     both(contends(older()).accepted(S), younger().accepted(S), "neither");

@@ -46,7 +46,7 @@ pub struct Watch {
 enum State {
     Open,
     /// The pending lines are the last.
-    Ending,
+    Termination,
 }
 
 /// What a poll brought.
@@ -103,7 +103,7 @@ impl Api {
                 return Err(status);
             }
             watch.send("ERROR", &status.value());
-            watch.state = State::Ending;
+            watch.state = State::Termination;
         }
         Ok(watch)
     }
@@ -127,10 +127,10 @@ impl Watch {
                 self.bookmark(&Value::Null);
             }
             if is_over {
-                self.state = State::Ending;
+                self.state = State::Termination;
             }
         }
-        Polled { lines: std::mem::take(&mut self.pending), is_over: self.state == State::Ending }
+        Polled { lines: std::mem::take(&mut self.pending), is_over: self.state == State::Termination }
     }
 
     /// Queues a bookmark for the next poll, whatever the request allowed.

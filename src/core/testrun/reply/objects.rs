@@ -3,41 +3,41 @@
 use std::time::Duration;
 
 use super::recorded;
-use crate::outcome::{Lesson, controlled_by, is_deleting, text};
+use crate::outcome::{Outcome, controlled_by, is_deleting, text};
 use crate::testrun::action::StatusWrite;
-use crate::testrun::memory::{Job, Keeping, RunMemory};
 use crate::testrun::pod_refusal;
-use crate::testrun::stage::Block;
+use crate::testrun::state::{Job, Keeping, RunState};
+use crate::testrun::table::Block;
 
 type Reply = Result<Vec<u8>, k8s::Error>;
 
-pub(super) fn credentials_created(memory: &mut RunMemory, reply: Reply) -> Lesson {
-    memory.keeping = match reply {
+pub(super) fn credentials_created(state: &mut RunState, reply: Reply) -> Outcome {
+    state.keeping = match reply {
         Ok(_) => Keeping::Kept,
         Err(error) if error.is_already_exists() => Keeping::Unknown,
         Err(error) if error.retry() == k8s::Retry::Never => Keeping::Refused(text(&error)),
         Err(error) => return again(&error),
     };
-    Lesson::Done
+    Outcome::Done
 }
 
-pub(super) fn credentials_read(memory: &mut RunMemory, reply: Reply) -> Lesson {
-    memory.keeping = match reply {
-        Ok(body) if controlled_by(&body, &memory.uid).is_some() => Keeping::Kept,
+pub(super) fn credentials_read(state: &mut RunState, reply: Reply) -> Outcome {
+    state.keeping = match reply {
+        Ok(body) if controlled_by(&body, &state.uid).is_some() => Keeping::Kept,
         Ok(_) => {
-            memory.keeping = Keeping::Foreign;
+            state.keeping = Keeping::Foreign;
             let why = "a Secret of that name belongs to something else".to_owned();
-            return Lesson::Again { after: None, why };
+            return Outcome::Again { after: None, why };
         }
-        Err(error) if error.is_not_found() => memory.spare.take().map_or(Keeping::Lost, Keeping::InHand),
+        Err(error) if error.is_not_found() => state.spare.take().map_or(Keeping::Lost, Keeping::InHand),
         Err(error) => return again(&error),
     };
-    Lesson::Done
+    Outcome::Done
 }
 
-pub(super) fn job_created(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
-    let owner = memory.uid.clone();
-    job(memory, n, |job| match reply {
+pub(super) fn job_created(state: &mut RunState, n: u32, reply: Reply) -> Outcome {
+    let owner = state.uid.clone();
+    job(state, n, |job| match reply {
         Ok(body) => learnt(job, controlled_by(&body, &owner).map_or(Job::Unclear, Job::Ours)),
         Err(error) if error.is_already_exists() && *job == Job::Foreign => again(&error),
         Err(error) if error.is_already_exists() => learnt(job, Job::Unclear),
@@ -46,9 +46,9 @@ pub(super) fn job_created(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesso
     })
 }
 
-pub(super) fn job_read(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
-    let (owner, block) = (memory.uid.clone(), memory.block);
-    job(memory, n, |job| match reply {
+pub(super) fn job_read(state: &mut RunState, n: u32, reply: Reply) -> Outcome {
+    let (owner, block) = (state.uid.clone(), state.block);
+    job(state, n, |job| match reply {
         Ok(body) => match controlled_by(&body, &owner) {
             Some(uid) if block == Block::Stopped && is_deleting(&body) => learnt(job, Job::Gone(uid)),
             Some(uid) => learnt(job, Job::Ours(uid)),
@@ -56,7 +56,7 @@ pub(super) fn job_read(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
             None => {
                 *job = Job::Foreign;
                 let why = "a Job of that name belongs to something else".to_owned();
-                Lesson::Again { after: None, why }
+                Outcome::Again { after: None, why }
             }
         },
         // Before the start it has to be made; later on it was there, and is no more.
@@ -66,20 +66,20 @@ pub(super) fn job_read(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
     })
 }
 
-pub(super) fn events_read(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
+pub(super) fn events_read(state: &mut RunState, n: u32, reply: Reply) -> Outcome {
     // After a failure they are read again in their own time; without the right to, never with success.
     let words = reply.ok().and_then(|body| pod_refusal::words(&body));
-    if let (Some(words), Some(runner)) = (words, memory.runner(n)) {
+    if let (Some(words), Some(runner)) = (words, state.runner(n)) {
         runner.refusal = Some(words);
     }
-    Lesson::Done
+    Outcome::Done
 }
 
-pub(super) fn job_deleted(memory: &mut RunMemory, now: Duration, n: u32, reply: Reply) -> Lesson {
+pub(super) fn job_deleted(state: &mut RunState, now: Duration, n: u32, reply: Reply) -> Outcome {
     if reply.is_ok() {
-        memory.jobs_deleted = Some(now);
+        state.jobs_deleted = Some(now);
     }
-    job(memory, n, |job| {
+    job(state, n, |job| {
         let uid = job.uid().unwrap_or_default().to_owned();
         match reply {
             Err(error) if error.is_conflict() => {
@@ -93,56 +93,56 @@ pub(super) fn job_deleted(memory: &mut RunMemory, now: Duration, n: u32, reply: 
 }
 
 pub(super) fn status_written(
-    memory: &mut RunMemory,
+    state: &mut RunState,
     now: Duration,
     write: StatusWrite,
     reply: Reply,
-) -> Lesson {
+) -> Outcome {
     match reply {
         Ok(body) => {
-            recorded(memory, now, write);
-            Lesson::run(&body)
+            recorded(state, now, write);
+            Outcome::run(&body)
         }
-        Err(error) if error.is_not_found() => Lesson::Done,
+        Err(error) if error.is_not_found() => Outcome::Done,
         Err(error) => again(&error),
     }
 }
 
-pub(super) fn test_run_deleted(memory: &mut RunMemory, reply: Reply) -> Lesson {
+pub(super) fn test_run_deleted(state: &mut RunState, reply: Reply) -> Outcome {
     match reply {
         Err(error) if !error.is_not_found() => again(&error),
         _ => {
-            memory.deletion_sent = true;
-            Lesson::Done
+            state.deletion_sent = true;
+            Outcome::Done
         }
     }
 }
 
 /// Our finalizer is off the run, or the run is gone.
-pub fn released(reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+pub fn released(reply: Result<Vec<u8>, k8s::Error>) -> Outcome {
     match reply {
-        Ok(body) => Lesson::run(&body),
-        Err(error) if error.is_not_found() => Lesson::Done,
+        Ok(body) => Outcome::run(&body),
+        Err(error) if error.is_not_found() => Outcome::Done,
         Err(error) => again(&error),
     }
 }
 
-fn job(memory: &mut RunMemory, n: u32, change: impl FnOnce(&mut Job) -> Lesson) -> Lesson {
-    memory.runner(n).map_or(Lesson::Done, |runner| change(&mut runner.job))
+fn job(state: &mut RunState, n: u32, change: impl FnOnce(&mut Job) -> Outcome) -> Outcome {
+    state.runner(n).map_or(Outcome::Done, |runner| change(&mut runner.job))
 }
 
 /// No Job of ours has that name any more.
-fn replaced(job: &mut Job) -> Lesson {
+fn replaced(job: &mut Job) -> Outcome {
     let uid = job.uid().unwrap_or_default().to_owned();
     learnt(job, Job::Gone(uid))
 }
 
-fn learnt(job: &mut Job, what: Job) -> Lesson {
+fn learnt(job: &mut Job, what: Job) -> Outcome {
     *job = what;
-    Lesson::Done
+    Outcome::Done
 }
 
 /// Tried again, as soon as the API server will have it.
-fn again(error: &k8s::Error) -> Lesson {
-    Lesson::again(error.retry(), error)
+fn again(error: &k8s::Error) -> Outcome {
+    Outcome::again(error.retry(), error)
 }

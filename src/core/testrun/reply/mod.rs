@@ -11,61 +11,61 @@ mod runners;
 
 use std::time::Duration;
 
-use super::memory::{RunMemory, Teardown};
 use super::proof::Proof;
-use super::stage::Block;
+use super::state::{RunState, Teardown};
+use super::table::Block;
 use crate::announce::Announcement;
 use crate::api::run::Stage;
 use crate::call::Reply;
-use crate::outcome::{Lesson, announced};
+use crate::outcome::{Outcome, announced};
 use crate::testrun::action::{Action, StatusWrite};
 
 pub use objects::released;
 
 /// Learns from the report of an action on this run.
-pub fn learn(memory: &mut RunMemory, now: Duration, action: Action, reply: Reply) -> Lesson {
+pub fn apply_reply(state: &mut RunState, now: Duration, action: Action, reply: Reply) -> Outcome {
     if matches!(&reply, Reply::Kubernetes(Err(error)) if error.is_namespace_terminating())
-        && memory.namespace_goes()
+        && state.namespace_goes()
     {
-        log::warn!("a test run of PrivateLoadZone {} ends with its namespace", memory.identity.zone);
+        log::warn!("a test run of PrivateLoadZone {} ends with its namespace", state.identity.zone);
     }
     match action {
-        // Takes more than the memory: see `proof::learn`.
-        Action::Confirm => Lesson::Done,
-        Action::FetchCredentials => gck6::credentials(memory, reply.cloud()),
-        Action::CreateCredentials => objects::credentials_created(memory, reply.kubernetes()),
-        Action::InspectCredentials => objects::credentials_read(memory, reply.kubernetes()),
-        Action::CreateJob(n) => objects::job_created(memory, n, reply.kubernetes()),
-        Action::InspectJob(n) => objects::job_read(memory, n, reply.kubernetes()),
-        Action::ReadEvents(n) => objects::events_read(memory, n, reply.kubernetes()),
-        Action::DeleteJob(n) => objects::job_deleted(memory, now, n, reply.kubernetes()),
+        // Takes more than the memory: see `proof::reply`.
+        Action::Confirm => Outcome::Done,
+        Action::FetchCredentials => gck6::credentials(state, reply.cloud()),
+        Action::CreateCredentials => objects::credentials_created(state, reply.kubernetes()),
+        Action::InspectCredentials => objects::credentials_read(state, reply.kubernetes()),
+        Action::CreateJob(n) => objects::job_created(state, n, reply.kubernetes()),
+        Action::InspectJob(n) => objects::job_read(state, n, reply.kubernetes()),
+        Action::ReadEvents(n) => objects::events_read(state, n, reply.kubernetes()),
+        Action::DeleteJob(n) => objects::job_deleted(state, now, n, reply.kubernetes()),
         Action::AskRunner(n) | Action::ResumeRunner(n) | Action::StopRunner(n) => {
-            runners::status(memory, now, action, n, reply.runner())
+            runners::status(state, now, action, n, reply.runner())
         }
         Action::ReadSetup(n) | Action::TakeSetupData(n) | Action::RunSetup(n) => {
-            runners::setup(memory, now, action, n, reply.runner())
+            runners::setup(state, now, action, n, reply.runner())
         }
-        Action::SendSetupData(n) => runners::setup_data_sent(memory, n, reply.runner()),
-        Action::RunTeardown(_) => runners::teardown(memory, action, reply.runner()),
-        Action::CheckState => gck6::state(memory, reply.cloud()),
-        Action::TellCloud => gck6::told(memory, reply.cloud()),
-        Action::Finish => gck6::finished(memory, reply.cloud()),
-        Action::WriteStatus(write) => objects::status_written(memory, now, write, reply.kubernetes()),
-        Action::DeleteTestRun => objects::test_run_deleted(memory, reply.kubernetes()),
+        Action::SendSetupData(n) => runners::setup_data_sent(state, n, reply.runner()),
+        Action::RunTeardown(_) => runners::teardown(state, action, reply.runner()),
+        Action::CheckState => gck6::state(state, reply.cloud()),
+        Action::SendEvents => gck6::told(state, reply.cloud()),
+        Action::Finish => gck6::finished(state, reply.cloud()),
+        Action::WriteStatus(write) => objects::status_written(state, now, write, reply.kubernetes()),
+        Action::DeleteTestRun => objects::test_run_deleted(state, reply.kubernetes()),
         Action::Release => released(reply.kubernetes()),
-        Action::Announce => announced(&mut memory.announcements, reply.kubernetes()),
+        Action::Announce => announced(&mut state.announcements, reply.kubernetes()),
     }
 }
 
 /// A status write has gone through: this process may now do what the record covers. The watch may say so before the
 /// answer does, or in place of one that was lost; the first counts.
-pub fn recorded(memory: &mut RunMemory, now: Duration, write: StatusWrite) {
-    let Some(writing) = memory.writing.take_if(|writing| writing.write == write) else { return };
+pub fn recorded(state: &mut RunState, now: Duration, write: StatusWrite) {
+    let Some(writing) = state.writing.take_if(|writing| writing.write == write) else { return };
     match write {
         StatusWrite::Conditions => {
             if let Some(reason) = &writing.trouble {
-                memory.announcements.push(match memory.block {
-                    _ if memory.proof == Proof::Unknown => {
+                state.announcements.push(match state.block {
+                    _ if state.proof == Proof::Unknown => {
                         Announcement::warning("Unconfirmed", reason.clone())
                     }
                     Block::Started => Announcement::warning("RunnerSilent", reason.clone()),
@@ -73,24 +73,24 @@ pub fn recorded(memory: &mut RunMemory, now: Duration, write: StatusWrite) {
                     _ => Announcement::warning("Waiting", format!("the start waits: {reason}")),
                 });
             }
-            memory.trouble_said = writing.trouble;
-            memory.trouble_said_at = Some(now);
+            state.trouble_said = writing.trouble;
+            state.trouble_said_at = Some(now);
         }
         StatusWrite::Stage(Stage::Stopped) => {
-            memory.trouble_said = None;
-            memory.trouble_said_at = None;
+            state.trouble_said = None;
+            state.trouble_said_at = None;
             if writing.teardown_due {
-                memory.teardown = Teardown::Due;
+                state.teardown = Teardown::Due;
             }
         }
         StatusWrite::Stage(Stage::Started) => {
-            memory.trouble_said = None;
-            memory.trouble_said_at = None;
-            let message = format!("the test runs: {}", memory.all_started());
-            memory.announcements.push(Announcement::normal("Started", message));
+            state.trouble_said = None;
+            state.trouble_said_at = None;
+            let message = format!("the test runs: {}", state.all_started());
+            state.announcements.push(Announcement::normal("Started", message));
         }
-        StatusWrite::Stage(Stage::Finished | Stage::Error) if memory.ending.is_none() => {
-            memory.announcements.push(Announcement::normal("Finished", "the test has ended on all runners"));
+        StatusWrite::Stage(Stage::Finished | Stage::Error) if state.ending.is_none() => {
+            state.announcements.push(Announcement::normal("Finished", "the test has ended on all runners"));
         }
         StatusWrite::Stage(_) => {}
     }
@@ -104,7 +104,7 @@ mod tests {
     use crate::api::run::TestRun;
     use crate::cloud;
     use crate::testrun::credentials::Credentials;
-    use crate::testrun::memory::{Job, Keeping};
+    use crate::testrun::state::{Job, Keeping};
     use crate::testrun::template::tests::plain_data;
 
     /// What an answer makes of what was known of the run's Secret.
@@ -112,10 +112,10 @@ mod tests {
     fn check(known: &Keeping, action: Action, reply: Reply, wanted: &Keeping) {
         let run: TestRun =
             serde_json::from_value(json!({ "metadata": { "name": "r", "uid": "u" } })).unwrap();
-        let mut memory = RunMemory::new(&run, 1, Block::New, Duration::ZERO);
-        memory.keeping = known.clone();
-        let _ = learn(&mut memory, Duration::ZERO, action, reply);
-        assert_eq!(&memory.keeping, wanted, "{known:?}, {action:?}");
+        let mut state = RunState::new(&run, 1, Block::New, Duration::ZERO);
+        state.keeping = known.clone();
+        let _ = apply_reply(&mut state, Duration::ZERO, action, reply);
+        assert_eq!(&state.keeping, wanted, "{known:?}, {action:?}");
     }
 
     fn refusal(code: u16, reason: &str) -> Reply {
@@ -144,7 +144,7 @@ mod tests {
     fn a_conflict_does_not_pass_for_a_deletion() {
         let run: TestRun =
             serde_json::from_value(json!({ "metadata": { "name": "r", "uid": "u" } })).unwrap();
-        let mut memory = RunMemory::new(&run, 1, Block::Stopped, Duration::ZERO);
+        let mut state = RunState::new(&run, 1, Block::Stopped, Duration::ZERO);
         let contested = || Job::Contested("j".to_owned());
         let by = |owner: &str| {
             let owners = json!([{ "uid": owner, "controller": true }]);
@@ -159,12 +159,13 @@ mod tests {
             (contested(), Action::InspectJob(1), refusal(503, ""), contested()),
         ];
         for (known, action, reply, wanted) in cases {
-            memory.runners.entry(1).or_default().job = known.clone();
-            let _ = learn(&mut memory, Duration::ZERO, action, reply);
-            assert_eq!(memory.runners[&1].job, wanted, "{known:?}, {action:?}");
+            state.runners.entry(1).or_default().job = known.clone();
+            let _ = apply_reply(&mut state, Duration::ZERO, action, reply);
+            assert_eq!(state.runners[&1].job, wanted, "{known:?}, {action:?}");
         }
-        let lesson = learn(&mut memory, Duration::ZERO, Action::DeleteTestRun, refusal(409, "Conflict"));
-        assert!(matches!(lesson, Lesson::Again { .. }) && !memory.deletion_sent);
+        let outcome =
+            apply_reply(&mut state, Duration::ZERO, Action::DeleteTestRun, refusal(409, "Conflict"));
+        assert!(matches!(outcome, Outcome::Again { .. }) && !state.deletion_sent);
     }
 
     #[test]

@@ -14,7 +14,7 @@ const SETTLED_MAX: usize = 4096;
 
 /// See the module.
 #[derive(Debug)]
-pub struct ZoneMemory {
+pub struct ZoneState {
     /// The uid of the object that this is about.
     pub uid: String,
     /// What GCk6 has been told of the zone.
@@ -97,7 +97,7 @@ impl Listed {
     pub const NEW: Self = Self::New { unreadable: 0 };
 }
 
-impl ZoneMemory {
+impl ZoneState {
     /// Nothing remembered yet. The first poll comes at `next_poll`; `salt` differs from process to process.
     #[must_use]
     pub fn new(uid: &str, next_poll: Duration, salt: u64) -> Self {

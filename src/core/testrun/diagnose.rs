@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use super::ending::{Cause, Ending};
 use super::exits::{self, End};
 use super::facts::{Facts, RUN_TIME_MAX, Runner, SETUP_TIME_MAX, SILENCE_MAX};
 use super::identity::Identity;
 use super::jobs::runner as job;
 use super::life::{FailureKind, Life, PodFailure};
-use super::memory::{Crowd, Job, Keeping, Setup};
-use super::stage::{Block, Fact};
+use super::state::{Crowd, Job, Keeping, Setup};
+use super::table::{Block, Fact};
+use super::termination::{Cause, Termination};
 use super::{pod_refusal, script};
 use crate::api::run::TestRun;
 use crate::archive;
@@ -32,8 +32,8 @@ const RUNNERS_NAMED_MAX: usize = 3;
 
 /// Why the run has to end now, if it has to.
 #[must_use]
-pub fn detect(facts: &Facts<'_>) -> Option<Ending> {
-    if !matches!(facts.memory.block, Block::New | Block::Created | Block::Started) {
+pub fn diagnose(facts: &Facts<'_>) -> Option<Termination> {
+    if !matches!(facts.state.block, Block::New | Block::Created | Block::Started) {
         return None;
     }
     asked_to_end(facts)
@@ -44,10 +44,10 @@ pub fn detect(facts: &Facts<'_>) -> Option<Ending> {
 }
 
 /// Somebody wants it to end.
-fn asked_to_end(facts: &Facts<'_>) -> Option<Ending> {
-    let memory = facts.memory;
-    if memory.namespace_deleting {
-        return Some(Ending::of_namespace(&facts.run.metadata.namespace));
+fn asked_to_end(facts: &Facts<'_>) -> Option<Termination> {
+    let state = facts.state;
+    if state.namespace_deleting {
+        return Some(Termination::of_namespace(&facts.run.metadata.namespace));
     }
     if facts.run.metadata.deletion_timestamp.is_some() {
         return Some(ending(
@@ -61,21 +61,21 @@ fn asked_to_end(facts: &Facts<'_>) -> Option<Ending> {
             format!("the PrivateLoadZone of TestRun {} is deleted in the cluster", name(facts.run)),
         ));
     }
-    if memory.state_missing >= STATE_MISSING_MAX {
+    if state.state_missing >= STATE_MISSING_MAX {
         return Some(ending(Cause::UnknownToCloud, "GCk6 does not know this test run any more".to_owned()));
     }
-    let status = memory.state?;
+    let status = state.cloud_status?;
     Cause::from_cloud(status).map(|cause| ending(cause, format!("GCk6 reports the test run as {status}")))
 }
 
 /// It cannot even begin.
-fn refused(facts: &Facts<'_>) -> Option<Ending> {
-    let memory = facts.memory;
-    if memory.verdict.is_some() {
-        return memory.verdict.clone();
+fn refused(facts: &Facts<'_>) -> Option<Termination> {
+    let state = facts.state;
+    if state.verdict.is_some() {
+        return state.verdict.clone();
     }
     // How many there are to be is known only once the Jobs are to be made.
-    if memory.parallelism == 0 && !facts.holds(Fact::Unproven) {
+    if state.parallelism == 0 && !facts.holds(Fact::Unproven) {
         // An edit has no effect, and none that puts the number right.
         let message = facts.run.runners_refused().unwrap_or_else(|| {
             format!(
@@ -86,19 +86,19 @@ fn refused(facts: &Facts<'_>) -> Option<Ending> {
         });
         return Some(ending(Cause::CouldNotStart, message));
     }
-    if memory.plan.as_ref().is_some_and(|plan| script::locate(&plan.spec.script).is_none()) {
+    if state.plan.as_ref().is_some_and(|plan| script::locate(&plan.spec.script).is_none()) {
         return Some(ending(
             Cause::CouldNotStart,
             format!("TestRun {}: {}", name(facts.run), job::Error::NoScript),
         ));
     }
-    if let Keeping::Refused(why) = &facts.memory.keeping {
+    if let Keeping::Refused(why) = &facts.state.keeping {
         let message = format!("Secret {} with the archive's URL cannot be made: {why}", name(facts.run));
         return Some(ending(Cause::CouldNotStart, message));
     }
     facts
         .runners()
-        .find_map(|runner| match &runner.memory.job {
+        .find_map(|runner| match &runner.state.job {
             Job::Refused(message) => Some(ending(
                 Cause::CouldNotStart,
                 format!(
@@ -110,18 +110,18 @@ fn refused(facts: &Facts<'_>) -> Option<Ending> {
         })
         .or_else(|| {
             facts.runners().filter(Runner::lacks_pod).find_map(|runner| {
-                let words = runner.memory.refusal.as_deref().filter(|words| pod_refusal::is_final(words));
+                let words = runner.state.refusal.as_deref().filter(|words| pod_refusal::is_final(words));
                 words.map(|_| ending(Cause::CouldNotStart, pod_refused(facts, runner)))
             })
         })
 }
 
 /// The script or a runner has failed.
-fn broken(facts: &Facts<'_>) -> Option<Ending> {
-    if let Setup::Failed(message) = &facts.memory.setup {
+fn broken(facts: &Facts<'_>) -> Option<Termination> {
+    if let Setup::Failed(message) = &facts.state.setup {
         return Some(ending(Cause::SetupFailed, format!("setup() of the script failed: {message}")));
     }
-    if facts.memory.block == Block::Created
+    if facts.state.block == Block::Created
         && let Some(runner) = facts.runners().find(|runner| runner.was_stopped_early())
     {
         let message = format!("k6 was stopped on {} before its test could start", who(facts, runner));
@@ -137,9 +137,9 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
                 _ => None,
             },
             // Of a Job that is not known no pod is known either.
-            None if runner.memory.job.uid().is_none() => None,
+            None if runner.state.job.uid().is_none() => None,
             // Every started run had all its pods, and every pod that was seen was there.
-            None if runner.memory.pod_seen || facts.memory.block == Block::Started => Some(ending(
+            None if runner.state.pod_seen || facts.state.block == Block::Started => Some(ending(
                 Cause::RunnerFailed,
                 format!(
                     "the pod of runner {} is gone: it was deleted, or its node was removed",
@@ -152,9 +152,9 @@ fn broken(facts: &Facts<'_>) -> Option<Ending> {
 }
 
 /// The Job of a runner that was made is gone, or is not ours any more.
-fn job_lost(facts: &Facts<'_>, runner: Runner<'_>) -> Option<Ending> {
-    let what = match runner.memory.job {
-        _ if facts.memory.block == Block::New => return None,
+fn job_lost(facts: &Facts<'_>, runner: Runner<'_>) -> Option<Termination> {
+    let what = match runner.state.job {
+        _ if facts.state.block == Block::New => return None,
         Job::Gone(_) => "is gone: somebody has deleted it",
         Job::Foreign => "was replaced by one that belongs to something else",
         _ => return None,
@@ -165,8 +165,8 @@ fn job_lost(facts: &Facts<'_>, runner: Runner<'_>) -> Option<Ending> {
 }
 
 /// The test has come to an end that it has made itself, or that somebody has made on a runner.
-fn ended_itself(facts: &Facts<'_>) -> Option<Ending> {
-    let has_started = facts.memory.block == Block::Started || facts.any_started();
+fn ended_itself(facts: &Facts<'_>) -> Option<Termination> {
+    let has_started = facts.state.block == Block::Started || facts.any_started();
     let (runner, end) = if has_started { end_that_counts(facts)? } else { facts.ends().next()? };
     let who = who(facts, runner);
     let said = runner.exit().map(|exit| after_colon(&exit.message)).unwrap_or_default();
@@ -195,11 +195,10 @@ fn end_that_counts<'a>(facts: &Facts<'a>) -> Option<(Runner<'a>, End)> {
 }
 
 /// A deadline has passed.
-fn too_late(facts: &Facts<'_>) -> Option<Ending> {
-    let since =
-        if facts.memory.block == Block::Started { facts.memory.since } else { facts.memory.known_since };
+fn too_late(facts: &Facts<'_>) -> Option<Termination> {
+    let since = if facts.state.block == Block::Started { facts.state.since } else { facts.state.known_since };
     let waited = facts.now.saturating_sub(since);
-    match facts.memory.block {
+    match facts.state.block {
         Block::New | Block::Created
             if waited >= facts.start_deadline
                 && (facts.holds(Fact::RunnersSilent) || facts.holds(Fact::Unproven)) =>
@@ -225,10 +224,10 @@ fn too_late(facts: &Facts<'_>) -> Option<Ending> {
     }
 }
 
-fn runner_failed(facts: &Facts<'_>, runner: Runner<'_>, failure: &PodFailure) -> Ending {
+fn runner_failed(facts: &Facts<'_>, runner: Runner<'_>, failure: &PodFailure) -> Termination {
     let who = who(facts, runner);
     let said = after_colon(&failure.message);
-    let before_start = facts.memory.block != Block::Started;
+    let before_start = facts.state.block != Block::Started;
     let other = if before_start { Cause::CouldNotStart } else { Cause::RunnerFailed };
     let container = failure.container.as_str();
     match failure.kind {
@@ -279,22 +278,22 @@ fn runner_failed(facts: &Facts<'_>, runner: Runner<'_>, failure: &PodFailure) ->
 
 /// The runners that the start waits for: before all Jobs exist, those whose Job does not.
 fn waited_for<'a>(facts: &Facts<'a>) -> impl Iterator<Item = Runner<'a>> {
-    let jobs_missing = facts.memory.block == Block::New;
+    let jobs_missing = facts.state.block == Block::New;
     facts.runners().filter(move |runner| {
-        if jobs_missing { !matches!(runner.memory.job, Job::Ours(_)) } else { !runner.is_ready() }
+        if jobs_missing { !matches!(runner.state.job, Job::Ours(_)) } else { !runner.is_ready() }
     })
 }
 
 /// What is wrong with the runners, if anything is: why the start does not move on, or who has fallen silent.
 #[must_use]
 pub fn trouble(facts: &Facts<'_>) -> Option<String> {
-    match facts.memory.block {
+    match facts.state.block {
         // It mostly takes no longer than the question.
         _ if facts.holds(Fact::Unproven) => {
-            let is_late = facts.now >= facts.memory.known_since + HOLD_UP_PATIENCE;
-            facts.memory.proof_error.as_ref().filter(|_| is_late).map(|_| unproven(facts))
+            let is_late = facts.now >= facts.state.known_since + HOLD_UP_PATIENCE;
+            facts.state.proof_error.as_ref().filter(|_| is_late).map(|_| unproven(facts))
         }
-        Block::Started => silence(facts).or_else(|| facts.memory.refusal.clone()),
+        Block::Started => silence(facts).or_else(|| facts.state.refusal.clone()),
         Block::Stopped => turn_awaited(facts, "teardown()"),
         _ => stalls_at(facts).filter(|at| facts.now >= *at).and_then(|_| hold_up(facts)),
     }
@@ -302,8 +301,8 @@ pub fn trouble(facts: &Facts<'_>) -> Option<String> {
 
 /// Why nothing is done for the run yet.
 fn unproven(facts: &Facts<'_>) -> String {
-    let Identity { id, zone, .. } = &facts.memory.identity;
-    let error = facts.memory.proof_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    let Identity { id, zone, .. } = &facts.state.identity;
+    let error = facts.state.proof_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
     format!(
         "GCk6 has not confirmed since the agent's start that test run {id} is of PrivateLoadZone {zone}{error}"
     )
@@ -312,12 +311,12 @@ fn unproven(facts: &Facts<'_>) -> String {
 /// When the start counts as stalled unless a runner that it waits for takes a step forward.
 #[must_use]
 pub fn stalls_at(facts: &Facts<'_>) -> Option<Duration> {
-    if facts.memory.block == Block::Stopped {
+    if facts.state.block == Block::Stopped {
         return None;
     }
-    let is_held_up = facts.memory.keeping == Keeping::Foreign || setup_waits(facts).is_some();
-    if is_held_up || facts.memory.refusal.is_some() {
-        return Some(facts.memory.since + HOLD_UP_PATIENCE);
+    let is_held_up = facts.state.keeping == Keeping::Foreign || setup_waits(facts).is_some();
+    if is_held_up || facts.state.refusal.is_some() {
+        return Some(facts.state.since + HOLD_UP_PATIENCE);
     }
     waited_for(facts).map(|runner| runner_stalls_at(facts, runner)).min()
 }
@@ -326,18 +325,17 @@ pub fn stalls_at(facts: &Facts<'_>) -> Option<Duration> {
 fn runner_stalls_at(facts: &Facts<'_>, runner: Runner<'_>) -> Duration {
     let is_held_up = matches!(runner.pod.map(|pod| &pod.life), None | Some(Life::Waiting(Some(_))));
     let patience = if is_held_up { HOLD_UP_PATIENCE } else { STEP_PATIENCE };
-    runner.memory.moved_at.max(facts.memory.since) + patience
+    runner.state.moved_at.max(facts.state.since) + patience
 }
 
 /// Which running runners have not answered for long. That is no end: k6 may be busy, and its pod says if it is gone.
 fn silence(facts: &Facts<'_>) -> Option<String> {
     let is_silent = |runner: &Runner<'_>| {
-        !runner.has_ended()
-            && runner.memory.silent_since.is_some_and(|since| facts.now >= since + SILENCE_MAX)
+        !runner.has_ended() && runner.state.silent_since.is_some_and(|since| facts.now >= since + SILENCE_MAX)
     };
     let mut silent = facts.runners().filter(is_silent);
     let first = silent.next()?;
-    let (why, more) = (first.memory.trouble.as_deref().unwrap_or_default(), silent.count());
+    let (why, more) = (first.state.trouble.as_deref().unwrap_or_default(), silent.count());
     let others = if more == 0 { String::new() } else { format!(", and {more} more") };
     let who = of(facts, first.number);
     Some(format!("runner {who} has not answered for {} s{others}: {why}", SILENCE_MAX.as_secs()))
@@ -349,11 +347,11 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
     if facts.holds(Fact::Unproven) {
         return Some(unproven(facts));
     }
-    if facts.memory.refusal.is_some() {
-        return facts.memory.refusal.clone();
+    if facts.state.refusal.is_some() {
+        return facts.state.refusal.clone();
     }
-    if facts.memory.block == Block::New && facts.holds(Fact::CredentialsMissing) {
-        return match facts.memory.keeping {
+    if facts.state.block == Block::New && facts.holds(Fact::CredentialsMissing) {
+        return match facts.state.keeping {
             Keeping::Foreign => {
                 Some(format!("Secret {} exists and belongs to something else; delete it", name(facts.run)))
             }
@@ -363,20 +361,20 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
     let mut reasons = Vec::new();
     let mut more = 0;
     for runner in waited_for(facts) {
-        let reason = match (runner.pod, &runner.memory.job) {
+        let reason = match (runner.pod, &runner.state.job) {
             (None, Job::Foreign) => format!(
                 "Job {} exists and belongs to something else; delete it",
                 job::name(&facts.run.metadata.name, runner.number)
             ),
-            (None, Job::Unknown | Job::Unclear) if facts.memory.block != Block::New => {
+            (None, Job::Unknown | Job::Unclear) if facts.state.block != Block::New => {
                 format!("Job {} is being looked up", job::name(&facts.run.metadata.name, runner.number))
             }
-            (None, _) if runner.memory.refusal.is_some() => pod_refused(facts, runner),
+            (None, _) if runner.state.refusal.is_some() => pod_refused(facts, runner),
             (None, _) => format!(
                 "no pod has been made for Job {}; see its events for a quota or an admission webhook",
                 job::name(&facts.run.metadata.name, runner.number)
             ),
-            (Some(pod), _) => match (&pod.life, &runner.memory.trouble) {
+            (Some(pod), _) => match (&pod.life, &runner.state.trouble) {
                 (Life::Waiting(Some(reason)), _) => reason.clone(),
                 (Life::Waiting(None), _) => being_made(facts),
                 // Nobody listens until k6 has read the script.
@@ -399,7 +397,7 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
 /// What setup waits for that others have: a place to run in, or room for what it has returned.
 fn setup_waits(facts: &Facts<'_>) -> Option<String> {
     let data = || {
-        facts.memory.data_waits_since.map(|_| {
+        facts.state.data_waits_since.map(|_| {
             "what setup() has returned waits to be handed to the runners: others' data are being handed on, \
              and the agent holds 8 MiB of them at a time"
                 .to_owned()
@@ -410,7 +408,7 @@ fn setup_waits(facts: &Facts<'_>) -> Option<String> {
 
 /// What the user's code waits for.
 fn turn_awaited(facts: &Facts<'_>, code: &str) -> Option<String> {
-    let Crowd { all, own } = facts.memory.user_code_waits?;
+    let Crowd { all, own } = facts.state.user_code_waits?;
     let namespace = &facts.run.metadata.namespace;
     Some(format!(
         "{code} waits for its turn: {all} setup() and teardown() functions are running, {own} of them in namespace {namespace}"
@@ -419,7 +417,7 @@ fn turn_awaited(facts: &Facts<'_>, code: &str) -> Option<String> {
 
 /// Why no pod is made of a Job, in the words of its Event.
 fn pod_refused(facts: &Facts<'_>, runner: Runner<'_>) -> String {
-    let words = runner.memory.refusal.as_deref().unwrap_or_default();
+    let words = runner.state.refusal.as_deref().unwrap_or_default();
     let job = job::name(&facts.run.metadata.name, runner.number);
     format!("the pod of Job {job} is refused: {words}{}", pod_refusal::advice(words))
 }
@@ -450,13 +448,13 @@ fn after_colon(words: &str) -> String {
 }
 
 fn of(facts: &Facts<'_>, number: u32) -> String {
-    format!("{number}/{}", facts.memory.parallelism)
+    format!("{number}/{}", facts.state.parallelism)
 }
 
 fn name(run: &TestRun) -> String {
     run.metadata.key().to_string()
 }
 
-fn ending(cause: Cause, message: String) -> Ending {
-    Ending { cause, message }
+fn ending(cause: Cause, message: String) -> Termination {
+    Termination { cause, message }
 }

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use super::memory::{Listed, ZoneMemory};
 use super::poll;
+use super::state::{Listed, ZoneState};
 use crate::announce::Announcement;
 use crate::api::zone::PrivateLoadZone;
 use crate::call::Reply;
 use crate::cloud::{self, RunId};
-use crate::outcome::{Lesson, announced, controlled_by, text};
+use crate::outcome::{Outcome, announced, controlled_by, text};
 use crate::rng::Rng;
 use crate::testrun::template::{self, Settings};
 use crate::zone::action::Action;
@@ -41,67 +41,67 @@ pub struct Context<'a> {
 }
 
 /// Learns from the report of an action on this zone.
-pub fn learn(
-    memory: &mut ZoneMemory,
+pub fn apply_reply(
+    state: &mut ZoneState,
     context: &Context<'_>,
     rng: &mut Rng,
     action: Action,
     reply: Reply,
-) -> Lesson {
-    if is_obsolete(memory, action) && !(matches!(action, Action::CreateTestRun(_)) && reply.is_ok()) {
-        return Lesson::Done;
+) -> Outcome {
+    if is_obsolete(state, action) && !(matches!(action, Action::CreateTestRun(_)) && reply.is_ok()) {
+        return Outcome::Done;
     }
     match action {
         Action::Adopt | Action::Release | Action::WriteStatus => written(reply.kubernetes()),
-        Action::CreateTestRun(id) => created(memory, context, id, reply.kubernetes()),
-        Action::InspectTestRun(id) => inspected(memory, context, id, reply.kubernetes()),
-        Action::Announce => announced(&mut memory.announcements, reply.kubernetes()),
+        Action::CreateTestRun(id) => created(state, context, id, reply.kubernetes()),
+        Action::InspectTestRun(id) => inspected(state, context, id, reply.kubernetes()),
+        Action::Announce => announced(&mut state.announcements, reply.kubernetes()),
         Action::Poll => {
             let ids = reply.cloud().and_then(|body| cloud::reply::listed_runs(&body));
-            poll::polled(memory, context, rng, ids)
+            poll::polled(state, context, rng, ids)
         }
         Action::FetchData(id) => {
             let data = reply.cloud().and_then(|body| cloud::reply::test_run_data(&body));
-            fetched(memory, context, id, data)
+            fetched(state, context, id, data)
         }
-        Action::Refuse(id) => refused(memory, id, reply.cloud()),
-        Action::Register => registered(memory, context.zone, reply.cloud()),
-        Action::Deregister => deregistered(memory, reply.cloud()),
+        Action::Refuse(id) => refused(state, id, reply.cloud()),
+        Action::Register => registered(state, context.zone, reply.cloud()),
+        Action::Deregister => deregistered(state, reply.cloud()),
     }
 }
 
 /// Whether the test run was dealt with while the answer was on its way, or is not listed any more.
-fn is_obsolete(memory: &ZoneMemory, action: Action) -> bool {
+fn is_obsolete(state: &ZoneState, action: Action) -> bool {
     match action {
         Action::FetchData(id) | Action::CreateTestRun(id) | Action::InspectTestRun(id) => {
-            !memory.listed.contains_key(&id)
+            !state.listed.contains_key(&id)
         }
         _ => false,
     }
 }
 
-fn written(reply: Result<Vec<u8>, k8s::Error>) -> Lesson {
+fn written(reply: Result<Vec<u8>, k8s::Error>) -> Outcome {
     match reply {
-        Ok(body) => Lesson::zone(&body),
-        Err(error) if error.is_not_found() => Lesson::Done,
-        Err(error) => Lesson::again(error.retry(), &error),
+        Ok(body) => Outcome::zone(&body),
+        Err(error) if error.is_not_found() => Outcome::Done,
+        Err(error) => Outcome::again(error.retry(), &error),
     }
 }
 
 fn created(
-    memory: &mut ZoneMemory,
+    state: &mut ZoneState,
     context: &Context<'_>,
     id: RunId,
     reply: Result<Vec<u8>, k8s::Error>,
-) -> Lesson {
+) -> Outcome {
     let error = match reply {
         // It is settled once the core has the run, which is given what belongs into its Secret.
-        Ok(body) => return Lesson::run(&body),
+        Ok(body) => return Outcome::run(&body),
         Err(error) => error,
     };
     if error.is_already_exists() {
-        memory.listed.insert(id, Listed::Unclear { since: context.now, told: false });
-        return Lesson::Done;
+        state.listed.insert(id, Listed::Unclear { since: context.now, told: false });
+        return Outcome::Done;
     }
     if error.retry() == k8s::Retry::Never {
         let (name, namespace) = (template::name(id), &context.zone.metadata.namespace);
@@ -110,105 +110,105 @@ fn created(
         } else {
             format!("the API server refuses TestRun {name}: {}", text(&error))
         };
-        refuse(memory, id, why);
-        return Lesson::Done;
+        refuse(state, id, why);
+        return Outcome::Done;
     }
-    expire(memory, id, context.now);
-    Lesson::again(error.retry(), &error)
+    expire(state, id, context.now);
+    Outcome::again(error.retry(), &error)
 }
 
 /// A `TestRun` of that name is there. Ours from before a restart, or something else's that may be on its way out.
 fn inspected(
-    memory: &mut ZoneMemory,
+    state: &mut ZoneState,
     context: &Context<'_>,
     id: RunId,
     reply: Result<Vec<u8>, k8s::Error>,
-) -> Lesson {
+) -> Outcome {
     match reply {
         Ok(body) if controlled_by(&body, &context.zone.metadata.uid).is_some() => {
-            memory.settle(id);
-            return Lesson::run(&body);
+            state.settle(id);
+            return Outcome::run(&body);
         }
         Ok(_) => {}
         Err(error) if error.is_not_found() => {
-            memory.listed.insert(id, Listed::NEW);
-            return Lesson::Done;
+            state.listed.insert(id, Listed::NEW);
+            return Outcome::Done;
         }
-        Err(error) => return Lesson::again(error.retry(), &error),
+        Err(error) => return Outcome::again(error.retry(), &error),
     }
     let message = format!(
         "TestRun {} exists in namespace {} and belongs to something else; delete it",
         template::name(id),
         context.zone.metadata.namespace
     );
-    if let Some(Listed::Unclear { since, told }) = memory.listed.get_mut(&id)
+    if let Some(Listed::Unclear { since, told }) = state.listed.get_mut(&id)
         && context.now < *since + NAMESAKE_PATIENCE
     {
         if !std::mem::replace(told, true) {
-            memory.announcements.push(Announcement::warning("TestRunNameTaken", message.clone()));
+            state.announcements.push(Announcement::warning("TestRunNameTaken", message.clone()));
         }
-        return Lesson::Again { after: None, why: message };
+        return Outcome::Again { after: None, why: message };
     }
-    refuse(memory, id, message);
-    Lesson::Done
+    refuse(state, id, message);
+    Outcome::Done
 }
 
 fn fetched(
-    memory: &mut ZoneMemory,
+    state: &mut ZoneState,
     context: &Context<'_>,
     id: RunId,
     data: Result<cloud::TestRunData, cloud::Error>,
-) -> Lesson {
+) -> Outcome {
     let error = match data {
-        Ok(data) => return prepared(memory, context, id, data),
+        Ok(data) => return prepared(state, context, id, data),
         Err(error) => error,
     };
     if error.is_unauthorized() {
-        return Lesson::TokenRefused(text(&error));
+        return Outcome::TokenRefused(text(&error));
     }
-    if is_unreadable(memory, id, &error) {
-        refuse(memory, id, text(&error));
-        return Lesson::Done;
+    if is_unreadable(state, id, &error) {
+        refuse(state, id, text(&error));
+        return Outcome::Done;
     }
     // GCk6 lists it and does not know it (yet): asked again as long as it is listed.
     if error.is_not_found() {
-        return Lesson::again(cloud::Retry::Backoff, &error);
+        return Outcome::again(cloud::Retry::Backoff, &error);
     }
     if error.retry() == cloud::Retry::Never {
-        refuse(memory, id, format!("GCk6 does not hand out the data of the test run: {}", text(&error)));
-        return Lesson::Done;
+        refuse(state, id, format!("GCk6 does not hand out the data of the test run: {}", text(&error)));
+        return Outcome::Done;
     }
-    Lesson::again(error.retry(), &error)
+    Outcome::again(error.retry(), &error)
 }
 
 /// GCk6 was told that the test run cannot be started.
-fn refused(memory: &mut ZoneMemory, id: RunId, reply: Result<Vec<u8>, cloud::Error>) -> Lesson {
+fn refused(state: &mut ZoneState, id: RunId, reply: Result<Vec<u8>, cloud::Error>) -> Outcome {
     match reply {
-        Err(error) if error.is_unauthorized() => return Lesson::TokenRefused(text(&error)),
-        Err(error) if error.retry() != cloud::Retry::Never => return Lesson::again(error.retry(), &error),
+        Err(error) if error.is_unauthorized() => return Outcome::TokenRefused(text(&error)),
+        Err(error) if error.retry() != cloud::Retry::Never => return Outcome::again(error.retry(), &error),
         Err(error) => log::warn!("GCk6 does not take the refusal of test run {id}: {}", text(&error)),
         Ok(_) => {}
     }
-    memory.settle(id);
-    Lesson::Done
+    state.settle(id);
+    Outcome::Done
 }
 
-fn prepared(memory: &mut ZoneMemory, context: &Context<'_>, id: RunId, data: cloud::TestRunData) -> Lesson {
+fn prepared(state: &mut ZoneState, context: &Context<'_>, id: RunId, data: cloud::TestRunData) -> Outcome {
     if let Some(status) = data.run_status.filter(|status| status.is_ended()) {
         log::info!("test run {id} is listed but is over: {status}");
-        memory.settle(id);
-        return Lesson::Done;
+        state.settle(id);
+        return Outcome::Done;
     }
     match template::test_run(context.zone, id, &data, context.settings) {
         Ok(_) if data.bytes() > context.data_room => {
-            return Lesson::Again { after: Some(NO_ROOM_PAUSE), why: no_room(&data) };
+            return Outcome::Again { after: Some(NO_ROOM_PAUSE), why: no_room(&data) };
         }
         Ok(_) => {
-            memory.listed.insert(id, Listed::Ready { data: Box::new(data), since: context.now });
+            state.listed.insert(id, Listed::Ready { data: Box::new(data), since: context.now });
         }
-        Err(refusal) => refuse(memory, id, refusal.to_string()),
+        Err(refusal) => refuse(state, id, refusal.to_string()),
     }
-    Lesson::Done
+    Outcome::Done
 }
 
 /// Why the data of a test run are not taken in yet.
@@ -220,17 +220,17 @@ pub fn no_room(data: &cloud::TestRunData) -> String {
     )
 }
 
-fn refuse(memory: &mut ZoneMemory, id: RunId, message: String) {
+fn refuse(state: &mut ZoneState, id: RunId, message: String) {
     log::warn!("test run {id} cannot be started: {message}");
-    memory.announcements.push(Announcement::warning("TestRunRefused", format!("test run {id}: {message}")));
-    memory.listed.insert(id, Listed::Refused(message));
+    state.announcements.push(Announcement::warning("TestRunRefused", format!("test run {id}: {message}")));
+    state.listed.insert(id, Listed::Refused(message));
 }
 
 /// Counts answers that are no data: unreadable, or not found. A captive page passes, and so does a listing that is ahead of
 /// the data; a test run whose data never come would never start, in silence.
-fn is_unreadable(memory: &mut ZoneMemory, id: RunId, error: &cloud::Error) -> bool {
+fn is_unreadable(state: &mut ZoneState, id: RunId, error: &cloud::Error) -> bool {
     let counts = matches!(error, cloud::Error::Decode { .. }) || error.is_not_found();
-    match memory.listed.get_mut(&id) {
+    match state.listed.get_mut(&id) {
         Some(Listed::New { unreadable }) if counts => {
             *unreadable += 1;
             *unreadable >= UNREADABLE_MAX
@@ -239,59 +239,59 @@ fn is_unreadable(memory: &mut ZoneMemory, id: RunId, error: &cloud::Error) -> bo
     }
 }
 
-fn expire(memory: &mut ZoneMemory, id: RunId, now: Duration) {
-    if let Some(Listed::Ready { since, .. }) = memory.listed.get(&id)
+fn expire(state: &mut ZoneState, id: RunId, now: Duration) {
+    if let Some(Listed::Ready { since, .. }) = state.listed.get(&id)
         && now >= *since + DATA_AGE_MAX
     {
-        memory.listed.insert(id, Listed::NEW);
+        state.listed.insert(id, Listed::NEW);
     }
 }
 
 fn registered(
-    memory: &mut ZoneMemory,
+    state: &mut ZoneState,
     zone: &PrivateLoadZone,
     reply: Result<Vec<u8>, cloud::Error>,
-) -> Lesson {
+) -> Outcome {
     match reply {
         Ok(_) => {
-            let first = memory.registered.is_none();
-            memory.registered = memory.registering.take();
-            memory.forgotten = false;
-            memory.registration_error = None;
-            (memory.registration_refused, memory.contends) = (false, false);
+            let first = state.registered.is_none();
+            state.registered = state.registering.take();
+            state.forgotten = false;
+            state.registration_error = None;
+            (state.registration_refused, state.contends) = (false, false);
             let message =
                 if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
             log::info!("PrivateLoadZone {}: {message}", zone.metadata.key());
-            memory.announcements.push(Announcement::normal("Registered", message));
-            Lesson::Done
+            state.announcements.push(Announcement::normal("Registered", message));
+            Outcome::Done
         }
         Err(error) => {
-            memory.registration_error = Some(text(&error));
-            memory.registration_refused = error.retry() == cloud::Retry::Never && !error.is_unauthorized();
+            state.registration_error = Some(text(&error));
+            state.registration_refused = error.retry() == cloud::Retry::Never && !error.is_unauthorized();
             failed(&error)
         }
     }
 }
 
-fn deregistered(memory: &mut ZoneMemory, reply: Result<Vec<u8>, cloud::Error>) -> Lesson {
+fn deregistered(state: &mut ZoneState, reply: Result<Vec<u8>, cloud::Error>) -> Outcome {
     match reply {
         Err(error) if !error.is_not_found() => {
-            memory.deregistration_refused = error.retry() == cloud::Retry::Never;
-            memory.deregistration_error = Some(text(&error));
+            state.deregistration_refused = error.retry() == cloud::Retry::Never;
+            state.deregistration_error = Some(text(&error));
             failed(&error)
         }
         _ => {
-            memory.deregistered = true;
-            memory.deregistration_error = None;
-            Lesson::Done
+            state.deregistered = true;
+            state.deregistration_error = None;
+            Outcome::Done
         }
     }
 }
 
-fn failed(error: &cloud::Error) -> Lesson {
+fn failed(error: &cloud::Error) -> Outcome {
     if error.is_unauthorized() {
-        Lesson::TokenRefused(text(error))
+        Outcome::TokenRefused(text(error))
     } else {
-        Lesson::again(error.retry(), error)
+        Outcome::again(error.retry(), error)
     }
 }

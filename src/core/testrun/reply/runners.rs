@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use crate::announce::Announcement;
-use crate::outcome::{Lesson, text};
+use crate::outcome::{Outcome, text};
 use crate::runner;
 use crate::testrun::action::Action;
-use crate::testrun::memory::{RunMemory, Setup, SetupData, Teardown};
+use crate::testrun::state::{RunState, Setup, SetupData, Teardown};
 
 type Reply = Result<Vec<u8>, runner::Error>;
 
-pub(super) fn setup(memory: &mut RunMemory, now: Duration, action: Action, n: u32, reply: Reply) -> Lesson {
+pub(super) fn setup(state: &mut RunState, now: Duration, action: Action, n: u32, reply: Reply) -> Outcome {
     let data = reply.and_then(runner::setup_reply);
     let data = data.map(|text| text.map(|text| SetupData { text, runner: n, since: now }));
-    memory.setup = match (action, data) {
+    state.setup = match (action, data) {
         (Action::ReadSetup(_), Ok(None)) => Setup::NotRun,
         (_, Ok(data)) => Setup::Run(data),
         // Longer than what is taken of data of unknown length: it is there, and stays there until there is room.
@@ -23,33 +23,33 @@ pub(super) fn setup(memory: &mut RunMemory, now: Duration, action: Action, n: u3
         }
         // k6 cuts a setup short whose caller is gone, and what it then returns is worth nothing: it is run again.
         (Action::RunSetup(_), Err(error)) => {
-            memory.setup = Setup::NotRun;
+            state.setup = Setup::NotRun;
             return unreached(&error);
         }
         (_, Err(error)) => return unreached(&error),
     };
-    Lesson::Done
+    Outcome::Done
 }
 
-pub(super) fn setup_data_sent(memory: &mut RunMemory, n: u32, reply: Reply) -> Lesson {
+pub(super) fn setup_data_sent(state: &mut RunState, n: u32, reply: Reply) -> Outcome {
     match reply {
         Ok(_) => {
-            if let Some(runner) = memory.runner(n) {
+            if let Some(runner) = state.runner(n) {
                 runner.data_sent = true;
             }
-            memory.drop_handed_out_data();
-            Lesson::Done
+            state.drop_handed_out_data();
+            Outcome::Done
         }
         Err(error) => unreached(&error),
     }
 }
 
-pub(super) fn teardown(memory: &mut RunMemory, action: Action, reply: Reply) -> Lesson {
+pub(super) fn teardown(state: &mut RunState, action: Action, reply: Reply) -> Outcome {
     // Never twice: after an answer that did not come, too.
-    memory.teardown = match reply {
+    state.teardown = match reply {
         Ok(_) => Teardown::Done,
         Err(error @ runner::Error::Refused(_)) => {
-            memory.withdrawn(action);
+            state.withdrawn(action);
             return unreached(&error);
         }
         Err(error) => {
@@ -58,33 +58,33 @@ pub(super) fn teardown(memory: &mut RunMemory, action: Action, reply: Reply) -> 
             } else {
                 format!("teardown() of the script failed: {}", text(&error))
             };
-            memory.announcements.push(Announcement::warning("TeardownFailed", message.clone()));
+            state.announcements.push(Announcement::warning("TeardownFailed", message.clone()));
             Teardown::Failed(message)
         }
     };
-    Lesson::Done
+    Outcome::Done
 }
 
-pub(super) fn status(memory: &mut RunMemory, now: Duration, action: Action, n: u32, reply: Reply) -> Lesson {
-    let Some(known) = memory.runners.get_mut(&n) else { return Lesson::Done };
+pub(super) fn status(state: &mut RunState, now: Duration, action: Action, n: u32, reply: Reply) -> Outcome {
+    let Some(known) = state.runners.get_mut(&n) else { return Outcome::Done };
     match reply.and_then(|body| runner::status_reply(&body)) {
         Ok(status) => {
             let had_ended = known.status.as_ref().is_some_and(|before| before.has_ended());
-            if memory.teardown == Teardown::Unclear && !status.has_ended() {
-                memory.teardown = Teardown::Due;
+            if state.teardown == Teardown::Unclear && !status.has_ended() {
+                state.teardown = Teardown::Due;
             }
             if status.has_ended() && !had_ended {
-                memory.last_end = Some(now);
+                state.last_end = Some(now);
             }
             known.status = Some(status);
             known.trouble = None;
             known.silent_since = None;
             if let Action::ResumeRunner(_) = action {
                 known.resumed = true;
-                memory.first_resumed.get_or_insert(now);
+                state.first_resumed.get_or_insert(now);
             }
             known.stopped |= matches!(action, Action::StopRunner(_));
-            Lesson::Done
+            Outcome::Done
         }
         Err(error) => {
             known.trouble = Some(text(&error));
@@ -100,6 +100,6 @@ pub(super) fn status(memory: &mut RunMemory, now: Duration, action: Action, n: u
     }
 }
 
-fn unreached(error: &runner::Error) -> Lesson {
-    Lesson::Again { after: None, why: text(error) }
+fn unreached(error: &runner::Error) -> Outcome {
+    Outcome::Again { after: None, why: text(error) }
 }

@@ -1,14 +1,14 @@
 //! What GCk6 says of the run.
 
 use crate::cloud::{self, Retry};
-use crate::outcome::{Lesson, text};
+use crate::outcome::{Outcome, text};
 use crate::testrun::credentials::Credentials;
-use crate::testrun::memory::{Keeping, RunMemory};
+use crate::testrun::state::{Keeping, RunState};
 
 type Reply = Result<Vec<u8>, cloud::Error>;
 
-pub(super) fn credentials(memory: &mut RunMemory, reply: Reply) -> Lesson {
-    memory.keeping = match reply.and_then(|body| cloud::reply::test_run_data(&body)) {
+pub(super) fn credentials(state: &mut RunState, reply: Reply) -> Outcome {
+    state.keeping = match reply.and_then(|body| cloud::reply::test_run_data(&body)) {
         Ok(data) => {
             let gone = || Keeping::Refused("GCk6 does not name its archive any more".to_owned());
             Credentials::of(&data).map_or_else(gone, Keeping::InHand)
@@ -18,40 +18,40 @@ pub(super) fn credentials(memory: &mut RunMemory, reply: Reply) -> Lesson {
         }
         Err(error) => return again(&error),
     };
-    Lesson::Done
+    Outcome::Done
 }
 
-pub(super) fn state(memory: &mut RunMemory, reply: Reply) -> Lesson {
+pub(super) fn state(state: &mut RunState, reply: Reply) -> Outcome {
     match reply.and_then(|body| cloud::reply::test_run_state(&body)) {
         Ok(status) => {
-            memory.state = Some(status);
-            memory.state_missing = 0;
+            state.cloud_status = Some(status);
+            state.state_missing = 0;
         }
         // The next check is due in its own time.
-        Err(error) if is_final(&error) => memory.state_missing += u32::from(error.is_not_found()),
+        Err(error) if is_final(&error) => state.state_missing += u32::from(error.is_not_found()),
         Err(error) => return again(&error),
     }
-    memory.state_as_of = Some(memory.state_asked);
-    Lesson::Done
+    state.state_as_of = Some(state.state_asked);
+    Outcome::Done
 }
 
-pub(super) fn told(memory: &mut RunMemory, reply: Reply) -> Lesson {
+pub(super) fn told(state: &mut RunState, reply: Reply) -> Outcome {
     match reply {
         Ok(_) => {}
         Err(error) if is_final(&error) => log::warn!("GCk6 does not take the event: {}", text(&error)),
         Err(error) => return again(&error),
     }
-    memory.told();
-    Lesson::Done
+    state.told();
+    Outcome::Done
 }
 
-pub(super) fn finished(memory: &mut RunMemory, reply: Reply) -> Lesson {
-    memory.finish = match reply {
+pub(super) fn finished(state: &mut RunState, reply: Reply) -> Outcome {
+    state.finish = match reply {
         Ok(_) => Some(Ok(())),
         Err(error) if is_final(&error) => Some(Err(text(&error))),
         Err(error) => return again(&error),
     };
-    Lesson::Done
+    Outcome::Done
 }
 
 /// Whether asking again with the same token would bring the same.
@@ -59,10 +59,10 @@ fn is_final(error: &cloud::Error) -> bool {
     !error.is_unauthorized() && error.retry() == Retry::Never
 }
 
-fn again(error: &cloud::Error) -> Lesson {
+fn again(error: &cloud::Error) -> Outcome {
     if error.is_unauthorized() {
-        Lesson::TokenRefused(text(error))
+        Outcome::TokenRefused(text(error))
     } else {
-        Lesson::again(error.retry(), error)
+        Outcome::again(error.retry(), error)
     }
 }

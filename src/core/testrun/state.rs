@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::credentials::Credentials;
-use super::ending::{Cause, Ending};
 use super::identity::Identity;
 use super::life::Step;
 use super::pod::RunnerPod;
 use super::proof::Proof;
-use super::stage::Block;
+use super::table::Block;
+use super::termination::{Cause, Termination};
 use crate::announce::Announcement;
 use crate::api::ObjectKey;
 use crate::api::run::{RUNNERS_MAX, TestRun};
@@ -25,7 +25,7 @@ use crate::testrun::action::{Action, StatusWrite};
 
 /// See the module.
 #[derive(Debug)]
-pub struct RunMemory {
+pub struct RunState {
     /// The uid of the object that this is about; another object of the same name starts afresh.
     pub uid: String,
     /// In which block the run is, and since when this process has seen it there.
@@ -49,7 +49,7 @@ pub struct RunMemory {
     /// What belongs into the run's Secret, should there be none.
     pub spare: Option<Credentials>,
     /// Why it has to end, by what GCk6 has said of it.
-    pub verdict: Option<Ending>,
+    pub verdict: Option<Termination>,
     /// The number of runners, fixed when it is known: a spec that is edited mid-run changes nothing.
     pub parallelism: u32,
     /// How far the Secret with the run's credentials is.
@@ -79,11 +79,11 @@ pub struct RunMemory {
     /// When GCk6 was asked the last time that it has answered, and what it said.
     pub state_as_of: Option<Duration>,
     /// See `state_as_of`.
-    pub state: Option<RunStatus>,
+    pub cloud_status: Option<RunStatus>,
     /// How often in a row GCk6 said that it does not know the run.
     pub state_missing: u32,
     /// Why the run ends, once something has.
-    pub ending: Option<Ending>,
+    pub ending: Option<Termination>,
     /// Since when it ends.
     pub ending_since: Duration,
     /// Whether the API server has said that the run's namespace is being deleted.
@@ -322,11 +322,11 @@ impl Teardown {
     }
 }
 
-impl RunMemory {
+impl RunState {
     /// Nothing remembered yet of `run`, which has `parallelism` runners.
     #[must_use]
     pub fn new(run: &TestRun, parallelism: u32, block: Block, now: Duration) -> Self {
-        let mut memory = Self {
+        let mut state = Self {
             uid: run.metadata.uid.clone(),
             block,
             since: now,
@@ -353,7 +353,7 @@ impl RunMemory {
             teardown: Teardown::default(),
             state_asked: now,
             state_as_of: None,
-            state: None,
+            cloud_status: None,
             state_missing: 0,
             ending: None,
             ending_since: now,
@@ -372,8 +372,8 @@ impl RunMemory {
             refusal: None,
             announcements: Vec::new(),
         };
-        memory.set_parallelism(parallelism);
-        memory
+        state.set_parallelism(parallelism);
+        state
     }
 
     /// The run has so many runners, of which nothing is known. No more than [`RUNNERS_MAX`] are ever remembered.
@@ -423,7 +423,7 @@ impl RunMemory {
     }
 
     /// GCk6 is being told what there is to tell by now.
-    pub fn telling_cloud(&mut self) {
+    pub fn sending_events(&mut self) {
         self.telling_teardown = self.teardown.trouble().is_some();
         self.telling_ending = true;
     }
@@ -489,7 +489,7 @@ impl RunMemory {
     }
 
     /// Notes why the run ends. The first cause stands: what comes after is mostly its consequence.
-    pub fn end(&mut self, now: Duration, ending: Ending) {
+    pub fn end(&mut self, now: Duration, ending: Termination) {
         if self.ending.is_none() {
             self.data_waits_since = None;
             self.ending = Some(ending);
@@ -504,7 +504,7 @@ impl RunMemory {
         let Some(ending) = &mut self.ending else { return false };
         let is_it = ending.cause.may_be_of_namespace() && !self.telling_ending;
         if is_it {
-            *ending = Ending::of_namespace(&self.identity.zone.namespace);
+            *ending = Termination::of_namespace(&self.identity.zone.namespace);
         }
         is_it
     }
@@ -516,15 +516,15 @@ mod tests {
 
     #[test]
     fn setup_data_are_held_until_all_runners_have_them() {
-        let mut memory = RunMemory::new(&TestRun::default(), 2, Block::Created, Duration::ZERO);
+        let mut state = RunState::new(&TestRun::default(), 2, Block::Created, Duration::ZERO);
         let data = SetupData { text: Arc::new("[1]".to_owned()), runner: 1, since: Duration::ZERO };
-        memory.setup = Setup::Run(Some(data));
+        state.setup = Setup::Run(Some(data));
         for (n, held) in [(1, 3), (2, 0)] {
-            memory.runner(n).unwrap().data_sent = true;
-            memory.drop_handed_out_data();
-            assert_eq!(memory.setup.held_bytes(), held, "after runner {n}");
+            state.runner(n).unwrap().data_sent = true;
+            state.drop_handed_out_data();
+            assert_eq!(state.setup.held_bytes(), held, "after runner {n}");
         }
-        assert!(memory.setup.was_run());
+        assert!(state.setup.was_run());
     }
 
     /// What is made of a teardown that an earlier process has begun, from what was found of the Jobs.
@@ -534,14 +534,14 @@ mod tests {
         run.metadata.finalizers = finalizers.iter().map(|&text| text.to_owned()).collect();
         run.metadata.deletion_timestamp = (!finalizers.is_empty()).then(|| "2026-01-01T00:00:00Z".to_owned());
         let count = u32::try_from(jobs.len()).unwrap();
-        let mut memory = RunMemory::new(&run, count, Block::Stopped, Duration::ZERO);
-        memory.ending = cause.map(|cause| Ending { cause, message: String::new() });
-        memory.teardown = Teardown::Lost;
-        for (runner, job) in memory.runners.values_mut().zip(jobs) {
+        let mut state = RunState::new(&run, count, Block::Stopped, Duration::ZERO);
+        state.ending = cause.map(|cause| Termination { cause, message: String::new() });
+        state.teardown = Teardown::Lost;
+        for (runner, job) in state.runners.values_mut().zip(jobs) {
             runner.job = job.clone();
         }
-        memory.settle_teardown(&run);
-        assert_eq!(memory.teardown, *expected, "{jobs:?} {cause:?} {finalizers:?}");
+        state.settle_teardown(&run);
+        assert_eq!(state.teardown, *expected, "{jobs:?} {cause:?} {finalizers:?}");
     }
 
     #[test]
@@ -566,14 +566,14 @@ mod tests {
     #[test]
     fn a_cause_gives_way_to_the_namespaces_end_until_gck6_is_told() {
         let check = |cause: Option<Cause>, is_told: bool, expected: Option<Cause>| {
-            let mut memory = RunMemory::new(&TestRun::default(), 1, Block::Started, Duration::ZERO);
-            memory.ending = cause.map(|cause| Ending { cause, message: String::new() });
+            let mut state = RunState::new(&TestRun::default(), 1, Block::Started, Duration::ZERO);
+            state.ending = cause.map(|cause| Termination { cause, message: String::new() });
             if is_told {
-                memory.telling_cloud();
+                state.sending_events();
             }
-            assert_eq!(memory.namespace_goes(), expected != cause, "{cause:?} {is_told}");
-            assert_eq!(memory.ending.map(|ending| ending.cause), expected, "{cause:?} {is_told}");
-            assert!(memory.namespace_deleting);
+            assert_eq!(state.namespace_goes(), expected != cause, "{cause:?} {is_told}");
+            assert_eq!(state.ending.map(|ending| ending.cause), expected, "{cause:?} {is_told}");
+            assert!(state.namespace_deleting);
         };
         check(None, false, None);
         for cause in Cause::ALL {

@@ -14,7 +14,7 @@ use super::Core;
 use crate::announce::Announcement;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
 use crate::ignored::Ignored;
-use crate::outcome::{Lesson, posted};
+use crate::outcome::{Outcome, posted};
 use crate::{api, testrun, zone};
 
 /// How many Events a namespace has within [`WINDOW`].
@@ -28,14 +28,14 @@ const WAITING_MAX: usize = 64;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Ousted {
+pub(super) struct Rejected {
     /// Since when, and how many Events there were.
     shares: BTreeMap<String, (Duration, u32)>,
     /// By object: its uid, and what is to be said of it.
     waiting: BTreeMap<Key, (String, Announcement)>,
 }
 
-impl Ousted {
+impl Rejected {
     /// Takes in that an object is not taken in.
     pub(super) fn note(
         &mut self,
@@ -101,8 +101,8 @@ fn is_event(action: Action) -> bool {
 
 impl Core {
     /// Has the Events posted that wait for it.
-    pub(super) fn tell_ousted(&mut self, now: Now) {
-        let keys: Vec<Key> = self.ousted.waiting.keys().cloned().collect();
+    pub(super) fn tell_rejected(&mut self, now: Now) {
+        let keys: Vec<Key> = self.rejected.waiting.keys().cloned().collect();
         for key in keys {
             let action = if let Key::Zone(_) = key {
                 Action::Zone(zone::Action::Announce)
@@ -116,13 +116,13 @@ impl Core {
         }
     }
 
-    pub(super) fn ousted_report(&mut self, now: Now, id: &TaskId, reply: Reply) {
+    pub(super) fn rejected_report(&mut self, now: Now, id: &TaskId, reply: Reply) {
         let Reply::Kubernetes(reply) = reply else { return };
-        let lesson = posted(reply);
-        if !matches!(lesson, Lesson::Again { .. }) {
-            self.ousted.waiting.remove(&id.key);
+        let outcome = posted(reply);
+        if !matches!(outcome, Outcome::Again { .. }) {
+            self.rejected.waiting.remove(&id.key);
         }
-        self.apply(now, id, lesson);
+        self.apply(now, id, outcome);
     }
 }
 
@@ -132,41 +132,41 @@ mod tests {
 
     const RUNS: &str = api::run::RESOURCE.plural;
 
-    fn note(ousted: &mut Ousted, now: Duration, namespace: &str, name: usize) {
+    fn note(rejected: &mut Rejected, now: Duration, namespace: &str, name: usize) {
         let key = ObjectKey::new(namespace, format!("run-{name}"));
-        ousted.note(now, RUNS, Ignored::TooLarge, (&key, "u"), "spec.args is longer than 7 bytes");
+        rejected.note(now, RUNS, Ignored::TooLarge, (&key, "u"), "spec.args is longer than 7 bytes");
     }
 
     #[test]
     fn a_namespace_has_its_share_and_others_have_theirs() {
-        let mut ousted = Ousted::default();
-        (0..1000).for_each(|n| note(&mut ousted, Duration::ZERO, "greedy", n));
-        note(&mut ousted, Duration::ZERO, "modest", 0);
-        let told = |ousted: &Ousted, namespace: &str| {
-            ousted.waiting.keys().filter(|key| key.object().namespace == namespace).count()
+        let mut rejected = Rejected::default();
+        (0..1000).for_each(|n| note(&mut rejected, Duration::ZERO, "greedy", n));
+        note(&mut rejected, Duration::ZERO, "modest", 0);
+        let told = |rejected: &Rejected, namespace: &str| {
+            rejected.waiting.keys().filter(|key| key.object().namespace == namespace).count()
         };
-        assert_eq!((told(&ousted, "greedy"), told(&ousted, "modest")), (4, 1));
-        ousted.waiting.clear();
-        note(&mut ousted, WINDOW - Duration::from_secs(1), "greedy", 1);
-        assert!(ousted.waiting.is_empty());
-        note(&mut ousted, WINDOW, "greedy", 1);
-        assert_eq!(told(&ousted, "greedy"), 1);
+        assert_eq!((told(&rejected, "greedy"), told(&rejected, "modest")), (4, 1));
+        rejected.waiting.clear();
+        note(&mut rejected, WINDOW - Duration::from_secs(1), "greedy", 1);
+        assert!(rejected.waiting.is_empty());
+        note(&mut rejected, WINDOW, "greedy", 1);
+        assert_eq!(told(&rejected, "greedy"), 1);
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut ousted = Ousted::default();
-        (0..10_000).for_each(|n| note(&mut ousted, Duration::ZERO, &format!("ns-{n}"), n));
-        assert_eq!(ousted.waiting.len(), WAITING_MAX);
-        assert!(ousted.shares.len() <= NAMESPACES_MAX);
+        let mut rejected = Rejected::default();
+        (0..10_000).for_each(|n| note(&mut rejected, Duration::ZERO, &format!("ns-{n}"), n));
+        assert_eq!(rejected.waiting.len(), WAITING_MAX);
+        assert!(rejected.shares.len() <= NAMESPACES_MAX);
     }
 
     #[test]
     fn the_event_names_the_object_the_limit_and_the_fix() {
-        let mut ousted = Ousted::default();
-        note(&mut ousted, Duration::ZERO, "ns", 1);
+        let mut rejected = Rejected::default();
+        note(&mut rejected, Duration::ZERO, "ns", 1);
         let id = TaskId::run(&ObjectKey::new("ns", "run-1"), testrun::Action::Announce);
-        let Some(Call::Kubernetes(request)) = ousted.call(&id, SystemTime::UNIX_EPOCH) else { panic!() };
+        let Some(Call::Kubernetes(request)) = rejected.call(&id, SystemTime::UNIX_EPOCH) else { panic!() };
         let event: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         assert_eq!(event["involvedObject"]["uid"], "u");
         assert_eq!(
@@ -178,7 +178,7 @@ mod tests {
             (k8s::PODS.plural, Ignored::TooLarge, "u"),
             (RUNS, Ignored::NoRoom, ""),
         ] {
-            let mut none = Ousted::default();
+            let mut none = Rejected::default();
             none.note(Duration::ZERO, plural, cause, (id.key.object(), uid), "");
             assert!(none.waiting.is_empty(), "{plural} {cause:?}");
         }

@@ -11,7 +11,7 @@ use crate::cloud::{self, ErrorCode, Origin, ResultStatus, RunStatus};
 
 /// A cause, and the sentence that says it to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub struct Termination {
     /// What it is.
     pub cause: Cause,
     /// Which object, why, and what to do about it. No secrets.
@@ -224,7 +224,7 @@ impl Cause {
     }
 }
 
-impl Ending {
+impl Termination {
     /// The whole namespace is being deleted.
     #[must_use]
     pub fn of_namespace(namespace: &str) -> Self {
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn what_gck6_is_told() {
         let told = |cause| {
-            let events = Ending { cause, message: "why".into() }.events();
+            let events = Termination { cause, message: "why".into() }.events();
             serde_json::to_value(events).unwrap().as_array().unwrap().iter().fold(
                 String::new(),
                 |text, event| {

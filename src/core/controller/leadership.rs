@@ -18,20 +18,20 @@ use crate::event::{Action, Call, Key, Now, ObjectKey, Patience, Report, Task, Ta
 use crate::lease::election::{Election, Term};
 use crate::lease::operator::Operators;
 use crate::lease::record::Lease;
-use crate::lease::{Candidacy, Duty};
+use crate::lease::{Candidacy, Role};
 
 /// What decides whether the agent acts.
 #[derive(Debug)]
-pub(super) struct Office {
+pub(super) struct Leadership {
     /// None: nobody else is to act, or it was told to leave.
     election: Option<Election>,
     pub(super) operators: Operators,
-    duty: Duty,
+    role: Role,
     /// In what term the memories were made; none: there are none.
     worked_in: Option<Term>,
 }
 
-impl Office {
+impl Leadership {
     pub(super) fn new(
         candidacy: Option<Candidacy>,
         scopes: &[Option<String>],
@@ -40,7 +40,7 @@ impl Office {
         Self {
             election: candidacy.map(Election::new),
             operators: Operators::new(scopes, operator_namespaces),
-            duty: Duty::Starting,
+            role: Role::Starting,
             worked_in: None,
         }
     }
@@ -49,20 +49,20 @@ impl Office {
         self.worked_in.is_some()
     }
 
-    fn duty_at(&self, now: Duration, is_synced: bool) -> Duty {
+    fn role_at(&self, now: Duration, is_synced: bool) -> Role {
         let leads = self.election.as_ref().is_none_or(|election| election.leads(now));
         if !leads {
             let holder = self.election.as_ref().and_then(Election::other_holder).unwrap_or_default();
-            return match (&self.duty, holder) {
-                (Duty::Starting, "") => Duty::Starting,
-                (Duty::Standby { .. }, "") => self.duty.clone(),
-                (_, holder) => Duty::standby(holder),
+            return match (&self.role, holder) {
+                (Role::Starting, "") => Role::Starting,
+                (Role::Standby { .. }, "") => self.role.clone(),
+                (_, holder) => Role::standby(holder),
             };
         }
         match self.operators.live() {
-            Some((namespace, holder)) => Duty::waits_for_operator(namespace, holder),
-            None if is_synced && self.operators.is_answered() => Duty::Active,
-            None => Duty::Starting,
+            Some((namespace, holder)) => Role::waits_for_operator(namespace, holder),
+            None if is_synced && self.operators.is_answered() => Role::Active,
+            None => Role::Starting,
         }
     }
 
@@ -75,23 +75,23 @@ impl Office {
 impl Core {
     /// What the agent is there for, as of the last turn.
     #[must_use]
-    pub fn duty(&self) -> &Duty {
-        &self.office.duty
+    pub fn role(&self) -> &Role {
+        &self.leadership.role
     }
 
     /// What is wrong with the Lease of the election, if anything.
     #[must_use]
     pub fn lease_problem(&self) -> Option<&str> {
-        self.office.election.as_ref().and_then(Election::problem)
+        self.leadership.election.as_ref().and_then(Election::problem)
     }
 
     /// Until when the agent may act without a further turn: calls that have not been begun by then must not be. `MAX` where
     /// nobody else could act, zero while it does not act.
     #[must_use]
     pub fn acts_until(&self) -> Duration {
-        match (&self.office.duty, &self.office.election) {
-            (Duty::Active, None) => Duration::MAX,
-            (Duty::Active, Some(election)) => election.lead_end().unwrap_or_default(),
+        match (&self.leadership.role, &self.leadership.election) {
+            (Role::Active, None) => Duration::MAX,
+            (Role::Active, Some(election)) => election.lead_end().unwrap_or_default(),
             _ => Duration::ZERO,
         }
     }
@@ -99,59 +99,59 @@ impl Core {
     /// The write that gives up the lead; after it the agent does not act any more. For an agent that ends, when its calls
     /// have come home. None if there is nothing to give up.
     pub fn leave(&mut self, now: Now) -> Option<Task> {
-        self.office.duty = Duty::standby("");
-        let election = self.office.election.as_mut()?;
+        self.leadership.role = Role::standby("");
+        let election = self.leadership.election.as_mut()?;
         let lease = election.candidacy().lease.clone();
         let (action, request) = election.release(now)?;
         Some(task(Key::Lease(lease), Action::Lease(action), request))
     }
 
-    /// Brings the duty up to date, and hands out the calls for Leases that are due.
+    /// Brings the role up to date, and hands out the calls for Leases that are due.
     pub(super) fn attend(&mut self, now: Now) -> Vec<Task> {
         let mut tasks = Vec::new();
-        if let Some(election) = &mut self.office.election
+        if let Some(election) = &mut self.leadership.election
             && may_run(election, self.synced)
             && let Some((action, request)) = election.call(now)
         {
             let lease = election.candidacy().lease.clone();
             tasks.push(task(Key::Lease(lease), Action::Lease(action), request));
         }
-        for (place, request) in self.office.operators.calls(now.mono) {
+        for (place, request) in self.leadership.operators.calls(now.mono) {
             tasks.push(task(Key::Operator(place), Action::FindOperator, request));
         }
-        warn(self.office.operators.line(now.mono));
-        let duty = self.office.duty_at(now.mono, self.synced);
-        if duty != self.office.duty {
-            self.change_duty(duty);
+        warn(self.leadership.operators.line(now.mono));
+        let role = self.leadership.role_at(now.mono, self.synced);
+        if role != self.leadership.role {
+            self.change_role(role);
         }
         tasks
     }
 
-    pub(super) fn office_deadline(&self) -> Option<Duration> {
-        let Office { election, operators, duty, .. } = &self.office;
+    pub(super) fn leadership_deadline(&self) -> Option<Duration> {
+        let Leadership { election, operators, role, .. } = &self.leadership;
         let election = election.as_ref();
         let call = election.filter(|election| may_run(election, self.synced)).and_then(Election::next_call);
-        let end = election.and_then(Election::lead_end).filter(|_| duty.is_active());
+        let end = election.and_then(Election::lead_end).filter(|_| role.is_active());
         [call, end, operators.next_deadline()].into_iter().flatten().min()
     }
 
     /// Takes what a watch on k6-operator's Lease has seen.
-    pub(super) fn office_seen(&mut self, now: Now, scope: Option<&str>, event: WatchEvent<Lease>) {
-        warn(self.office.operators.watched(now.mono, scope, event));
+    pub(super) fn leadership_seen(&mut self, now: Now, scope: Option<&str>, event: WatchEvent<Lease>) {
+        warn(self.leadership.operators.watched(now.mono, scope, event));
     }
 
     /// Learns from a report of a call for a Lease; hands back what is none.
-    pub(super) fn office_report(&mut self, now: Now, report: Report) -> Option<Report> {
+    pub(super) fn leadership_report(&mut self, now: Now, report: Report) -> Option<Report> {
         let Report { id: TaskId { key, action }, reply } = report;
         match action {
             Action::Lease(action) => {
-                if let Some(election) = &mut self.office.election {
-                    election.learn(now.mono, action, reply.kubernetes());
+                if let Some(election) = &mut self.leadership.election {
+                    election.apply_reply(now.mono, action, reply.kubernetes());
                 }
                 None
             }
             Action::FindOperator => {
-                warn(self.office.operators.learn(now.mono, key.object(), reply.kubernetes()));
+                warn(self.leadership.operators.apply_reply(now.mono, key.object(), reply.kubernetes()));
                 None
             }
             Action::Token(_) | Action::Zone(_) | Action::Run(_) => {
@@ -160,14 +160,14 @@ impl Core {
         }
     }
 
-    fn change_duty(&mut self, duty: Duty) {
-        let before = std::mem::replace(&mut self.office.duty, duty);
-        match self.office.duty.clone() {
-            Duty::Active => self.begin_work(),
-            Duty::Starting => {}
-            Duty::Standby { holder } => {
-                if before == Duty::Active {
-                    let election = self.office.election.as_ref();
+    fn change_role(&mut self, role: Role) {
+        let before = std::mem::replace(&mut self.leadership.role, role);
+        match self.leadership.role.clone() {
+            Role::Active => self.begin_work(),
+            Role::Starting => {}
+            Role::Standby { holder } => {
+                if before == Role::Active {
+                    let election = self.leadership.election.as_ref();
                     let why = election.and_then(Election::problem).unwrap_or(if holder.is_empty() {
                         "the API server has not answered in time"
                     } else {
@@ -180,7 +180,7 @@ impl Core {
                     log::info!("standby: {holder} is active");
                 }
             }
-            Duty::WaitsForOperator { namespace, holder } => {
+            Role::WaitsForOperator { namespace, holder } => {
                 self.forget_work();
                 log::warn!(
                     "k6-operator is live in namespace {namespace} ({holder}): this agent waits until it stops"
@@ -190,14 +190,14 @@ impl Core {
     }
 
     fn begin_work(&mut self) {
-        let term = self.office.term();
-        if self.office.worked_in == Some(term) {
+        let term = self.leadership.term();
+        if self.leadership.worked_in == Some(term) {
             log::info!("active again; nobody else was in between");
             return;
         }
         self.forget_work();
-        self.office.worked_in = Some(term);
-        match &self.office.election {
+        self.leadership.worked_in = Some(term);
+        match &self.leadership.election {
             Some(election) => {
                 let Candidacy { lease, identity } = election.candidacy();
                 log::info!("active: holds the Lease {lease} as {identity}");
@@ -212,10 +212,10 @@ impl Core {
 
     /// Drops every memory, as if the process had ended. Calls in hand come home to nobody; their lanes stay taken until then.
     fn forget_work(&mut self) {
-        self.office.worked_in = None;
+        self.leadership.worked_in = None;
         self.zones.clear();
         self.runs.clear();
-        self.hopefuls.clear();
+        self.candidates.clear();
         self.aliens.clear();
         self.tokens.clear();
         self.queue.disown();
