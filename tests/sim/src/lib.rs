@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`http`] (the common vocabulary) · [`api`] (API server) · [`kube`] (Job controller, garbage collector,
 //! scheduler, kubelet) · [`k6`] (a runner) · [`cloud`] (GCk6) · [`s3`] (the archive) · [`world`] (all of them together) ·
-//! [`loopback`] · [`agent`] (the real agent beside it, as a process) · [`scrape`] (its health and metrics).
+//! [`trail`] (whether two histories are the same) · [`loopback`] · [`agent`] (the real agent beside it, as a process) · [`scrape`] (its health and metrics).
 //!
 //! Invariant: the models know the protocols, never the agent; they share no code with it.
 
@@ -24,5 +24,6 @@ pub mod loopback;
 pub mod rng;
 pub mod s3;
 pub mod scrape;
+pub mod trail;
 pub mod wall;
 pub mod world;

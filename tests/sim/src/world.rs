@@ -16,6 +16,7 @@ use crate::journal::{Door, Journal};
 use crate::k6::K6s;
 use crate::kube::{Around, Config, Kube};
 use crate::s3::{self, S3};
+use crate::trail::Trail;
 use crate::wall::Wall;
 
 /// Requests to the API server that a run takes beside two for each runner: its Secret is created, the TestRun created, freed of
@@ -76,6 +77,8 @@ pub struct World {
     pub now: Duration,
     /// Requests to the API server and to GCk6, when somebody wants them.
     pub journal: Journal,
+    /// All that happens in one number, when somebody wants it.
+    pub trail: Trail,
 }
 
 impl World {
@@ -90,6 +93,7 @@ impl World {
             archive: options.archive.unwrap_or_else(s3::sample_archive),
             now: Duration::ZERO,
             journal: Journal::default(),
+            trail: Trail::default(),
         }
     }
 
@@ -98,6 +102,7 @@ impl World {
         self.now = self.now.max(now);
         let mut around = Around { api: &mut self.api, k6s: &mut self.k6s, s3: &mut self.s3 };
         self.kube.tick(self.now, &mut around);
+        self.trail.changes(self.now, &self.api);
     }
 
     /// When something happens by itself; none while all rests.
@@ -115,6 +120,8 @@ impl World {
             Some((call, "log")) => self.aside(now, call, request, Self::log),
             _ => self.api.serve(now, request),
         };
+        let answer = if let Served::Answer(answer) = &served { Some(answer) } else { None };
+        self.trail.call(now, "api", request, answer);
         self.tick(now);
         served
     }
@@ -123,20 +130,26 @@ impl World {
     pub fn serve_pod(&mut self, now: Duration, ip: &str, request: &Request) -> Answer {
         self.tick(now);
         let Some(Key { namespace, name, .. }) = self.kube.pod_at(ip).cloned() else { return Answer::Drop };
-        self.serve_runner(now, &namespace, &name, request)
+        let answer = self.serve_runner(now, &namespace, &name, request);
+        self.trail.call(now, ip, request, Some(&answer));
+        answer
     }
 
     /// Serves a request to either host of GCk6.
     pub fn serve_cloud(&mut self, now: Duration, request: &Request) -> Answer {
         self.tick(now);
         self.journal.note(now, Door::Cloud, request);
-        self.cloud.serve(now, request)
+        let answer = self.cloud.serve(now, request);
+        self.trail.call(now, "cloud", request, Some(&answer));
+        answer
     }
 
     /// Serves a download.
     pub fn serve_s3(&mut self, now: Duration, request: &Request) -> Answer {
         self.tick(now);
-        self.s3.serve(now, request)
+        let answer = self.s3.serve(now, request);
+        self.trail.call(now, "s3", request, Some(&answer));
+        answer
     }
 
     /// Creates the Secret `<zone>-token` with GCk6's token and the PrivateLoadZone, as a user's manifest does.

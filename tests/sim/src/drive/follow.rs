@@ -116,6 +116,9 @@ impl<T: Read> Follow for Following<T> {
         let mut out = Vec::new();
         if let Some(stream) = &mut self.stream {
             let mut polled = stream.poll(now, &world.api);
+            if !polled.lines.is_empty() {
+                world.trail.note(&polled.lines);
+            }
             if echo == Echo::Twice {
                 polled.lines.extend_from_within(..);
             }
