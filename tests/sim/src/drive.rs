@@ -9,6 +9,7 @@
 
 mod follow;
 mod process;
+mod setups;
 mod wire;
 
 use std::collections::BTreeSet;

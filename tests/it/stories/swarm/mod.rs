@@ -7,7 +7,7 @@
 //! Without the variable a test run has the same seeds as ever, and some that no run has had before.
 //! Owns the order of events of one seed: [`Swarm`] deals out [`blows`] for a while and then leaves the world in peace; then every
 //! run has to come to its end and the agents have to fall silent. In three seeds of four there is a [`tenant`] beside, who means no good.
-//! Leaves what must hold at each step to [`rules`].
+//! Leaves what must hold at each step to [`rules`], and what of each run when it is over to [`ended`].
 //! Invariant: the same seed gives the same history.
 
 #![expect(
@@ -17,6 +17,7 @@
 )]
 
 mod blows;
+mod ended;
 mod rules;
 mod tenant;
 

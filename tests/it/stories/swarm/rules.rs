@@ -1,4 +1,4 @@
-//! What holds at every step of a swarm, and what holds when it is over.
+//! What holds at every step of a swarm, and what is remembered of it for [`ended`](super::ended).
 //!
 //! Leaves alone how the world came to be as it is. The driver itself checks that no two agents act at once, the log that no line
 //! shows a token.
@@ -6,21 +6,15 @@
 use std::collections::BTreeSet;
 
 use plz_core::queue::USER_CODE_MAX;
-use sim::api::rbac::refused;
-use sim::api::{Change, ChangeKind, Counted, Rule};
+use sim::api::{Change, ChangeKind, Counted};
 use sim::cloud::FINISHED;
 use sim::cloud::rest::Route;
-use sim::k6::Runner;
-use std::sync::LazyLock;
 
 use super::super::*;
 use super::{Swarm, ZONES};
 
 /// More calls under way than any agent may have: a share for each class of calls.
 const CALLS_MAX: usize = 6 * 16 + USER_CODE_MAX;
-
-static RULES: LazyLock<Vec<Rule>> =
-    LazyLock::new(|| Rule::from_yaml(include_str!("../../../../manifests/rbac/rbac.yaml")).unwrap());
 
 /// What is remembered of the world, to see what changes.
 #[derive(Default)]
@@ -29,7 +23,7 @@ pub(super) struct Watchman {
     pub foreign: Vec<Key>,
     /// Runs that GCk6 goes on to list although nothing is left of them: let go, since their end took too long after somebody had
     /// deleted them, or not told of, since GCk6 did not know them when it was asked.
-    let_go: BTreeSet<u64>,
+    pub let_go: BTreeSet<u64>,
     /// Runs that GCk6 has said again and again that it does not know, to an agent that had just begun: it does not hear of those.
     denied: BTreeSet<u64>,
     /// Runs with a pod that never goes.
@@ -40,6 +34,10 @@ pub(super) struct Watchman {
     pub by_proxy: bool,
     /// Pods whose k6 has not answered as it should.
     pub ill_mannered: BTreeSet<String>,
+    /// Which TestRun a pod was made for, by the uids of those who control it.
+    pub generations: BTreeMap<String, String>,
+    /// Which TestRun a Job belongs to, both by uid.
+    jobs: BTreeMap<String, String>,
     version: u64,
     stages: BTreeMap<String, usize>,
 }
@@ -63,6 +61,7 @@ impl Watchman {
                 let text = if is_run { &change.object["status"] } else { &*change.object }.to_string();
                 assert!(!text.contains("sim-token") && !text.contains("X-Amz-"), "a secret in {text}");
             }
+            self.note_generation(change);
             if self.foreign.contains(&change.key) {
                 let is_new = change.before.is_none();
                 assert!(
@@ -81,6 +80,25 @@ impl Watchman {
         }
     }
 
+    /// A TestRun that is made again under its name is another: its Jobs have its uid, and its pods those of the Jobs.
+    fn note_generation(&mut self, change: &Change) {
+        if change.kind != ChangeKind::Added || change.key.namespace != NAMESPACE {
+            return;
+        }
+        let metadata = &change.object["metadata"];
+        let Some(owner) = metadata["ownerReferences"][0]["uid"].as_str() else { return };
+        match change.key.kind {
+            Kind::Job => {
+                self.jobs.insert(metadata["uid"].as_str().unwrap().to_owned(), owner.to_owned());
+            }
+            Kind::Pod => {
+                let run = self.jobs.get(owner).cloned().unwrap_or_default();
+                self.generations.insert(change.key.name.clone(), run);
+            }
+            _ => {}
+        }
+    }
+
     fn stage_moves_forward(&mut self, run: &Value) {
         const STAGES: [&str; 7] =
             ["", "initialization", "initialized", "created", "started", "stopped", "finished"];
@@ -91,46 +109,6 @@ impl Watchman {
         assert!(rank >= *before, "from {} back to {stage:?}: {run:#}", STAGES[*before]);
         *before = rank;
     }
-
-    /// What holds for a run that is over.
-    pub(super) fn ended(&self, drive: &Drive, id: u64) {
-        let prefix = format!("plz-test-{id}-");
-        // Known: such a run may be made again.
-        if !self.let_go.contains(&id) {
-            let mut faults = drive.world.k6s.faults(&prefix);
-            // Known: a setup whose end the agent did not live to hear is run again. And a pod that a Job has made anew has its
-            // predecessor's segment, and is not ready when the others start.
-            let jobs: Vec<&str> = drive.world.k6s.all(&prefix).map(|((_, pod), _)| job_of(pod)).collect();
-            let is_replaced = jobs.windows(2).any(|pair| pair[0] == pair[1]);
-            let is_of_replaced =
-                |fault: &str| fault.contains("segment") || fault.starts_with("a runner was resumed");
-            faults.retain(|fault| !(fault.starts_with("setup ran") || is_replaced && is_of_replaced(fault)));
-            // Known: a runner that does not take "stop" for 10 s is not waited for, nor one whose node is lost.
-            let has_missed_it = drive.world.k6s.all(&prefix).any(|(_, runner)| runner.stopped.is_none());
-            let is_deaf = self.node_lost.contains(&id)
-                || self.ill_mannered.iter().any(|pod| pod.starts_with(&prefix))
-                || has_missed_it && (self.by_proxy || self.bereft.contains(&id));
-            faults.retain(|fault| !(is_deaf && fault.starts_with("teardown ran before")));
-            let lives: Vec<_> = drive.world.k6s.all(&prefix).map(life).collect();
-            assert_eq!(faults, Vec::<String>::new(), "run {id}: {lives:#?}");
-            let mut started = BTreeMap::new();
-            for ((_, pod), runner) in drive.world.k6s.all(&prefix) {
-                *started.entry(job_of(pod)).or_insert(0) += u32::from(runner.resumed.is_some());
-            }
-            assert!(started.values().all(|times| *times <= 1), "run {id} was started again: {started:?}");
-        }
-        // Known: of a run whose TestRun was let go nobody can tell any more how GCk6 was told that it ended.
-        let is_known = |complaint: &&String| {
-            let of = |id: &u64| **complaint == format!("test run {id} was finished twice");
-            self.let_go.iter().any(of)
-        };
-        let complaints: Vec<_> = drive.world.cloud.complaints.iter().filter(|it| !is_known(it)).collect();
-        assert_eq!(complaints, Vec::<&String>::new());
-        // Those who reach runners through it have the rights of `manifests/outside` beside these.
-        let counted = drive.world.api.counts.keys().filter(|counted| counted.subresource != "proxy");
-        let refused = refused(&RULES, counted);
-        assert_eq!(refused, Vec::<&Counted>::new(), "not covered by the shipped rules");
-    }
 }
 
 /// The run of a TestRun that is gone, and of which GCk6 was not told that it is over.
@@ -139,19 +117,6 @@ fn let_go(change: &Change) -> Option<u64> {
     let is_theirs = change.key.namespace == NAMESPACE;
     let is_let_go = change.kind == ChangeKind::Deleted && is_theirs && !is_told;
     change.key.name.strip_prefix("plz-test-").filter(|_| is_let_go)?.parse().ok()
-}
-
-fn life(((_, pod), runner): (&(String, String), &Runner)) -> String {
-    let Runner { resumed, stopped, terminated, killed, setups, teardowns, .. } = runner;
-    let end = runner.ends_at();
-    format!(
-        "{pod}: setups {setups:?}, resumed {resumed:?}, stopped {stopped:?}, ends {end:?}, \
-         terminated {terminated:?}, killed {killed:?}, teardowns {teardowns:?}"
-    )
-}
-
-fn job_of(pod: &str) -> &str {
-    pod.rsplit_once('-').map_or(pod, |(job, _)| job)
 }
 
 /// The run of a TestRun that GCk6 is said not to have given to the zone.

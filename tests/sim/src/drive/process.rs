@@ -11,6 +11,7 @@ use plz_core::controller::{Core, Settings};
 use plz_core::event::{Call, Class, Event, Now, Patience, Reply, Report, Task};
 
 use super::follow::{Follow, Pulse, follow_all};
+use super::setups::Setups;
 use super::wire;
 use crate::http::{Answer, Response};
 use crate::world::World;
@@ -55,6 +56,7 @@ pub struct Process {
     pulse: Pulse,
     under_way: Vec<UnderWay>,
     life: Life,
+    pub(super) setups: Setups,
 }
 
 /// A monotonic clock that neither stands still nor jumps, but runs faster or slower than the world's.
@@ -140,6 +142,7 @@ impl Process {
             pulse: Pulse::default(),
             under_way: Vec::new(),
             life: Life::Runs,
+            setups: Setups::default(),
         }
     }
 
@@ -186,6 +189,8 @@ impl Process {
 
     /// Does what can be done at this instant. Says whether that was anything, and whether it began to act.
     pub(super) fn step(&mut self, now: Duration, wall: SystemTime, world: &mut World) -> (bool, bool) {
+        let acts = self.may_act(now);
+        self.setups.acts(now, acts);
         let clock = self.clock(now, wall);
         let mut seen = Vec::new();
         if now >= self.silent_until() {
@@ -207,7 +212,7 @@ impl Process {
                     self.core.absorb(clock, Event::Unsent(task.id));
                 }
                 Leg::There(_) => {}
-                Leg::Back(report) => self.hear(clock, *report),
+                Leg::Back(report) => self.hear(now, clock, *report),
             }
         }
         match self.life {
@@ -252,6 +257,7 @@ impl Process {
     /// A call reaches its model.
     fn arrive(&mut self, now: Duration, task: &Task, world: &mut World) {
         let Task { id, call, patience } = task;
+        self.setups.arrived(now, id);
         let mut given_up = Duration::ZERO;
         type Convert<'a> = Box<dyn FnOnce(Option<Response>) -> Reply + 'a>;
         let (answer, convert): (Answer, Convert<'_>) = match call {
@@ -310,8 +316,9 @@ impl Process {
         self.under_way.push(UnderWay { due: now + late + LATENCY / 2, leg: Leg::Back(report) });
     }
 
-    fn hear(&mut self, clock: Now, report: Report) {
+    fn hear(&mut self, now: Duration, clock: Now, report: Report) {
         if self.life == Life::Runs || report.id.action.class() == Class::Lease {
+            self.setups.heard(now, &report);
             self.core.absorb(clock, Event::Done(report));
         }
     }

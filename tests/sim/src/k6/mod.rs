@@ -85,46 +85,51 @@ impl K6s {
     /// make up a whole, setup or teardown more than once, teardown before the end, resumed before all had answered.
     pub fn faults(&self, prefix: &str) -> Vec<String> {
         let runners: Vec<&Runner> = self.all(prefix).map(|(_, runner)| runner).collect();
-        let mut faults = Vec::new();
-        let count = |times: fn(&Runner) -> usize| runners.iter().map(|runner| times(runner)).sum::<usize>();
-        for (what, times) in [
-            ("setup", count(|runner| runner.setups.len())),
-            ("teardown", count(|runner| runner.teardowns.len())),
-        ] {
-            if times > 1 {
-                faults.push(format!("{what} ran {times} times"));
-            }
-        }
-        let mut segments: Vec<&str> =
-            runners.iter().filter_map(|runner| runner.argv.segment.as_deref()).collect();
-        segments.sort_unstable();
-        segments.dedup();
-        if runners.len() > 1 && segments.len() != runners.len() {
-            faults.push(format!("{} runners share {} segments", runners.len(), segments.len()));
-        }
-        let mut sequences: Vec<_> = runners.iter().map(|runner| &runner.argv.sequence).collect();
-        sequences.dedup();
-        if sequences.len() > 1 {
-            faults.push("runners disagree about the segment sequence".to_owned());
-        }
-        let ready = runners.iter().map(|runner| runner.ready_at()).max().unwrap_or_default();
-        if runners.iter().any(|runner| runner.resumed.is_some_and(|at| at < ready)) {
-            faults.push("a runner was resumed before all of them were ready".to_owned());
-        }
-        let teardown = runners.iter().flat_map(|runner| &runner.teardowns).min();
-        let is_early = |teardown: &Duration| {
-            runners.iter().any(|runner| {
-                // A signal ends the test at once, although the process may take longer to flush.
-                let signalled = runner.terminated.is_some_and(|at| at <= *teardown);
-                let dead = signalled || runner.exits().is_some_and(|(at, _)| at <= *teardown);
-                runner.resumed.is_some() && !dead && runner.ends_at().is_none_or(|end| end > *teardown)
-            })
-        };
-        if teardown.is_some_and(is_early) {
-            faults.push("teardown ran before all runners had ended".to_owned());
-        }
-        faults
+        faults_of(&runners)
     }
+}
+
+/// The same for these processes.
+#[must_use]
+pub fn faults_of(runners: &[&Runner]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let count = |times: fn(&Runner) -> usize| runners.iter().map(|runner| times(runner)).sum::<usize>();
+    for (what, times) in
+        [("setup", count(|runner| runner.setups.len())), ("teardown", count(|runner| runner.teardowns.len()))]
+    {
+        if times > 1 {
+            faults.push(format!("{what} ran {times} times"));
+        }
+    }
+    let mut segments: Vec<&str> =
+        runners.iter().filter_map(|runner| runner.argv.segment.as_deref()).collect();
+    segments.sort_unstable();
+    segments.dedup();
+    if runners.len() > 1 && segments.len() != runners.len() {
+        faults.push(format!("{} runners share {} segments", runners.len(), segments.len()));
+    }
+    let mut sequences: Vec<_> = runners.iter().map(|runner| &runner.argv.sequence).collect();
+    sequences.dedup();
+    if sequences.len() > 1 {
+        faults.push("runners disagree about the segment sequence".to_owned());
+    }
+    let ready = runners.iter().map(|runner| runner.ready_at()).max().unwrap_or_default();
+    if runners.iter().any(|runner| runner.resumed.is_some_and(|at| at < ready)) {
+        faults.push("a runner was resumed before all of them were ready".to_owned());
+    }
+    let teardown = runners.iter().flat_map(|runner| &runner.teardowns).min();
+    let is_early = |teardown: &Duration| {
+        runners.iter().any(|runner| {
+            // A signal ends the test at once, although the process may take longer to flush.
+            let signalled = runner.terminated.is_some_and(|at| at <= *teardown);
+            let dead = signalled || runner.exits().is_some_and(|(at, _)| at <= *teardown);
+            runner.resumed.is_some() && !dead && runner.ends_at().is_none_or(|end| end > *teardown)
+        })
+    };
+    if teardown.is_some_and(is_early) {
+        faults.push("teardown ran before all runners had ended".to_owned());
+    }
+    faults
 }
 
 #[cfg(test)]
