@@ -15,32 +15,49 @@ use crate::stories::leases::{OPERATOR, operator, operator_in};
 /// How often a k6-operator renews its Lease.
 const RENEWAL: Duration = s(2);
 
+/// One kind of blow.
+pub(super) struct Blow {
+    pub name: &'static str,
+    /// How often it comes, beside the others, where nothing else is drawn.
+    pub weight: u64,
+    deal: fn(&mut Swarm),
+}
+
+const fn blow(name: &'static str, weight: u64, deal: fn(&mut Swarm)) -> Blow {
+    Blow { name, weight, deal }
+}
+
+/// All kinds; the first is what the others befall.
+#[rustfmt::skip]
+pub(super) const BLOWS: [Blow; 22] = [
+    blow("queue",        5, Swarm::queue),
+    blow("kill",         2, Swarm::kill),
+    blow("terminate",    1, Swarm::terminate),
+    blow("join",         1, Swarm::join_if_there_may_be_more),
+    blow("partition",    1, Swarm::partition),
+    blow("slow",         1, Swarm::slow_network),
+    blow("watches",      1, Swarm::bad_watches),
+    blow("compact",      1, Swarm::compact),
+    blow("api",          2, Swarm::api_trouble),
+    blow("cloud",        2, Swarm::cloud_trouble),
+    blow("wan",          1, Swarm::wan),
+    blow("abort",        1, Swarm::abort),
+    blow("token",        1, Swarm::rotate_token),
+    blow("operator",     1, Swarm::operate),
+    blow("runner",       1, Swarm::bad_runner),
+    blow("delete run",   1, Swarm::delete_test_run),
+    blow("zone",         1, Swarm::zone_comes_or_goes),
+    blow("edit",         1, Swarm::edit),
+    blow("delete part",  1, Swarm::delete_a_part),
+    blow("clock",        1, Swarm::clock_jump),
+    blow("restart api",  2, Swarm::api_restarts),
+    blow("lease",        1, Swarm::lease_is_touched),
+];
+
 impl Swarm {
     pub(super) fn blow(&mut self) {
-        match self.rng.below(30) {
-            0..=4 => self.queue(),
-            5 | 6 => self.kill(),
-            7 => self.terminate(),
-            8 => self.join_if_there_may_be_more(),
-            9 => self.partition(),
-            10 => self.slow_network(),
-            11 => self.bad_watches(),
-            12 => self.compact(),
-            13 | 14 => self.api_trouble(),
-            15 | 16 => self.cloud_trouble(),
-            17 => self.wan(),
-            18 => self.abort(),
-            19 => self.rotate_token(),
-            20 => self.operate(),
-            21 => self.bad_runner(),
-            22 => self.delete_test_run(),
-            23 => self.zone_comes_or_goes(),
-            24 => self.edit(),
-            25 => self.delete_a_part(),
-            26 => self.clock_jump(),
-            27 | 28 => self.api_restarts(),
-            _ => self.lease_is_touched(),
-        }
+        let at = self.odds.blow(&mut self.rng);
+        (BLOWS[at].deal)(self);
     }
 
     /// Renews and ends what lasts; returns until when nothing of that is to be done.
@@ -143,7 +160,7 @@ impl Swarm {
         let Some(at) = self.living() else { return self.join() };
         self.say(&format!("agent {at} is killed"));
         self.story.drive.agents[at].kill();
-        let pause = self.rng.pause();
+        let pause = self.pause();
         self.wait(pause);
         if self.rng.below(3) > 0 {
             self.join_if_there_may_be_more();
@@ -283,7 +300,7 @@ impl Swarm {
         self.tokens += 1;
         self.story.drive.world.cloud.token = format!("sim-token-{}", self.tokens);
         self.say("the token is rotated at GCk6");
-        let pause = self.rng.pause();
+        let pause = self.pause();
         self.wait(pause);
         self.tokens_are_good();
     }
@@ -348,7 +365,7 @@ impl Swarm {
         let drive = &mut self.story.drive;
         if drive.world.api.delete(drive.now, &key, &DeleteOptions::default()).is_ok() {
             self.say(&format!("zone {name} is deleted"));
-            let pause = self.rng.pause();
+            let pause = self.pause();
             self.wait(pause);
         }
         if self.rng.below(3) > 0 {

@@ -27,6 +27,20 @@ const LARGE_MAX: u32 = 2;
 /// How many objects he makes.
 const MADE_MAX: u32 = 60;
 
+/// One kind of misdeed: its name, how often it comes beside the others where nothing else is drawn, and itself.
+type Misdeed = (&'static str, u64, fn(&mut Swarm));
+
+/// All kinds.
+pub(super) const MISDEEDS: [Misdeed; 7] = [
+    ("forge run", 2, Swarm::forge_run),
+    ("edit run", 1, Swarm::edit_run),
+    ("delete", 1, Swarm::delete_something),
+    ("forge pod", 2, Swarm::forge_pod),
+    ("squat", 1, Swarm::squat),
+    ("forge lease", 1, Swarm::forge_lease),
+    ("large object", 1, Swarm::large_object),
+];
+
 /// See the module.
 pub(super) struct Tenant {
     rng: Rng,
@@ -82,15 +96,8 @@ impl Swarm {
         }
         for _ in 0..self.tenant.rng.below(3) {
             self.tenant.made += 1;
-            match self.tenant.rng.below(9) {
-                0 | 1 => self.forge_run(),
-                2 => self.edit_run(),
-                3 => self.delete_something(),
-                4 | 5 => self.forge_pod(),
-                6 => self.squat(),
-                7 => self.forge_lease(),
-                _ => self.large_object(),
-            }
+            let at = self.odds.misdeed(&mut self.tenant.rng);
+            (MISDEEDS[at].2)(self);
         }
     }
 
