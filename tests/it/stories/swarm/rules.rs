@@ -24,6 +24,8 @@ pub(super) struct Watchman {
     /// Runs that GCk6 goes on to list although nothing is left of them: let go, since their end took too long after somebody had
     /// deleted them, or not told of, since GCk6 did not know them when it was asked.
     pub let_go: BTreeSet<u64>,
+    /// When the last TestRun of a run went.
+    pub gone: BTreeMap<u64, Duration>,
     /// Runs that GCk6 has said again and again that it does not know, to an agent that had just begun: it does not hear of those.
     denied: BTreeSet<u64>,
     /// Runs with a pod that never goes.
@@ -52,6 +54,7 @@ impl Watchman {
         for change in api.changes_since(self.version) {
             if change.key.kind == Kind::TestRun {
                 self.stage_moves_forward(&change.object);
+                self.gone.extend(gone(change).map(|id| (id, drive.now)));
                 self.let_go.extend(let_go(change));
                 self.denied.extend(denied(change));
             }
@@ -111,12 +114,15 @@ impl Watchman {
     }
 }
 
-/// The run of a TestRun that is gone, and of which GCk6 was not told that it is over.
+/// The run of a TestRun that is gone.
+fn gone(change: &Change) -> Option<u64> {
+    let is_gone = change.kind == ChangeKind::Deleted && change.key.namespace == NAMESPACE;
+    change.key.name.strip_prefix("plz-test-").filter(|_| is_gone)?.parse().ok()
+}
+
+/// The same if GCk6 was not told that it is over.
 fn let_go(change: &Change) -> Option<u64> {
-    let is_told = condition(&change.object, "CloudTestRunFinalized")["status"] == "True";
-    let is_theirs = change.key.namespace == NAMESPACE;
-    let is_let_go = change.kind == ChangeKind::Deleted && is_theirs && !is_told;
-    change.key.name.strip_prefix("plz-test-").filter(|_| is_let_go)?.parse().ok()
+    gone(change).filter(|_| condition(&change.object, "CloudTestRunFinalized")["status"] != "True")
 }
 
 /// The run of a TestRun that GCk6 is said not to have given to the zone.

@@ -78,6 +78,12 @@ impl Drive {
         let agents: Vec<&Setups> = self.agents.iter().map(|agent| &agent.setups).collect();
         faults(&agents, run, runners)
     }
+
+    /// Whether an agent stopped acting at a time within these, by its end, by losing the lead, or for a k6-operator.
+    #[must_use]
+    pub fn has_lapsed_within(&self, from: Duration, to: Duration) -> bool {
+        self.agents.iter().any(|agent| agent.setups.lapses.iter().any(|at| (from..=to).contains(at)))
+    }
 }
 
 fn faults(agents: &[&Setups], run: &str, runners: &BTreeMap<&str, &Runner>) -> Vec<String> {
