@@ -1,7 +1,7 @@
 //! What of a zone's run is for those alone who may read Secrets: the presigned URL of its archive, and the token by which its runners
 //! read the secrets of the test.
 //!
-//! Owns the Secret that holds them, and the variables of pods that refer to it. Leaves alone when it is made (`stage`). Invariant: what
+//! Owns the Secret that holds them, and the variables of pods that refer to it. Leaves alone when it is made (`table`). Invariant: what
 //! is in here is in no other object of the run.
 
 use serde_json::{Value, json};

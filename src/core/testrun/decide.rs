@@ -1,7 +1,7 @@
 //! From the table to actions: picks the row, spells its writes out runner by runner.
 //!
 //! Owns how often a runner and GCk6 are asked. Leaves alone how a call looks (see `calls`) and what is made of its
-//! answer (see `learn`). Invariant: the same facts give the same decision; nothing is changed here.
+//! answer (see `reply`). Invariant: the same facts give the same decision; nothing is changed here.
 
 use std::time::Duration;
 
@@ -68,12 +68,7 @@ impl Decision {
         let state = facts.state;
         match write {
             Write::Confirm => self.actions.push(Action::Confirm),
-            Write::KeepCredentials => match state.keeping {
-                Keeping::Unknown | Keeping::Foreign => self.actions.push(Action::InspectCredentials),
-                Keeping::Lost => self.actions.push(Action::FetchCredentials),
-                Keeping::InHand(_) => self.actions.push(Action::CreateCredentials),
-                Keeping::Kept | Keeping::Refused(_) => {}
-            },
+            Write::KeepCredentials => self.keep_credentials(facts),
             Write::CreateJobs => self.each(facts, |runner| match runner.state.job {
                 Job::Unknown | Job::Foreign => Some(Action::CreateJob(runner.number)),
                 Job::Unclear => Some(Action::InspectJob(runner.number)),
@@ -91,26 +86,10 @@ impl Decision {
                     self.ask(facts, runner, READY_POLL_INTERVAL);
                 }
             }
-            // Pods that are refused are mostly refused for one cause: the first speaks for all.
-            Write::ReadEvents => {
-                if let Some(runner) = facts.runners().find(Runner::lacks_pod) {
-                    let first = state.since + PODLESS_MAX;
-                    let due = runner.state.events_read.map_or(first, |read| read + EVENTS_INTERVAL);
-                    self.at(facts.now, due, Action::ReadEvents(runner.number));
-                }
-            }
+            Write::ReadEvents => self.read_events(facts),
             Write::WatchRunners => self.watch_runners(facts),
             Write::ReportTrouble => self.report_trouble(facts),
-            Write::RunSetup => {
-                let first = state.runners.keys().next().copied().unwrap_or(1);
-                let last = state.runners.keys().next_back().copied().unwrap_or(1);
-                match state.setup {
-                    Setup::Unclear if last > first => self.actions.push(Action::ReadSetup(last)),
-                    Setup::Unclear | Setup::NotRun => self.actions.push(Action::RunSetup(first)),
-                    Setup::OnRunner(runner) => self.actions.push(Action::TakeSetupData(runner)),
-                    Setup::Run(_) | Setup::Failed(_) => {}
-                }
-            }
+            Write::RunSetup => self.run_setup(facts),
             Write::SendSetupData => self.each(facts, |runner| {
                 (!runner.state.data_sent).then_some(Action::SendSetupData(runner.number))
             }),
@@ -122,19 +101,8 @@ impl Decision {
             Write::StopRunners => {
                 self.each(facts, |runner| runner.is_to_stop().then_some(Action::StopRunner(runner.number)));
             }
-            Write::CheckState if facts.holds(Fact::Unproven) => self.actions.push(Action::Confirm),
-            Write::CheckState => {
-                let is_due_now = facts.holds(Fact::EndUnclear) && Some(state.state_asked) < state.last_end;
-                let due = if is_due_now { facts.now } else { state.state_asked + STATE_CHECK_INTERVAL };
-                self.at(facts.now, due, Action::CheckState);
-            }
-            Write::SendEvents => {
-                if facts.holds(Fact::Unproven) {
-                    self.actions.push(Action::Confirm);
-                } else if facts.holds(Fact::EventsDue) && !facts.may_be_of_namespace() {
-                    self.actions.push(Action::SendEvents);
-                }
-            }
+            Write::CheckState => self.check_state(facts),
+            Write::SendEvents => self.send_events(facts),
             Write::RunTeardown => {
                 let due = state.teardown == Teardown::Due;
                 self.actions.extend(
@@ -152,6 +120,53 @@ impl Decision {
                     self.actions.push(Action::DeleteTestRun);
                 }
             }
+        }
+    }
+
+    fn keep_credentials(&mut self, facts: &Facts<'_>) {
+        match facts.state.keeping {
+            Keeping::Unknown | Keeping::Foreign => self.actions.push(Action::InspectCredentials),
+            Keeping::Lost => self.actions.push(Action::FetchCredentials),
+            Keeping::InHand(_) => self.actions.push(Action::CreateCredentials),
+            Keeping::Kept | Keeping::Refused(_) => {}
+        }
+    }
+
+    /// Pods that are refused are mostly refused for one cause: the first speaks for all.
+    fn read_events(&mut self, facts: &Facts<'_>) {
+        let Some(runner) = facts.runners().find(Runner::lacks_pod) else { return };
+        let first = facts.state.since + PODLESS_MAX;
+        let due = runner.state.events_read.map_or(first, |read| read + EVENTS_INTERVAL);
+        self.at(facts.now, due, Action::ReadEvents(runner.number));
+    }
+
+    fn run_setup(&mut self, facts: &Facts<'_>) {
+        let state = facts.state;
+        let first = state.runners.keys().next().copied().unwrap_or(1);
+        let last = state.runners.keys().next_back().copied().unwrap_or(1);
+        match state.setup {
+            Setup::Unclear if last > first => self.actions.push(Action::ReadSetup(last)),
+            Setup::Unclear | Setup::NotRun => self.actions.push(Action::RunSetup(first)),
+            Setup::OnRunner(runner) => self.actions.push(Action::TakeSetupData(runner)),
+            Setup::Run(_) | Setup::Failed(_) => {}
+        }
+    }
+
+    fn check_state(&mut self, facts: &Facts<'_>) {
+        let state = facts.state;
+        if facts.holds(Fact::Unproven) {
+            return self.actions.push(Action::Confirm);
+        }
+        let is_due_now = facts.holds(Fact::EndUnclear) && Some(state.state_asked) < state.last_end;
+        let due = if is_due_now { facts.now } else { state.state_asked + STATE_CHECK_INTERVAL };
+        self.at(facts.now, due, Action::CheckState);
+    }
+
+    fn send_events(&mut self, facts: &Facts<'_>) {
+        if facts.holds(Fact::Unproven) {
+            self.actions.push(Action::Confirm);
+        } else if facts.holds(Fact::EventsDue) && !facts.may_be_of_namespace() {
+            self.actions.push(Action::SendEvents);
         }
     }
 

@@ -1,7 +1,7 @@
 //! How k6 ends on a runner without the agent's doing, and which cause that is for the run.
 //!
 //! Owns k6's exit codes, by its `errext/exitcodes`, and the ends that its REST API tells while the process lingers. Leaves
-//! alone what follows from a cause (see `ending`) and whether GCk6 has to be asked first (see `detect`).
+//! alone what follows from a cause (see `termination`) and whether GCk6 has to be asked first (see `diagnose`).
 //!
 //! Invariant: an end that the agent has asked for is none of these.
 

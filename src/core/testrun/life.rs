@@ -1,7 +1,7 @@
 //! How a runner's pod fares: what the kubelet and the control plane say of it, put into one of four words.
 //!
 //! Owns the reading of `status.phase`, `status.conditions` and the container statuses. Leaves alone whose pod it is (see
-//! `pod`) and what a run does about it (see `detect`). k6 is judged before all others: once it has run, no other container
+//! `pod`) and what a run does about it (see `diagnose`). k6 is judged before all others: once it has run, no other container
 //! has a say. Before that, the init containers that run to an end count; a sidecar only holds the pod up.
 
 use k8s::pod::{ContainerStatus, Pod, Terminated};

@@ -1,7 +1,7 @@
 //! GCk6's word that a test run is the zone's, and what its Jobs are made of.
 //!
 //! Owns what proves a run: GCk6 has given its data to the zone that this process polled for, or says to the zone's own token that the
-//! run is distributed over that zone alone. Leaves alone what may be done before (`stage`). Invariants: until then nothing is written
+//! run is distributed over that zone alone. Leaves alone what may be done before (`table`). Invariants: until then nothing is written
 //! to GCk6 and no Job is made; and what Jobs are made of comes from GCk6 and the zone, never from the spec of the `TestRun`.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Why a test run ends as it does, when it is not simply that its test is over and has passed.
 //!
 //! Owns the table of causes: the condition reason that makes a cause durable, the code and the events that GCk6 is told, the
-//! status and the result that the run is finished with. Leaves alone when a cause applies (see `detect`) and which exit of
+//! status and the result that the run is finished with. Leaves alone when a cause applies (see `diagnose`) and which exit of
 //! k6 stands for which cause (see `exits`).
 //!
 //! Invariant: `Cause::from_reason(cause.reason()) == Some(cause)`, so that a new process finds in the conditions what the

@@ -80,7 +80,7 @@ fn resource_before(path: &str, text: &str) -> Option<Resource> {
     }
     let of_runs = match parts.next() {
         Some(module) => matches!(module, "run" | "run_api" | "testrun"),
-        None => path.ends_with("/api/run.rs"),
+        None => path.ends_with("/api/run/mod.rs"),
     };
     let name = if of_runs { "testrun RESOURCE" } else { "zone RESOURCE" };
     RESOURCES.iter().find(|(known, _)| *known == name).map(|(_, resource)| *resource)

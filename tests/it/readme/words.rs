@@ -47,7 +47,7 @@ fn every_reason_is_explained_and_every_explanation_has_its_reason() {
             written.extend(source.text.split(form).skip(1).filter_map(|rest| rest.split('"').next()));
         }
     }
-    let types = ["core/api/zone.rs", "core/api/run.rs"].map(source);
+    let types = ["core/api/zone.rs", "core/api/run/mod.rs"].map(source);
     let condition_types = types
         .iter()
         .flat_map(|source| source.split("/// Condition: ").skip(1))
