@@ -55,6 +55,9 @@ fn sources() -> Vec<(String, String)> {
     fn visit(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                continue;
+            }
             if path.is_dir() {
                 visit(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -18,6 +18,9 @@ pub(super) fn sources(folder: &str) -> Vec<Source> {
     fn visit(folder: &Path, found: &mut Vec<Source>) {
         for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = entry.expect("a folder of the repository can be listed").path();
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                continue;
+            }
             if path.is_dir() {
                 visit(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
