@@ -3,6 +3,10 @@
 //! A panic aborts the release binary, and no symbols are left for a backtrace to name, yet the standard library and every
 //! function that drops something bring tables for unwinding: a tenth of the file. No flag of the compiler leaves them out,
 //! so the linker is told to. Tests and debug builds unwind, and keep theirs. What reads such tables, `unwind.rs` leaves out.
+//!
+//! The compiler driver that links (gcc or clang, which take `-Wl`) has to call GNU ld from 2.38 on, which gcc does by itself, or
+//! an lld that is as new (15). gold and mold do not take the script: with those, build with `--no-default-features`, which
+//! leaves all of this out, and `unwind.rs` with it.
 #![expect(clippy::disallowed_methods, reason = "Cargo speaks to build scripts through the environment")]
 
 use std::path::PathBuf;
@@ -24,7 +28,8 @@ INSERT AFTER .text;
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/build.rs");
     let is = |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value == wanted);
-    if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_ENV", "musl") {
+    let is_wanted = env::var_os("CARGO_FEATURE_LEAN_LINK").is_some();
+    if !is_wanted || !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_ENV", "musl") {
         return Ok(());
     }
     let script = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("no-unwind.ld");

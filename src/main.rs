@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 // Nobody has linked it for other processors yet.
-#[cfg(all(panic = "abort", target_env = "musl", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(all(
+    feature = "lean-link",
+    panic = "abort",
+    target_env = "musl",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 mod unwind;
 
 fn main() -> ExitCode {
