@@ -53,14 +53,24 @@ impl Outcome {
         Self::Again { after, why: text(error) }
     }
 
-    /// The zone in an answer.
+    /// The zone in the answer to a write. Where it is not, the write may have gone well; but what is known of the zone has not
+    /// changed, and would have it written again at once.
     pub fn zone(body: &[u8]) -> Self {
-        serde_json::from_slice(body).map_or(Self::Done, |zone| Self::Zone(Box::new(zone)))
+        let zone = serde_json::from_slice::<PrivateLoadZone>(body).ok();
+        let zone = zone.filter(|zone| !zone.metadata.uid.is_empty());
+        zone.map_or_else(Self::unseen, |zone| Self::Zone(Box::new(zone)))
     }
 
-    /// The run in an answer.
+    /// The run in the answer to a write, as with [`zone`](Self::zone).
     pub fn run(body: &[u8]) -> Self {
-        serde_json::from_slice(body).map_or(Self::Done, |run| Self::Run(Box::new(run)))
+        let run = serde_json::from_slice::<TestRun>(body).ok();
+        let run = run.filter(|run| !run.metadata.uid.is_empty());
+        run.map_or_else(Self::unseen, |run| Self::Run(Box::new(run)))
+    }
+
+    fn unseen() -> Self {
+        let why = "the API server's answer does not show the object: it is too large, or no object at all";
+        Self::Again { after: None, why: why.to_owned() }
     }
 }
 
@@ -112,4 +122,24 @@ fn metadata(body: &[u8]) -> Option<ObjectMeta> {
     }
     k8s::readable!(Object { metadata: "metadata" });
     serde_json::from_slice::<Object>(body).ok().map(|object| object.metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A write whose answer shows nothing would otherwise be due again in the same moment, for ever.
+    #[test]
+    fn an_answer_that_does_not_show_the_object_is_waited_for() {
+        for body in
+            ["", "null", "{}", "[]", "7", "<html>", r#"{"metadata":{"name":"a"}}"#, r#"{"metadata":[]}"#]
+        {
+            for outcome in [Outcome::zone(body.as_bytes()), Outcome::run(body.as_bytes())] {
+                assert!(matches!(outcome, Outcome::Again { after: None, .. }), "{body}: {outcome:?}");
+            }
+        }
+        let body = br#"{"metadata":{"name":"a","uid":"u"}}"#;
+        assert!(matches!(Outcome::zone(body), Outcome::Zone(zone) if zone.metadata.name == "a"));
+        assert!(matches!(Outcome::run(body), Outcome::Run(run) if run.metadata.name == "a"));
+    }
 }

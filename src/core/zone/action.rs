@@ -1,6 +1,6 @@
 //! What can be done for a zone, one call each.
 //!
-//! Owns who is called for what. Leaves alone when (`table`), how the call looks (`calls`) and what its answer means (`learn`).
+//! Owns who is called for what. Leaves alone when (`table`), how the call looks (`calls`) and what its answer means (`reply`).
 
 use std::fmt;
 
