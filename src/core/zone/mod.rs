@@ -15,3 +15,6 @@ pub mod state;
 pub mod table;
 
 pub use action::Action;
+
+#[cfg(test)]
+mod tests;
