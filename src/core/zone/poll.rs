@@ -34,7 +34,7 @@ pub(super) fn polled(
                     context.zone.metadata.key()
                 );
             }
-            state.polls_failed = 0;
+            (state.polls_failed, state.polls_not_found) = (0, 0);
             state.poll_error = None;
             state.poll_unanswered = false;
             state.polled = true;
@@ -64,15 +64,18 @@ pub(super) fn polled(
     };
     state.next_poll = context.now + (backoff - backoff.mul_f64(rng.fraction() / 4.0)).max(asked);
     state.poll_error = Some(text(&error));
-    if error.is_not_found() && state.polls_failed >= POLLS_NOT_FOUND_MAX && state.registered.take().is_some()
-    {
+    if !unanswered {
+        state.polls_not_found =
+            if error.is_not_found() { state.polls_not_found.saturating_add(1) } else { 0 };
+    }
+    if state.polls_not_found >= POLLS_NOT_FOUND_MAX && state.registered.take().is_some() {
         log::warn!(
             "PrivateLoadZone {}: GCk6 does not know it any more, registering again",
             context.zone.metadata.key()
         );
         state.forgotten = true;
         state.registration_salt = state.registration_salt.wrapping_add(1);
-        state.polls_failed = 0;
+        (state.polls_failed, state.polls_not_found) = (0, 0);
         state.next_poll = context.now + interval;
     }
     if error.is_unauthorized() { Outcome::TokenRefused(text(&error)) } else { Outcome::Done }

@@ -256,7 +256,7 @@ fn registered(
         Ok(_) => {
             let first = state.registered.is_none();
             state.registered = state.registering.take();
-            state.forgotten = false;
+            (state.forgotten, state.polls_not_found) = (false, 0);
             state.registration_error = None;
             (state.registration_refused, state.contends) = (false, false);
             let message =

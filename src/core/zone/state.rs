@@ -36,6 +36,8 @@ pub struct ZoneState {
     pub next_poll: Duration,
     /// How often in a row it did not answer.
     pub polls_failed: u32,
+    /// How often in a row it answered that it does not know the zone.
+    pub polls_not_found: u32,
     /// Whether the last poll had no answer at all: then GCk6 is out of reach for everybody, which the core tells.
     pub poll_unanswered: bool,
     /// Why, in words.
@@ -112,6 +114,7 @@ impl ZoneState {
             contends: false,
             next_poll,
             polls_failed: 0,
+            polls_not_found: 0,
             poll_unanswered: false,
             poll_error: None,
             polled_at: None,

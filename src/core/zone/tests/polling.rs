@@ -174,3 +174,38 @@ fn not_found_from_a_portal_forgets_nothing() {
     }
     assert!(world.state.registered.is_some());
 }
+
+/// Whether a zone is still registered after these answers.
+#[track_caller]
+fn check_known(answers: &[fn() -> Reply], wanted: bool) {
+    let mut world = World::registered();
+    for reply in answers {
+        let _ = world.polled(reply());
+    }
+    assert_eq!(world.state.registered.is_some(), wanted);
+}
+
+#[test]
+fn only_answers_of_not_found_count_and_only_in_a_row() {
+    let not_found: fn() -> Reply = || gck6(404, "{}");
+    check_known(&[not_found], true);
+    check_known(&[not_found, not_found], false);
+    check_known(&[|| gck6(503, ""), not_found], true);
+    check_known(&[gck6_lost, gck6_lost, not_found], true);
+    check_known(&[not_found, || gck6(503, ""), not_found], true);
+    check_known(&[not_found, || list(&[]), not_found], true);
+    // No answer says nothing either way.
+    check_known(&[not_found, gck6_lost, not_found], false);
+}
+
+#[test]
+fn what_was_not_found_before_it_was_registered_does_not_count() {
+    let mut world = World::pending();
+    for _ in 0..3 {
+        let _ = world.polled(gck6(404, "{}"));
+    }
+    world.state.registering = world.facts().registration().ok();
+    let _ = world.answered(NOW, Action::Register, gck6(200, ""));
+    let _ = world.polled(gck6(404, "{}"));
+    assert!(world.state.registered.is_some());
+}
