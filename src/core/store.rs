@@ -7,11 +7,6 @@
 //! list count as they come; what a list does not show is gone only once the list is complete. All that is held is in the
 //! [`ledger`](crate::objects::ledger): an object for which there is no room is not taken, and told by its name.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
-
-use k8s::{Pod, WatchEvent};
-
 use crate::objects::ledger::{Ledger, MEMORY_BYTES, weigh};
 use crate::objects::{self, Object, Objects, Taken};
 
@@ -19,7 +14,7 @@ use crate::api::run::{PodSettings, Stage, TestRun};
 use crate::api::zone::PrivateLoadZone;
 use crate::event::{Key, ObjectKey, Seen};
 use crate::testrun::network;
-use crate::testrun::pod::RunnerPod;
+use crate::testrun::pods::Pods;
 
 impl Object for PrivateLoadZone {
     fn key(&self) -> ObjectKey {
@@ -81,12 +76,8 @@ pub struct Store {
     pub zones: Objects<PrivateLoadZone>,
     /// The test runs.
     pub runs: Objects<TestRun>,
-    pods: Objects<RunnerPod>,
-    /// Pods by the uid of the Job that controls them. Who does not know the uid of a run's Job has no part in the run. One flat
-    /// set: nearly every Job has one pod, and a set of its own has room for eleven.
-    pods_of_job: BTreeSet<(String, ObjectKey)>,
-    /// How many pods claim to be of a run, by their label alone.
-    claims: BTreeMap<ObjectKey, usize>,
+    /// The pods of runners.
+    pub pods: Pods,
     ledger: Ledger,
 }
 
@@ -110,25 +101,6 @@ impl Store {
         })
     }
 
-    /// The pods that the Job of that uid controls, which is in this namespace.
-    pub fn pods_of_job<'a>(
-        &'a self,
-        namespace: &str,
-        uid: &str,
-    ) -> impl Iterator<Item = &'a RunnerPod> + use<'a> {
-        let first = (uid.to_owned(), ObjectKey::new(namespace, ""));
-        self.pods_of_job
-            .range(first.clone()..)
-            .take_while(move |(job, key)| *job == first.0 && key.namespace == first.1.namespace)
-            .filter_map(|(_, key)| self.pods.find(key))
-    }
-
-    /// How many pods claim to be of a run. That is no proof.
-    #[must_use]
-    pub fn claims(&self, run: &ObjectKey) -> usize {
-        self.claims.get(run).copied().unwrap_or_default()
-    }
-
     /// Takes what a watch has seen.
     pub fn absorb(&mut self, scope: Option<&str>, seen: Seen) -> Changes {
         let mut changes = Changes::default();
@@ -146,7 +118,11 @@ impl Store {
                 changes.runs_gone = absorbed.gone;
                 changes.no_room = absorbed.no_room;
             }
-            Seen::Pod(event) => self.absorb_pods(scope, event, &mut changes),
+            Seen::Pod(event) => {
+                let absorbed = self.pods.absorb(&mut self.ledger, scope, event);
+                changes.dirty.extend(absorbed.runs.into_iter().map(Key::Run));
+                changes.no_room = absorbed.no_room;
+            }
             // The look-out keeps what it needs of it.
             Seen::Operator(_) => {}
         }
@@ -167,71 +143,6 @@ impl Store {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.ledger.total()
-    }
-
-    fn absorb_pods(&mut self, scope: Option<&str>, event: WatchEvent<Pod>, changes: &mut Changes) {
-        let event = match event {
-            WatchEvent::Deleted(pod) => {
-                let key = pod.metadata.key();
-                let gone = self.pods.remove(&mut self.ledger, &key, &pod.metadata.uid);
-                return gone.into_iter().for_each(|pod| self.pod_gone(&key, &pod, changes));
-            }
-            WatchEvent::Applied(pod) | WatchEvent::Partial { object: pod, .. } => {
-                let Some(pod) = self.read_pod(&pod) else { return };
-                self.forget_claim(&pod.key(), changes);
-                WatchEvent::Applied(pod)
-            }
-            other => match other.filter_map(|_| None) {
-                Some(event) => event,
-                None => return,
-            },
-        };
-        let key = if let WatchEvent::Applied(pod) = &event { Some(pod.key()) } else { None };
-        let absorbed = self.pods.absorb(&mut self.ledger, scope, event);
-        changes.no_room = absorbed.no_room;
-        key.into_iter().for_each(|key| self.note_claim(&key, changes));
-        absorbed.gone.into_iter().for_each(|(key, pod)| self.pod_gone(&key, &pod, changes));
-    }
-
-    fn pod_gone(&mut self, key: &ObjectKey, pod: &RunnerPod, changes: &mut Changes) {
-        self.unindex(key, &pod.job_uid, pod.run());
-        changes.dirty.push(Key::Run(pod.run()));
-    }
-
-    /// Once a pod is known as a Job's it stays so: a Job that is deleted without its pods leaves them without an owner, and they
-    /// run on.
-    fn read_pod(&self, pod: &Pod) -> Option<RunnerPod> {
-        RunnerPod::read(pod).or_else(|| {
-            let known = self.pods.find(&pod.metadata.key())?;
-            (known.uid() == pod.metadata.uid).then(|| known.renewed(pod))
-        })
-    }
-
-    /// What is known of a pod may change now: labels and owners can be edited.
-    fn forget_claim(&mut self, key: &ObjectKey, changes: &mut Changes) {
-        if let Some(pod) = self.pods.find(key) {
-            let (job, run) = (pod.job_uid.clone(), pod.run());
-            self.unindex(key, &job, run.clone());
-            changes.dirty.push(Key::Run(run));
-        }
-    }
-
-    fn note_claim(&mut self, key: &ObjectKey, changes: &mut Changes) {
-        if let Some(pod) = self.pods.find(key) {
-            self.pods_of_job.insert((pod.job_uid.clone(), key.clone()));
-            *self.claims.entry(pod.run()).or_default() += 1;
-            changes.dirty.push(Key::Run(pod.run()));
-        }
-    }
-
-    fn unindex(&mut self, key: &ObjectKey, job: &str, run: ObjectKey) {
-        self.pods_of_job.remove(&(job.to_owned(), key.clone()));
-        if let Entry::Occupied(mut claims) = self.claims.entry(run) {
-            *claims.get_mut() -= 1;
-            if *claims.get() == 0 {
-                claims.remove();
-            }
-        }
     }
 }
 

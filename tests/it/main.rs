@@ -6,6 +6,7 @@ mod e2e;
 mod fuzz;
 mod hostile;
 mod image;
+mod layers;
 mod licenses;
 mod manifests;
 mod readme;

@@ -179,7 +179,7 @@ impl Core {
         let Some(state) = self.runs.get(key) else { return self.refusal_call(now, key, action) };
         if let Some(n) = action.runner() {
             let run = self.run_object(key)?;
-            let runner = Runner::new(run, n, state.runners.get(&n)?, &self.store);
+            let runner = Runner::new(run, n, state.runners.get(&n)?, &self.store.pods);
             return calls::for_runner(run, state, runner, action);
         }
         self.run_object(key)?;
@@ -268,7 +268,7 @@ impl Core {
         state.settle_teardown(run);
         for runner in state.runners.values_mut().filter(|runner| runner.step < Step::Started) {
             let uid = runner.job.uid();
-            let pods = uid.into_iter().flat_map(|uid| self.store.pods_of_job(&key.namespace, uid));
+            let pods = uid.into_iter().flat_map(|uid| self.store.pods.of_job(&key.namespace, uid));
             if let Some(pod) = pods.max_by_key(|pod| pod.step) {
                 runner.saw(now.mono, pod);
             }
@@ -389,7 +389,7 @@ fn run_facts<'a>(
 ) -> Facts<'a> {
     let run = state.gone.as_deref().or_else(|| store.runs.find(key));
     let run = run.expect("a run that is remembered is in the store or kept beside it");
-    Facts::new((now.mono, now.wall), run, store, state, zone_deleting, start_deadline)
+    Facts::new((now.mono, now.wall), run, &store.pods, state, zone_deleting, start_deadline)
 }
 
 /// Whether an earlier process has recorded that it runs teardown now.

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use k8s::WatchEvent;
+
 use super::*;
 use crate::api::run::RUNNERS_MAX;
 use crate::limits::NAMESPACE_BYTES_MAX;
@@ -45,11 +47,11 @@ fn four_runs_of_a_thousand_runners_fit_into_one_namespace() {
             let changes = store.absorb(None, Seen::Pod(WatchEvent::Applied(pod)));
             assert!(changes.no_room.is_none(), "run {run}, runner {number}: {} bytes", store.bytes());
         }
-        assert_eq!(store.claims(&ObjectKey::new(namespace, format!("plz-test-100000{run}"))), 1000);
+        assert_eq!(store.pods.claims(&ObjectKey::new(namespace, format!("plz-test-100000{run}"))), 1000);
     }
     let uid = format!("{:08}-7b54-4c5a-9f0e-{:012}", 12, 7);
-    assert_eq!(store.pods_of_job(namespace, &uid).map(|pod| pod.runner).collect::<Vec<_>>(), [7]);
-    assert_eq!(store.pods_of_job("elsewhere", &uid).count(), 0);
+    assert_eq!(store.pods.of_job(namespace, &uid).map(|pod| pod.runner).collect::<Vec<_>>(), [7]);
+    assert_eq!(store.pods.of_job("elsewhere", &uid).count(), 0);
     let left = NAMESPACE_BYTES_MAX - store.bytes();
     assert!(left > 4 * 9 * 1024, "room for the test runs themselves: {left} bytes");
 }

@@ -17,7 +17,6 @@ use crate::api::zone::PrivateLoadZone;
 use crate::cloud::{self, TestRunData};
 use crate::outcome::{Outcome, text};
 use crate::testrun::template;
-use crate::zone::reply::{NO_ROOM_PAUSE, no_room};
 
 /// After how many refusals in a row GCk6 does not know the run.
 const REFUSALS_MAX: u32 = 3;
@@ -33,6 +32,9 @@ pub enum Proof {
     /// GCk6 says that it is not. It never hears of it from here.
     Denied,
 }
+
+/// How long data that there is no room for are not asked for again: they are large, and the line may be slow.
+pub const NO_ROOM_PAUSE: Duration = Duration::from_secs(5);
 
 /// What learning needs beside the memory.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +112,15 @@ fn judge(state: &mut RunState, context: &Context<'_>, data: &TestRunData) -> Out
         state.set_parallelism(told.unwrap_or_else(|| context.run.runners()));
     }
     Outcome::Done
+}
+
+/// Why the data of a test run are not taken in yet.
+#[must_use]
+pub fn no_room(data: &TestRunData) -> String {
+    format!(
+        "its data of {} KiB wait for room: those of other test runs are held until their Jobs are made",
+        data.bytes() / 1024
+    )
 }
 
 fn deny(state: &mut RunState, message: String) -> Outcome {

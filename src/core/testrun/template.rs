@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::k6::Version;
 use super::network::RunnerNetwork;
 pub use super::refusal::Refusal;
+use super::size;
 pub use crate::api::run::RUNNERS_MAX;
 use crate::api::run::{EnvVar, FINALIZER, InitContainer, PodSettings, Script, TestRun, TestRunSpec};
 use crate::api::zone::PrivateLoadZone;
@@ -23,7 +24,6 @@ use crate::redact::Secret;
 use crate::testrun::argv::{self, literal};
 use crate::testrun::credentials::{self, ARCHIVE_URL_KEY, AUTHORIZATION_KEY};
 use crate::testrun::jobs::runner::{ARCHIVE_CONTAINER, TOKEN_VAR};
-use crate::watched;
 
 /// Longest argument that Linux takes, in bytes (`MAX_ARG_STRLEN` without the terminating NUL).
 pub const ARGUMENT_BYTES_MAX: usize = 128 * 1024 - 1;
@@ -103,7 +103,7 @@ pub fn test_run(
     run.metadata.namespace.clone_from(&zone.metadata.namespace);
     run.metadata.owner_references = vec![zone.owner_reference()];
     run.metadata.finalizers = vec![FINALIZER.to_owned()];
-    match watched::excess(&run) {
+    match size::excess(&run) {
         Some(excess) => Err(Refusal::TooLarge(excess)),
         None => Ok(run),
     }

@@ -13,13 +13,12 @@ use crate::call::Reply;
 use crate::cloud::{self, RunId};
 use crate::outcome::{Outcome, announced, controlled_by, text};
 use crate::rng::Rng;
+use crate::testrun::proof::{NO_ROOM_PAUSE, no_room};
 use crate::testrun::template::{self, Settings};
 use crate::zone::action::Action;
 
 /// The presigned URL is valid for 300 s; a `TestRun` made later than this could not download its archive any more.
 const DATA_AGE_MAX: Duration = Duration::from_secs(240);
-/// How long data that there is no room for are not asked for again: they are large, and the line may be slow.
-pub const NO_ROOM_PAUSE: Duration = Duration::from_secs(5);
 /// After how many unreadable answers in a row a listed test run is refused.
 const UNREADABLE_MAX: u32 = 5;
 /// How long a namesake of the `TestRun` is given to go.
@@ -209,15 +208,6 @@ fn prepared(state: &mut ZoneState, context: &Context<'_>, id: RunId, data: cloud
         Err(refusal) => refuse(state, id, refusal.to_string()),
     }
     Outcome::Done
-}
-
-/// Why the data of a test run are not taken in yet.
-#[must_use]
-pub fn no_room(data: &cloud::TestRunData) -> String {
-    format!(
-        "its data of {} KiB wait for room: those of other test runs are held until their Jobs are made",
-        data.bytes() / 1024
-    )
 }
 
 fn refuse(state: &mut ZoneState, id: RunId, message: String) {

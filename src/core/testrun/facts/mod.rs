@@ -15,7 +15,7 @@ use super::proof::Proof;
 use super::state::{Job, Keeping, RunState, Setup, Teardown};
 use super::table::{Block, Fact};
 use crate::api::run::TestRun;
-use crate::store::Store;
+use crate::testrun::pods::Pods;
 
 pub use limits::*;
 pub use runner::Runner;
@@ -43,23 +43,22 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The facts about `run`, with the pods that `store` has of its Jobs.
+    /// The facts about `run`, with the pods of its Jobs among `pods`.
     #[must_use]
     pub fn new(
         (now, wall): (Duration, SystemTime),
         run: &'a TestRun,
-        store: &'a Store,
+        pods: &'a Pods,
         state: &'a RunState,
         zone_deleting: bool,
         start_deadline: Duration,
     ) -> Self {
         let mut runners = Vec::with_capacity(state.runners.len());
-        runners.extend(state.runners.iter().map(|(number, runner)| Runner::new(run, *number, runner, store)));
-        let known: usize = runners.iter().map(|runner| runner.pods(run, store).count()).sum();
+        runners.extend(state.runners.iter().map(|(number, runner)| Runner::new(run, *number, runner, pods)));
+        let known: usize = runners.iter().map(|runner| runner.pods(run, pods).count()).sum();
         // What claims to be a runner of a Job that nobody knows any more is waited for, and no more than that.
         let is_unsure = runners.iter().any(|runner| runner.state.job.uid().is_none());
-        let pods_unknown =
-            if is_unsure { store.claims(&run.metadata.key()).saturating_sub(known) } else { 0 };
+        let pods_unknown = if is_unsure { pods.claims(&run.metadata.key()).saturating_sub(known) } else { 0 };
         let pods_left = known + pods_unknown;
         Self { now, wall, run, state, zone_deleting, start_deadline, runners, pods_left, pods_unknown }
     }

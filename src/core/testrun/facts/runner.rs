@@ -1,9 +1,9 @@
 //! What is true of one runner.
 
 use crate::api::run::TestRun;
-use crate::store::Store;
 use crate::testrun::life::Life;
 use crate::testrun::pod::RunnerPod;
+use crate::testrun::pods::Pods;
 use crate::testrun::state::{Job, RunnerMemory};
 
 /// One runner, as far as it is known.
@@ -21,20 +21,20 @@ impl<'a> Runner<'a> {
     /// A runner with its pod: the oldest of its Job's that has not failed. One that was replaced and still lingers says nothing
     /// about its successor, and who forges a pod comes later than the Job's own.
     #[must_use]
-    pub fn new(run: &'a TestRun, number: u32, state: &'a RunnerMemory, store: &'a Store) -> Self {
+    pub fn new(run: &'a TestRun, number: u32, state: &'a RunnerMemory, pods: &'a Pods) -> Self {
         let mut runner = Self { number, pod: None, state };
         let age = |pod: &&'a RunnerPod| (matches!(pod.life, Life::Failed(_)), pod.created);
-        runner.pod = runner.pods(run, store).min_by_key(age);
+        runner.pod = runner.pods(run, pods).min_by_key(age);
         runner
     }
 
     pub(super) fn pods(
         &self,
         run: &'a TestRun,
-        store: &'a Store,
+        pods: &'a Pods,
     ) -> impl Iterator<Item = &'a RunnerPod> + use<'a> {
         let uid = self.state.job.uid();
-        uid.map(|uid| store.pods_of_job(&run.metadata.namespace, uid)).into_iter().flatten()
+        uid.map(|uid| pods.of_job(&run.metadata.namespace, uid)).into_iter().flatten()
     }
 
     /// The pod and its address, while k6 runs in it.

@@ -127,7 +127,10 @@ fn let_go(change: &Change) -> Option<u64> {
 
 /// The run of a TestRun that GCk6 is said not to have given to the zone.
 fn denied(change: &Change) -> Option<u64> {
-    let is_denied = condition(&change.object, "CloudTestRunAborted")["reason"] == "NotOfZone";
+    let said = condition(&change.object, "CloudTestRunFinalized")["message"].to_string();
+    // It may have been about to end for something else.
+    let is_denied = condition(&change.object, "CloudTestRunAborted")["reason"] == "NotOfZone"
+        || said.contains("a test run that is not of this zone");
     change
         .key
         .name
