@@ -1,7 +1,7 @@
 //! Answers about a listed test run: its data, its `TestRun`, and its refusal.
 
 use super::*;
-use crate::zone::reply::NO_ROOM_PAUSE;
+use crate::testrun::proof::NO_ROOM_PAUSE;
 
 /// A world in which the test run is as far as that.
 fn listed(listed: Listed) -> World {
