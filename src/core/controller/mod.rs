@@ -21,6 +21,8 @@ mod refusals;
 mod rejected;
 pub mod room;
 mod runs;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod zones;
 
