@@ -1,13 +1,13 @@
 //! What `--help` and `version` print.
 //!
-//! Owns the words; the options come from their table, the exit codes from `fetch::exit`.
+//! Owns the wording; the options come from their table, the exit codes from `plz_core::archive`.
 
 use std::fmt::Write as _;
 
 use super::options::{FETCH, Group, Opt, REPORT, RUN};
 use plz_core::archive::ExitCode;
 
-/// What help is asked for.
+/// Which help is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// `plz-agent run`, which is also `plz-agent` alone.
@@ -48,44 +48,44 @@ fn run_help() -> String {
         "{}\nRuns Grafana Cloud k6 tests on private Kubernetes clusters.\n\n\
          Usage:\n  \
          plz-agent [run] [OPTIONS]        serve the Private Load Zones of a cluster\n  \
-         plz-agent check [OPTIONS]        tell what would stop it from working here\n  \
+         plz-agent check [OPTIONS]        report what would stop it from working here\n  \
          plz-agent fetch --to FILE        download a test's archive (the init container)\n  \
          plz-agent version\n",
         version()
     );
     push_groups(&mut text, RUN);
     text.push_str(
-        "\nProxies for Grafana Cloud k6: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY. Flags win over the\n\
-         environment. Exit codes: 0 stopped by a signal, 1 failed, 2 usage.\n",
+        "\nProxies for Grafana Cloud k6: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY. Flags override the\n\
+         environment. Exit codes: 0 stopped by a signal, 1 failed, 2 wrong usage.\n",
     );
     text
 }
 
 fn check_help() -> String {
     let mut text = String::from(
-        "Tells what would stop the agent from working here, and how to mend it. Changes nothing.\n\n\
+        "Reports what would stop the agent from working here, and how to fix it. Changes nothing.\n\n\
          Usage:\n  plz-agent check [OPTIONS]\n\n\
-         It takes every option of run and every variable that run reads: give it those of the service.\n",
+         It takes all options of run and reads the same variables: call it with those of the service.\n",
     );
     push_groups(&mut text, &[REPORT]);
     text.push_str(
-        "\nA summary of what has failed is also written to PLZ_TERMINATION_LOG, or by a container's own process to\n\
+        "\nA summary of the failures is also written to PLZ_TERMINATION_LOG or, by the main process of a container, to\n\
          /dev/termination-log.\n\
-         Exit codes: 0 nothing has failed, 1 something would fail, 2 usage.\n",
+         Exit codes: 0 no check failed, 1 a check failed, 2 wrong usage.\n",
     );
     text
 }
 
 fn fetch_help() -> String {
     let mut text = String::from(
-        "Downloads the archive of a test run, as the init container of a runner.\n\n\
+        "Downloads the archive of a test run; the init container of every runner.\n\n\
          Usage:\n  PLZ_ARCHIVE_URL=https://… plz-agent fetch --to FILE [OPTIONS]\n\n\
-         The URL is a credential: it is read from the environment, never from the arguments.\n",
+         The URL is a credential, so it is read from the environment and never from the arguments.\n",
     );
     push_groups(&mut text, FETCH);
     text.push_str(
         "\nProxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY.\n\
-         The reason of a failure is also written to /dev/termination-log, or to PLZ_TERMINATION_LOG.\n\n\
+         The reason for a failure is also written to PLZ_TERMINATION_LOG or /dev/termination-log.\n\n\
          Exit codes:\n",
     );
     for code in ExitCode::ALL {

@@ -1,6 +1,6 @@
 //! The options, as a table: what the parser accepts and what `--help` prints is the same list.
 //!
-//! Owns names, placeholders, defaults and explanations. Leaves alone what a value means.
+//! Owns names, placeholders, defaults and explanations. Leaves the meaning of a value to `values`.
 //! Invariant: an option that is not in a table does not exist.
 
 /// One option of a subcommand.
@@ -10,11 +10,11 @@ pub(super) struct Opt {
     pub(super) long: &'static str,
     /// `-s`, if it has a short form.
     pub(super) short: Option<char>,
-    /// What stands for the value in the help.
+    /// The placeholder for the value in the help.
     pub(super) value: &'static str,
-    /// Environment variables that are read when the flag is not given, the first that is set.
+    /// Environment variables to read if the flag is not given; the first one that is set wins.
     pub(super) env: &'static [&'static str],
-    /// What holds when neither is given; empty when that is explained in the text.
+    /// What applies if neither is given; empty if the text explains it.
     pub(super) default: &'static str,
     /// The explanation, its lines separated by newlines.
     pub(super) help: &'static str,
@@ -42,7 +42,7 @@ const CA_FILE: Opt = opt(
     "FILE",
     &["SSL_CERT_FILE"],
     "",
-    "Trust the certificate authorities in this PEM file, beside the public ones.",
+    "Trust the certificate authorities in this PEM file in addition to the public ones.",
 );
 
 const LOGGING: Group = Group {
@@ -53,14 +53,14 @@ const LOGGING: Group = Group {
             "FILTER",
             &["PLZ_LOG"],
             "info",
-            "error, warn, info, debug or off; or a list such as info,k8s=debug.",
+            "error, warn, info, debug or off, or a list such as info,k8s=debug.",
         ),
         opt(
             "log-format",
             "FORMAT",
             &[],
             "text",
-            "text, json for one JSON object a line, or journal for a service of systemd.",
+            "text, json (one JSON object per line) or journal (for a systemd service).",
         ),
     ],
 };
@@ -75,49 +75,49 @@ pub(super) const RUN: &[Group] = &[
                 "FILE",
                 &[],
                 "",
-                "Kubeconfig to use. Without it: KUBECONFIG, then the service account when in a\n\
-                 cluster, then ~/.kube/config.",
+                "Kubeconfig to use. If not given: KUBECONFIG, then the service account if the\n\
+                 agent runs in a cluster, then ~/.kube/config.",
             ),
-            opt("context", "NAME", &[], "", "Context of the kubeconfig; without it its current one."),
+            opt("context", "NAME", &[], "", "Context of the kubeconfig; the current one if not given."),
             Opt {
                 long: "namespace",
                 short: Some('n'),
                 value: "NAME[,NAME…]",
                 env: &["WATCH_NAMESPACE", "WATCH_NAMESPACES"],
                 default: "all namespaces",
-                help: "Namespaces to work in; may be given several times.",
+                help: "Namespaces to work in; can be given more than once.",
             },
             opt(
                 "operator-namespace",
                 "NAME[,NAME…]",
                 &["PLZ_OPERATOR_NAMESPACE"],
                 "k6-operator-system",
-                "Namespaces where a k6-operator may be, beside which the agent does not act; may\n\
-                 be given several times. A Lease like its own counts nowhere else.",
+                "Namespaces in which to look for a k6-operator; while one is live there, the agent\n\
+                 does not act. Its Lease is ignored everywhere else. Can be given more than once.",
             ),
             opt(
                 "lease",
                 "[NAMESPACE/]NAME",
                 &["PLZ_LEASE"],
                 "",
-                "Lease by which one of several agents is elected; the others stand by. The\n\
-                 namespace is that of the agent's pod or of the context unless given here.",
+                "Lease that elects one of several agents; the others stand by. Its namespace\n\
+                 defaults to that of the agent's pod or of the context.",
             ),
         ],
     },
     Group {
         title: "Grafana Cloud k6",
         options: &[
-            opt("cloud-api", "URL", &["PLZ_CLOUD_API"], "https://api.k6.io", "REST API."),
+            opt("cloud-api", "URL", &["PLZ_CLOUD_API"], "https://api.k6.io", "Base URL of the REST API."),
             opt(
                 "cloud-ingest",
                 "URL",
                 &["K6_CLOUD_HOST"],
                 "https://ingest.k6.io",
-                "Host for results and events; runners get it too.",
+                "Base URL for results and events; passed on to the runners.",
             ),
             CA_FILE,
-            opt("poll-interval", "DURATION", &[], "10s", "How often to ask for new test runs; 1s to 10m."),
+            opt("poll-interval", "DURATION", &[], "10s", "How often to poll for new test runs; 1s to 10m."),
         ],
     },
     Group {
@@ -128,47 +128,49 @@ pub(super) const RUN: &[Group] = &[
                 "DURATION",
                 &[],
                 "5m",
-                "How long runners may take to be scheduled, pulled and ready; 10s to 1h.",
+                "How long runners may take to be scheduled, pull their images and become ready;\n\
+                 10s to 1h.",
             ),
             opt(
                 "runner-access",
                 "HOW",
                 &[],
                 "auto",
-                "auto, direct (at the pod's address) or proxy (through the API server);\n\
-                 auto is direct inside a cluster and proxy outside.",
+                "How to reach the runners: direct (at the pod's address), proxy (through the API\n\
+                 server), or auto (direct inside a cluster, proxy outside).",
             ),
             opt(
                 "fetch-image",
                 "IMAGE",
                 &["PLZ_FETCH_IMAGE"],
                 "",
-                "Image of the init container that downloads the archive. Without it: the image\n\
-                 of the agent's own pod; required outside a cluster.",
+                "Image of the init container that downloads the archive. Defaults to the image of\n\
+                 the agent's own pod; required outside a cluster.",
             ),
             opt(
                 "share-proxy",
                 "WITH",
                 &["PLZ_SHARE_PROXY"],
                 "none",
-                "none, archive (HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the agent go to the init\n\
-                 container that downloads the archive) or all (to k6 too, which then sends its\n\
-                 load through the proxy except for what NO_PROXY names).",
+                "Who gets the agent's HTTPS_PROXY, HTTP_PROXY and NO_PROXY: none, archive (the init\n\
+                 container that downloads the archive) or all (k6 too, which then sends its load\n\
+                 through the proxy, except to the hosts in NO_PROXY).",
             ),
             opt(
                 "runner-ca",
                 "CONFIGMAP[/KEY]",
                 &["PLZ_RUNNER_CA"],
                 "",
-                "Runner pods trust the certificate authorities in this ConfigMap of the zone's\n\
-                 namespace, beside the public ones; the key is ca.crt unless given.",
+                "Make runner pods trust the certificate authorities in this ConfigMap of the zone's\n\
+                 namespace in addition to the public ones; the key defaults to ca.crt.",
             ),
             opt(
                 "workers",
                 "N",
                 &[],
                 "4",
-                "Threads each for calls to Kubernetes, to GCk6 and to runners; 2 to 64.",
+                "How many calls may run at once to Kubernetes and to GCk6 each, and four times as\n\
+                 many to runners; 2 to 64. Calls that hang get a few extra threads.",
             ),
         ],
     },
@@ -179,16 +181,16 @@ pub(super) const RUN: &[Group] = &[
             "[ADDRESS]:PORT",
             &["PLZ_LISTEN"],
             "",
-            "Serve /healthz, /readyz and /metrics here; without it nowhere.",
+            "Serve /healthz, /readyz and /metrics on this address; not served if not given.",
         )],
     },
     LOGGING,
 ];
 
-/// The options that `check` has beside those of `run`.
+/// The options that `check` has in addition to those of `run`.
 pub(super) const REPORT: Group = Group {
     title: "Report (to stdout)",
-    options: &[opt("output", "FORMAT", &[], "text", "text, or json for one JSON object.")],
+    options: &[opt("output", "FORMAT", &[], "text", "text, or json (one JSON object).")],
 };
 
 /// The options of `check`: its own, and all of `run`, so that the same arguments can be checked and used.
@@ -209,16 +211,22 @@ pub(super) const FETCH: &[Group] = &[
     Group {
         title: "Download",
         options: &[
-            opt("to", "FILE", &[], "", "Where to put the archive. Required."),
+            opt("to", "FILE", &[], "", "Where to store the archive. Required."),
             opt(
                 "deadline",
                 "DURATION",
                 &[],
                 "4m",
-                "Give up after this long, all tries together; 1s to 1h. The default is below\n\
-                 the 300 s for which the URL is valid and the agent waits.",
+                "Give up after this long, over all attempts; 1s to 1h. The default is below the\n\
+                 300 s for which the URL is valid and the agent waits.",
             ),
-            opt("max-bytes", "SIZE", &[], "2GiB", "Refuse larger archives; bytes, or with KiB, MiB, GiB."),
+            opt(
+                "max-bytes",
+                "SIZE",
+                &[],
+                "2GiB",
+                "Reject larger archives; in bytes, or with KiB, MiB or GiB.",
+            ),
             CA_FILE,
         ],
     },

@@ -1,7 +1,7 @@
-//! The environment variables that are not another way to set an option: what each one is for, as the reference prints it.
+//! The environment variables that do not set an option, and what each one is for, as printed in the reference.
 //!
-//! Owns the explanations. Leaves the reading to `input`. Invariant: a variable that is neither in this table nor in that of the
-//! options is not read; a test compares them with the sources.
+//! Owns the explanations. Leaves the reading to `input`. Invariant: a variable that is neither in this table nor among the
+//! options is not read; a test compares both with the sources.
 
 /// Variables that belong together.
 #[derive(Clone, Copy, Debug)]
@@ -26,17 +26,17 @@ const fn row(
 #[rustfmt::skip]
 pub const VARIABLES: &[Variable] = &[
     row(&["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"], &["run", "fetch"],
-        "Proxies for GCk6 and for the archive, in upper or lower case. The API server and the runners are never reached through them; for the API server, set `proxy-url` in the kubeconfig."),
+        "Proxies for GCk6 and for the archive, in upper or lower case. They are never used for the API server or the runners; for the API server, set `proxy-url` in the kubeconfig."),
     row(&["KUBECONFIG", "HOME"], &["run"],
         "Where to look for a kubeconfig."),
     row(&["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"], &["run"],
-        "Set by the kubelet: the agent is in a cluster."),
+        "Set by the kubelet; they tell the agent that it runs in a cluster."),
     row(&["POD_NAME", "POD_NAMESPACE"], &["run"],
-        "The agent's own pod: its image is that of the init container, and its name and namespace are those of the election. Set by the shipped Deployment."),
+        "The agent's own pod, whose image becomes that of the init container, and whose name and namespace are used in the election. Set by the shipped Deployment."),
     row(&["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"], &["run"],
-        "Set by systemd: where to report readiness, status and signs of life, and how often."),
+        "Set by systemd: where to report readiness, status and liveness, and how often."),
     row(&[super::ARCHIVE_URL_VAR], &["fetch"],
-        "The archive's presigned URL. It is a credential and therefore not an option."),
+        "The archive's presigned URL. It is not an option because it is a credential."),
     row(&[super::TERMINATION_LOG_VAR], &["fetch", "check"],
-        "File for the reason of a failure, instead of `/dev/termination-log`."),
+        "Where to write the reason for a failure instead of `/dev/termination-log`."),
 ];
