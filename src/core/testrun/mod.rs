@@ -31,5 +31,7 @@ pub mod state;
 pub mod table;
 pub mod template;
 pub mod termination;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, StatusWrite};

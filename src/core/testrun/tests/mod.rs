@@ -1,0 +1,7 @@
+//! The decisions about a test run, each on its own: which row, what an answer is taken for, why a run ends, what is written.
+//!
+//! Reading order: [`world`] (a run with nothing special about it) and [`make`], then a module for each module under test.
+
+mod make;
+mod table;
+mod world;
