@@ -68,7 +68,9 @@ impl Outcome {
         run.map_or_else(Self::unseen, |run| Self::Run(Box::new(run)))
     }
 
-    fn unseen() -> Self {
+    /// The answer to a question does not show the object that was asked for, or a write's the one that was written. That says
+    /// nothing of the object.
+    pub fn unseen() -> Self {
         let why = "the API server's answer does not show the object: it is too large, or no object at all";
         Self::Again { after: None, why: why.to_owned() }
     }
@@ -101,6 +103,12 @@ pub fn posted(reply: Result<Vec<u8>, k8s::Error>) -> Outcome {
 pub fn controlled_by(body: &[u8], owner: &str) -> Option<String> {
     let metadata = metadata(body).filter(|metadata| metadata.is_controlled_by(owner))?;
     Some(metadata.uid).filter(|uid| !uid.is_empty())
+}
+
+/// Whether there is an object in an answer.
+#[must_use]
+pub fn shows_object(body: &[u8]) -> bool {
+    metadata(body).is_some_and(|metadata| !metadata.uid.is_empty())
 }
 
 /// Whether the object in an answer is on its way out.

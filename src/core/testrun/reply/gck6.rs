@@ -9,6 +9,11 @@ type Reply = Result<Vec<u8>, cloud::Error>;
 
 pub(super) fn credentials(state: &mut RunState, reply: Reply) -> Outcome {
     state.keeping = match reply.and_then(|body| cloud::reply::test_run_data(&body)) {
+        // An answer about nothing, or another run, does not say that this one has no archive.
+        Ok(data) if data.id != Some(state.identity.id) => {
+            let why = format!("GCk6's answer is not about test run {}", state.identity.id);
+            return Outcome::Again { after: None, why };
+        }
         Ok(data) => {
             let gone = || Keeping::Refused("GCk6 does not name its archive any more".to_owned());
             Credentials::of(&data).map_or_else(gone, Keeping::InHand)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::recorded;
-use crate::outcome::{Outcome, controlled_by, is_deleting, text};
+use crate::outcome::{Outcome, controlled_by, is_deleting, shows_object, text};
 use crate::testrun::action::StatusWrite;
 use crate::testrun::pod_refusal;
 use crate::testrun::state::{Job, Keeping, RunState};
@@ -23,6 +23,7 @@ pub(super) fn credentials_created(state: &mut RunState, reply: Reply) -> Outcome
 
 pub(super) fn credentials_read(state: &mut RunState, reply: Reply) -> Outcome {
     state.keeping = match reply {
+        Ok(body) if !shows_object(&body) => return Outcome::unseen(),
         Ok(body) if controlled_by(&body, &state.uid).is_some() => Keeping::Kept,
         Ok(_) => {
             state.keeping = Keeping::Foreign;
@@ -49,6 +50,8 @@ pub(super) fn job_created(state: &mut RunState, n: u32, reply: Reply) -> Outcome
 pub(super) fn job_read(state: &mut RunState, n: u32, reply: Reply) -> Outcome {
     let (owner, block) = (state.uid.clone(), state.block);
     job(state, n, |job| match reply {
+        // Taken for somebody else's, it would end the run, and stay behind.
+        Ok(body) if !shows_object(&body) => Outcome::unseen(),
         Ok(body) => match controlled_by(&body, &owner) {
             Some(uid) if block == Block::Stopped && is_deleting(&body) => learnt(job, Job::Gone(uid)),
             Some(uid) => learnt(job, Job::Ours(uid)),

@@ -3,5 +3,6 @@
 //! Reading order: [`world`] (a run with nothing special about it) and [`make`], then a module for each module under test.
 
 mod make;
+mod reply;
 mod table;
 mod world;
