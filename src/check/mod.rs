@@ -21,7 +21,7 @@ mod expiry;
 pub mod finding;
 mod kubernetes;
 mod operator;
-mod policy;
+pub mod policy;
 mod probe;
 pub mod render;
 pub mod rights;

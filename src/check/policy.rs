@@ -9,7 +9,7 @@ use super::finding::{Check, Finding};
 use plz_core::outcome;
 
 /// Name of the policy and of its binding, in the manifests and in the chart.
-pub(super) const NAME: &str = "plz-agent-test-runs";
+pub const NAME: &str = "plz-agent-test-runs";
 
 const CHECK: Check = Check::AdmissionPolicy;
 const FIX: &str = "kubectl apply -k manifests/tenants; with Helm: --set admissionPolicy.create=true";

@@ -1,7 +1,7 @@
 //! The files under `manifests/` as an API server gets them.
 //!
 //! Owns: that the custom resources accept what users of k6-operator have and refuse what it refuses, that the rights are
-//! those of the table in `rbac.yaml`, of the code and no others, that every pod is what the restricted profile asks for, in the
+//! those of the agent's table, of the code and no others, that every pod is what the restricted profile asks for, in the
 //! sources and in what kustomize and Helm make of them, that alerts and dashboard ask for metrics that there are. Leaves
 //! alone the making, which `.ci/render` does, and CEL beyond the one rule that is shipped.
 //! Invariant: every check reads the shipped file; none has a copy of it.
@@ -14,6 +14,7 @@ mod monitoring;
 mod rbac;
 mod rendered;
 mod requests;
+mod rights;
 mod schema;
 
 use std::path::Path;

@@ -28,6 +28,7 @@ fn update(path: &str, text: &str) {
 
 #[test]
 fn what_the_chart_brings_along_is_what_the_manifests_have() {
+    super::rights::write();
     for (source, name) in [
         ("manifests/crds/privateloadzones.yaml", "privateloadzones.yaml"),
         ("manifests/crds/testruns.yaml", "testruns.yaml"),

@@ -1,34 +1,8 @@
-//! The Job that checks, and that what `check` asks for is what the shipped rules grant.
+//! The Job that checks.
 
-use std::collections::BTreeSet;
-
-use plz_agent::check::rights::{Place, RIGHTS, Right, When};
 use serde_json::{Value, json};
 
-use super::rbac::{PROXY, RBAC, rights};
 use super::{document, object};
-
-/// The rights of the table that `is_meant` chooses, as `group/resource verb`.
-fn asked(is_meant: impl Fn(&Right) -> bool) -> BTreeSet<String> {
-    let mut asked = BTreeSet::new();
-    for right in RIGHTS.iter().filter(|right| is_meant(right)) {
-        let slash = if right.subresource.is_empty() { "" } else { "/" };
-        let resource =
-            format!("{}/{}{slash}{}", right.resource.group, right.resource.plural, right.subresource);
-        asked.extend(right.verbs.iter().map(|verb| format!("{resource} {verb}")));
-    }
-    asked
-}
-
-#[test]
-fn what_is_asked_for_is_what_is_granted() {
-    let is_watched = |right: &Right| matches!(right.place, Place::Watched | Place::Lookout | Place::Cluster);
-    let watched = asked(|right| is_watched(right) && right.when != When::ProxyAccess);
-    assert_eq!(watched, rights(&object(RBAC, "ClusterRole", "plz-agent")));
-    assert_eq!(asked(|right| !is_watched(right)), rights(&object(RBAC, "Role", "plz-agent-self")));
-    let proxy = asked(|right| right.when == When::ProxyAccess);
-    assert_eq!(proxy, rights(&object(PROXY, "ClusterRole", "plz-agent-proxy")));
-}
 
 fn job() -> Value {
     document("manifests/check/job.yaml")

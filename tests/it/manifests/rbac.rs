@@ -1,4 +1,4 @@
-//! The rights: those that the agent uses, each by name, and nothing that reaches further.
+//! The shipped rights as an API server reads them: nothing in them reaches further than it should.
 
 use std::collections::BTreeSet;
 
@@ -23,42 +23,6 @@ pub(super) fn rights(role: &Value) -> BTreeSet<String> {
     rights
 }
 
-/// Fails unless a role has exactly the rights of `table`: lines of `group/resource verb verb …`.
-fn check(role: &Value, table: &[&str]) {
-    let mut expected = BTreeSet::new();
-    for line in table {
-        let (resource, verbs) = line.split_once(' ').expect("a resource and its verbs");
-        expected.extend(verbs.split(' ').map(|verb| format!("{resource} {verb}")));
-    }
-    assert_eq!(rights(role), expected, "{}", role["metadata"]["name"]);
-}
-
-#[test]
-fn the_agent_may_do_what_it_does_and_no_more() {
-    check(
-        &object(RBAC, "ClusterRole", "plz-agent"),
-        &[
-            "k6.io/privateloadzones list watch patch",
-            "k6.io/privateloadzones/status patch",
-            "k6.io/privateloadzones/finalizers update",
-            "k6.io/testruns get list watch create patch delete",
-            "k6.io/testruns/status patch",
-            "k6.io/testruns/finalizers update",
-            "batch/jobs get create delete",
-            "/pods list watch",
-            "/secrets get create",
-            "/events list create",
-            "coordination.k8s.io/leases list watch",
-            "admissionregistration.k8s.io/validatingadmissionpolicybindings get",
-        ],
-    );
-    check(
-        &object(RBAC, "Role", "plz-agent-self"),
-        &["/pods get", "coordination.k8s.io/leases get create patch"],
-    );
-    check(&object(PROXY, "ClusterRole", "plz-agent-proxy"), &["/pods/proxy get create update patch"]);
-}
-
 #[test]
 fn leases_are_reached_by_name() {
     let lease = document("manifests/base/deployment.yaml");
@@ -81,34 +45,6 @@ fn leases_are_reached_by_name() {
         }
         assert!(leases > 0, "{kind}");
     }
-}
-
-#[test]
-fn the_table_in_the_file_is_the_rules() {
-    let text = read(RBAC);
-    let rows = text.lines().filter_map(|line| line.strip_prefix("#   "));
-    let mut table = BTreeSet::new();
-    let mut resource = String::new();
-    for row in rows.skip_while(|row| !row.starts_with("---")).skip(1) {
-        let (what, verbs) = (row.get(..34).unwrap_or(row).trim(), row.get(34..61).unwrap_or_default());
-        // A group whose name leaves no room for the resource has a row of its own.
-        match (what, resource.ends_with(".io")) {
-            ("", _) => {}
-            (what, true) => resource = format!("{resource}/{what}"),
-            (what, false) => resource = what.replace(' ', "/"),
-        }
-        // A Role's row says its namespace, the core group has no name.
-        let right = resource.split(',').next().expect("split has a first part");
-        let right = if right.contains(".io/") || right.starts_with("batch/") {
-            right.to_owned()
-        } else {
-            format!("/{right}")
-        };
-        table.extend(verbs.split_whitespace().map(|verb| format!("{right} {verb}")));
-    }
-    let mut rules = rights(&object(RBAC, "ClusterRole", "plz-agent"));
-    rules.extend(rights(&object(RBAC, "Role", "plz-agent-self")));
-    assert_eq!(table, rules);
 }
 
 #[test]
