@@ -51,6 +51,8 @@ pub struct TokenState {
     accepted_since: Option<Duration>,
     /// When the Secret was last read.
     read: Option<Duration>,
+    /// Whether there was no answer to that, which the token has outlived.
+    unanswered: bool,
 }
 
 impl TokenState {
@@ -59,7 +61,7 @@ impl TokenState {
     pub fn due(&self) -> Duration {
         match self.read {
             None => Duration::ZERO,
-            Some(read) if self.problem.is_some() => read + MEND_INTERVAL,
+            Some(read) if self.problem.is_some() || self.unanswered => read + MEND_INTERVAL,
             Some(read) => read + READ_INTERVAL,
         }
     }
@@ -116,12 +118,13 @@ impl TokenState {
         reply: Result<Vec<u8>, k8s::Error>,
     ) -> bool {
         self.read = Some(now);
-        if matches!(&reply, Err(error) if self.value.is_some() && error.retry() != k8s::Retry::Never) {
+        let may_pass = matches!(&reply, Err(error) if error.retry() != k8s::Retry::Never);
+        self.unanswered = may_pass && self.value.is_some();
+        if self.unanswered {
             // An API server that is away says nothing of the token, which was good enough until now.
-            self.read = Some((now + MEND_INTERVAL).saturating_sub(READ_INTERVAL));
             return false;
         }
-        self.unread = matches!(&reply, Err(error) if error.retry() != k8s::Retry::Never);
+        self.unread = may_pass;
         match read(secret, reply) {
             Ok(token) => {
                 let is_new = self.value.as_ref() != Some(&token);
@@ -221,99 +224,4 @@ fn parse(body: &[u8]) -> Result<Secret, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn secret(token: &str) -> Vec<u8> {
-        format!(r#"{{"data":{{"token":"{}"}}}}"#, STANDARD.encode(token)).into_bytes()
-    }
-
-    fn key() -> ObjectKey {
-        ObjectKey { namespace: "ns".into(), name: "k6-token".into() }
-    }
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[track_caller]
-    fn check(body: &[u8], expected: Result<&str, &str>) {
-        let parsed = parse(body);
-        match expected {
-            Ok(token) => assert_eq!(parsed.unwrap().expose(), token),
-            Err(part) => assert!(parsed.clone().unwrap_err().contains(part), "{parsed:?}"),
-        }
-    }
-
-    #[test]
-    fn an_api_server_that_is_away_takes_no_token_away() {
-        let mut token = TokenState::default();
-        let away = || Err(k8s::Error::Transport { server: "s".into(), cause: "refused".into() });
-        assert!(!token.apply_reply(SECOND, &key(), away()));
-        assert!(token.problem.as_ref().is_some_and(|problem| problem.contains("refused")) && !token.is_bad());
-        assert!(token.apply_reply(2 * SECOND, &key(), Ok(secret("t"))));
-        assert!(!token.apply_reply(400 * SECOND, &key(), away()));
-        assert_eq!((token.problem.as_ref(), token.value.is_some()), (None, true));
-        assert_eq!(token.due(), 400 * SECOND + MEND_INTERVAL);
-    }
-
-    #[test]
-    fn tokens_are_read_as_the_runners_get_them() {
-        check(&secret("abc"), Ok("abc"));
-        check(&secret("abc\n"), Err("white space around"));
-        check(&secret(" \n"), Err("is empty"));
-        check(&secret("a\nb"), Err("control"));
-        check(br#"{"data":null}"#, Err("no key token"));
-        check(br#"{"data":{"token":null}}"#, Err("no key token"));
-        check(br#"{"data":{"token":"***"}}"#, Err("no base64"));
-        check(br#"{"data":{"token":[]}}"#, Err("what a Secret looks like"));
-        check(br#"{"data":7}"#, Err("what a Secret looks like"));
-        check(b"<html>", Err("what a Secret looks like"));
-        check(&secret(&"x".repeat(TOKEN_BYTES_MAX)), Ok("x".repeat(TOKEN_BYTES_MAX).as_str()));
-        check(&secret(&"x".repeat(TOKEN_BYTES_MAX + 1)), Err("more than 2048 bytes"));
-        check(&secret(&"x".repeat(1_000_000)), Err("more than 2048 bytes"));
-        let others: String = (0..50_000).map(|n| format!(r#""k{n}":"","#)).collect();
-        check(format!(r#"{{"data":{{{others}"token":"YWJj"}}}}"#).as_bytes(), Ok("abc"));
-    }
-
-    #[test]
-    fn a_refused_token_is_read_again_at_once_and_believed_only_if_it_is_another() {
-        let mut state = TokenState::default();
-        assert!(state.apply_reply(SECOND, &key(), Ok(secret("old"))));
-        assert_eq!(state.due(), SECOND + READ_INTERVAL);
-        state.refuse(2 * SECOND, &key(), "401");
-        assert_eq!(state.due(), Duration::ZERO);
-        assert!(!state.apply_reply(3 * SECOND, &key(), Ok(secret("old"))));
-        assert!(state.refused && state.due() == 3 * SECOND + MEND_INTERVAL);
-        assert!(state.apply_reply(13 * SECOND, &key(), Ok(secret("new"))));
-        assert!(!state.refused && state.problem.is_none());
-    }
-
-    #[test]
-    fn a_refused_token_that_is_accepted_is_as_good_as_before() {
-        let mut state = TokenState::default();
-        assert!(state.apply_reply(SECOND, &key(), Ok(secret("token"))));
-        assert_eq!(state.accept(SECOND), Acceptance::First);
-        assert_eq!(state.accept(2 * SECOND), Acceptance::Known);
-        assert_eq!(state.accepted_since(), Some(SECOND));
-        state.refuse(2 * SECOND, &key(), "401");
-        assert!(state.is_bad() && state.accepted_since().is_none());
-        state.refuse(3 * SECOND, &key(), "401");
-        assert_eq!((state.problem_since, state.troubled_at), (Some(2 * SECOND), Some(3 * SECOND)));
-        assert_eq!(state.accept(4 * SECOND), Acceptance::Again(2 * SECOND));
-        assert_eq!((state.problem.as_ref(), state.problem_since), (None, None));
-        assert!(!state.is_bad() && state.accepted_since() == Some(4 * SECOND));
-        assert!(state.apply_reply(5 * SECOND, &key(), Ok(secret("another"))));
-        assert_eq!(state.accepted_since(), None);
-    }
-
-    #[test]
-    fn a_secret_that_is_gone_leaves_the_token_and_a_message() {
-        let mut state = TokenState::default();
-        assert!(state.apply_reply(SECOND, &key(), Ok(secret("token"))));
-        let gone = k8s::status::interpret(404, None, b"{}".to_vec());
-        assert!(!state.apply_reply(2 * SECOND, &key(), gone));
-        assert_eq!(state.value.as_ref().unwrap().expose(), "token");
-        assert!(state.problem.as_ref().unwrap().contains("ns/k6-token does not exist"));
-        assert_eq!(state.problem_since, Some(2 * SECOND));
-        assert!(state.is_bad());
-    }
-}
+mod tests;
