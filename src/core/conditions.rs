@@ -22,6 +22,18 @@ pub enum Truth {
     Unknown,
 }
 
+impl Truth {
+    /// As it stands in `status`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
 /// What a condition is to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -56,7 +68,7 @@ impl Claim {
     }
 
     fn status(&self) -> String {
-        format!("{:?}", self.truth)
+        self.truth.word().to_owned()
     }
 }
 
@@ -112,6 +124,14 @@ mod tests {
 
     fn claim(truth: Truth, message: &str) -> Claim {
         Claim::new("Ready", truth, "Because", message)
+    }
+
+    #[test]
+    fn a_status_is_one_of_kubernetes_three_words() {
+        for (truth, word) in [(Truth::True, "True"), (Truth::False, "False"), (Truth::Unknown, "Unknown")] {
+            assert_eq!(merge(&[], &[claim(truth, "m")], None, at(1))[0].status, word);
+            assert!(claim(truth, "m").stands_in(&merge(&[], &[claim(truth, "m")], None, at(1)), None));
+        }
     }
 
     #[test]

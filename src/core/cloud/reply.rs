@@ -11,6 +11,7 @@ use k8s::fields::Read;
 use k8s::shape::Picks;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::error::Category;
 
 use super::{RunId, RunStatus, TestRunData};
 use crate::excerpt;
@@ -124,8 +125,11 @@ pub fn test_run_data(body: &[u8]) -> Result<TestRunData, Error> {
     let undecoded = |cause: String| Error::Decode { call, cause, excerpt: String::new() };
     let text = std::str::from_utf8(body).map_err(|_| undecoded("it is no UTF-8".to_owned()))?;
     serde_json::from_str::<IgnoredAny>(text).map_err(|cause| {
-        let kind = format!("{:?}", cause.classify()).to_lowercase();
-        undecoded(format!("{kind} error at byte {} of {}", cause.column(), body.len()))
+        let kind = match cause.classify() {
+            Category::Eof => "it ends too early",
+            Category::Io | Category::Syntax | Category::Data => "it is no JSON",
+        };
+        undecoded(format!("{kind}, byte {} of {}", cause.column(), body.len()))
     })?;
     let data: TestRunData = k8s::status::read_object(call, body, Picks::default(), LARGE_OBJECT_LIMITS)
         .map_err(|error| {
@@ -324,6 +328,20 @@ mod tests {
             let held = test_run_data(body(count).as_bytes()).map_or(0, |data| data.bytes());
             assert!(held <= DATA_BYTES_MAX, "{count} variables: {held} bytes");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_data_is_said_in_words() {
+        let check = |body: &str, wanted: &str| {
+            let said = test_run_data(body.as_bytes()).unwrap_err().to_string();
+            let wanted =
+                format!("GCk6 answered the test run's data with something unreadable: {wanted}; it begins: ");
+            assert_eq!(said, wanted);
+        };
+        check("<html>", "it is no JSON, byte 1 of 6");
+        check("", "it ends too early, byte 0 of 0");
+        check(r#"{"id":1"#, "it ends too early, byte 7 of 7");
+        check("null", "it is not of the shape that is expected");
     }
 
     #[test]

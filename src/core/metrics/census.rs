@@ -89,3 +89,21 @@ pub struct Census<'a> {
     /// What the core has counted so far.
     pub tally: &'a Tally,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_phase_has_its_label() {
+        let label = |phase: ZonePhase| {
+            let mut found = ZonePhase::ALL.iter().filter(|(known, _)| *known == phase);
+            (found.next().map(|(_, label)| *label), found.count())
+        };
+        assert_eq!(label(ZonePhase::Leaving), (Some("leaving"), 0));
+        assert_eq!(label(ZonePhase::TokenRefused), (Some("token_refused"), 0));
+        assert_eq!(label(ZonePhase::TokenMissing), (Some("token_missing"), 0));
+        assert_eq!(label(ZonePhase::NotRegistered), (Some("not_registered"), 0));
+        assert_eq!(label(ZonePhase::Registered), (Some("registered"), 0));
+    }
+}

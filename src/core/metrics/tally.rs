@@ -123,6 +123,19 @@ mod tests {
     }
 
     #[test]
+    fn objects_that_are_left_out_are_counted_by_resource_and_cause() {
+        let mut tally = Tally::default();
+        for (times, cause) in (1..).zip([Ignored::Unreadable, Ignored::TooLarge, Ignored::NoRoom]) {
+            (0..times).for_each(|_| tally.ignored("pods", cause));
+        }
+        tally.ignored("secrets", Ignored::NoRoom);
+        let counted: Vec<_> = tally.ignored_objects().filter(|(.., count)| *count > 0).collect();
+        assert_eq!(counted, [("pods", "unreadable", 1), ("pods", "too_large", 2), ("pods", "no_room", 3)]);
+        let resources: Vec<_> = tally.ignored_objects().step_by(3).map(|(resource, ..)| resource).collect();
+        assert_eq!(resources, ["privateloadzones", "testruns", "pods", "leases"]);
+    }
+
+    #[test]
     fn ends_are_counted_by_cause_and_all_causes_are_there() {
         let mut tally = Tally::default();
         tally.ended(None);
