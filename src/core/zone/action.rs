@@ -85,3 +85,29 @@ impl fmt::Display for Action {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[rustfmt::skip]
+    fn each_action_calls_somebody_for_something() {
+        let check = |action: Action, class: Class, is_question: bool, said: &str| {
+            assert_eq!((action.class(), action.is_question()), (class, is_question), "{said}");
+            assert_eq!(action.to_string(), said);
+        };
+        let id = RunId(7);
+        check(Action::Adopt,              Class::Kubernetes, false, "adding our finalizer");
+        check(Action::Register,           Class::Cloud,      false, "registering with GCk6");
+        check(Action::WriteStatus,        Class::Kubernetes, false, "writing the status");
+        check(Action::Poll,               Class::CloudNews,  true,  "polling GCk6");
+        check(Action::FetchData(id),      Class::Cloud,      true,  "fetching the data of test run 7");
+        check(Action::CreateTestRun(id),  Class::Kubernetes, false, "creating the TestRun of test run 7");
+        check(Action::InspectTestRun(id), Class::Kubernetes, true,  "reading the TestRun of test run 7");
+        check(Action::Refuse(id),         Class::Cloud,      false, "telling GCk6 that test run 7 cannot start");
+        check(Action::Deregister,         Class::Cloud,      false, "deregistering from GCk6");
+        check(Action::Release,            Class::Kubernetes, false, "removing our finalizer");
+        check(Action::Announce,           Class::Kubernetes, false, "posting an Event");
+    }
+}
