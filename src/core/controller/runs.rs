@@ -1,5 +1,6 @@
 //! The core's side of test runs: keeps their memories in step with the objects, and brings facts, table and queue together.
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::reach::{Reach, Target};
@@ -239,7 +240,7 @@ impl Core {
             }
             self.runs.insert(key.clone(), Box::new(state));
         }
-        self.see_zone(now, key);
+        self.see_zone(key);
         let Some(run) = self.store.runs.find(key) else { return Standing::Ignored };
         let Some(state) = self.runs.get_mut(key) else { return Standing::Ignored };
         if state.block != block {
@@ -277,21 +278,20 @@ impl Core {
     }
 
     /// Takes over what the run's zone knows: where its token is, and the data of the run while it has them at hand.
-    fn see_zone(&mut self, now: Now, key: &ObjectKey) {
-        let Self { store, runs, zones, settings, .. } = self;
+    fn see_zone(&mut self, key: &ObjectKey) {
+        let Self { store, runs, zones, .. } = self;
         let (Some(state), Some(run)) = (runs.get_mut(key), store.runs.find(key)) else { return };
         let Some(zone) = zone_of(store, &state.identity) else { return };
         state.secret = zone.secret();
         if state.proof == Proof::Unknown
             && state.block == Block::New
             && let Some(known) =
-                zones.get(&state.identity.zone).filter(|zone| zone.uid == state.identity.zone_uid)
-            && let Some(Listed::Ready { data, .. }) = known.listed.get(&state.identity.id)
+                zones.get_mut(&state.identity.zone).filter(|zone| zone.uid == state.identity.zone_uid)
+            && let Entry::Occupied(listed) = known.listed.entry(state.identity.id)
+            && matches!(listed.get(), Listed::Ready { .. })
+            && let Listed::Ready { prepared, .. } = listed.remove()
         {
-            // They are taken over: the room has them already.
-            let (settings, data_room) = (&settings.template, usize::MAX);
-            let context = proof::Context { now: now.mono, run, zone: Some(zone), settings, data_room };
-            proof::given(state, &context, data);
+            proof::given(state, run, *prepared);
         }
     }
 

@@ -22,6 +22,7 @@ pub mod network;
 pub mod pod;
 pub mod pod_refusal;
 pub mod pods;
+pub mod prepared;
 pub mod proof;
 pub mod refusal;
 pub mod reply;

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use super::credentials::Credentials;
 use super::facts::STATE_CHECK_INTERVAL;
 use super::identity::Identity;
+use super::prepared::Prepared;
 use super::state::{Keeping, RunState};
 use super::table::Block;
 use super::termination::{Cause, Termination};
@@ -104,8 +104,14 @@ fn judge(state: &mut RunState, context: &Context<'_>, data: &TestRunData) -> Out
     state.state_missing = 0;
     state.state_asked = context.now;
     if state.block == Block::New {
-        state.spare = Credentials::of(data);
-        plan(state, context, data);
+        let Some(zone) = context.zone else { return Outcome::Done };
+        match Prepared::new(zone, state.identity.id, data, context.settings) {
+            Ok(prepared) => {
+                state.spare.clone_from(&prepared.credentials);
+                plan(state, context.run, prepared);
+            }
+            Err(refusal) => state.verdict = cannot_start(refusal.to_string()),
+        }
     } else if state.parallelism == 0 {
         let told =
             u32::try_from(data.config.instance_count).ok().filter(|count| (1..=RUNNERS_MAX).contains(count));
@@ -132,32 +138,23 @@ fn deny(state: &mut RunState, message: String) -> Outcome {
 }
 
 /// The zone has just got the data of the run, in this process.
-pub fn given(state: &mut RunState, context: &Context<'_>, data: &TestRunData) {
+pub fn given(state: &mut RunState, run: &TestRun, mut prepared: Prepared) {
     state.proof = Proof::Proven;
     state.proof_error = None;
     if state.keeping == Keeping::Unknown
-        && let Some(credentials) = Credentials::of(data)
+        && let Some(credentials) = prepared.credentials.take()
     {
         state.keeping = Keeping::InHand(credentials);
     }
-    plan(state, context, data);
+    plan(state, run, prepared);
 }
 
-/// Works out what the Jobs are made of.
-fn plan(state: &mut RunState, context: &Context<'_>, data: &TestRunData) {
-    let Some(zone) = context.zone else { return };
-    let Context { run, settings, .. } = context;
-    let fail = |message: String| Some(Termination { cause: Cause::CouldNotStart, message });
-    let mut plan = match template::test_run(zone, state.identity.id, data, settings) {
-        Ok(plan) => plan,
-        Err(refusal) => {
-            state.verdict = fail(refusal.to_string());
-            return;
-        }
-    };
+/// Notes what the Jobs are made of.
+fn plan(state: &mut RunState, run: &TestRun, prepared: Prepared) {
+    let Prepared { run: mut plan, bytes, .. } = prepared;
     let (wanted, asked) = (plan.spec.parallelism, run.spec.parallelism);
     if !run.is_edited() && asked != wanted {
-        state.verdict = fail(run.runners_refused().unwrap_or_else(|| {
+        state.verdict = cannot_start(run.runners_refused().unwrap_or_else(|| {
             format!(
                 "TestRun {} asks for {asked} runners where GCk6 asks for {wanted}: it is not as the agent makes it; delete it",
                 run.metadata.key()
@@ -167,7 +164,11 @@ fn plan(state: &mut RunState, context: &Context<'_>, data: &TestRunData) {
     plan.metadata.uid.clone_from(&run.metadata.uid);
     state.set_parallelism(plan.runners());
     state.plan = Some(Box::new(plan));
-    state.plan_bytes = data.bytes();
+    state.plan_bytes = bytes;
+}
+
+fn cannot_start(message: String) -> Option<Termination> {
+    Some(Termination { cause: Cause::CouldNotStart, message })
 }
 
 #[cfg(test)]
@@ -253,7 +254,8 @@ mod tests {
         let count = plain_data().config.instance_count;
         let plan_for = |run: &TestRun| {
             let mut state = state(Block::New, run);
-            given(&mut state, &context(run, &zone, &settings), &plain_data());
+            let prepared = Prepared::new(&zone, state.identity.id, &plain_data(), &settings).unwrap();
+            given(&mut state, run, prepared);
             state
         };
         let state = plan_for(&run(count, 1));

@@ -61,9 +61,8 @@ pub fn build(facts: &Facts<'_>, action: Action) -> Option<Call> {
             to_cloud(cloud::request::events(id, &events, &metadata.uid))
         }
         Action::CreateTestRun(id) => {
-            let Listed::Ready { data, .. } = facts.state.listed.get(&id)? else { return None };
-            let run = template::test_run(facts.zone, id, data, facts.settings).ok()?;
-            Some(Call::Kubernetes(testrun::RESOURCE.create(namespace, &run)))
+            let Listed::Ready { prepared, .. } = facts.state.listed.get(&id)? else { return None };
+            Some(Call::Kubernetes(testrun::RESOURCE.create(namespace, &prepared.run)))
         }
         Action::InspectTestRun(id) => {
             Some(Call::Kubernetes(testrun::RESOURCE.get(namespace, &template::name(id))))

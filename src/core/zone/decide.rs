@@ -74,7 +74,10 @@ impl Decision {
             Write::StartRuns => {
                 let starts = state.listed.iter().take(STARTS_AT_ONCE_MAX).map(|(&id, listed)| match listed {
                     Listed::New { .. } => Action::FetchData(id),
-                    Listed::Ready { .. } => Action::CreateTestRun(id),
+                    Listed::Ready { prepared, .. } if prepared.is_for(facts.zone) => {
+                        Action::CreateTestRun(id)
+                    }
+                    Listed::Ready { .. } => Action::FetchData(id),
                     Listed::Unclear { .. } => Action::InspectTestRun(id),
                     Listed::Refused(_) => Action::Refuse(id),
                 });

@@ -13,6 +13,7 @@ use crate::call::Reply;
 use crate::cloud::{self, RunId};
 use crate::outcome::{Outcome, announced, controlled_by, text};
 use crate::rng::Rng;
+use crate::testrun::prepared::Prepared;
 use crate::testrun::proof::{NO_ROOM_PAUSE, no_room};
 use crate::testrun::template::{self, Settings};
 use crate::zone::action::Action;
@@ -159,7 +160,7 @@ fn fetched(
     data: Result<cloud::TestRunData, cloud::Error>,
 ) -> Outcome {
     let error = match data {
-        Ok(data) => return prepared(state, context, id, data),
+        Ok(data) => return prepared(state, context, id, &data),
         Err(error) => error,
     };
     if error.is_unauthorized() {
@@ -192,18 +193,18 @@ fn refused(state: &mut ZoneState, id: RunId, reply: Result<Vec<u8>, cloud::Error
     Outcome::Done
 }
 
-fn prepared(state: &mut ZoneState, context: &Context<'_>, id: RunId, data: cloud::TestRunData) -> Outcome {
+fn prepared(state: &mut ZoneState, context: &Context<'_>, id: RunId, data: &cloud::TestRunData) -> Outcome {
     if let Some(status) = data.run_status.filter(|status| status.is_ended()) {
         log::info!("test run {id} is listed but is over: {status}");
         state.settle(id);
         return Outcome::Done;
     }
-    match template::test_run(context.zone, id, &data, context.settings) {
-        Ok(_) if data.bytes() > context.data_room => {
-            return Outcome::Again { after: Some(NO_ROOM_PAUSE), why: no_room(&data) };
+    match Prepared::new(context.zone, id, data, context.settings) {
+        Ok(prepared) if prepared.bytes > context.data_room => {
+            return Outcome::Again { after: Some(NO_ROOM_PAUSE), why: no_room(data) };
         }
-        Ok(_) => {
-            state.listed.insert(id, Listed::Ready { data: Box::new(data), since: context.now });
+        Ok(prepared) => {
+            state.listed.insert(id, Listed::Ready { prepared: Box::new(prepared), since: context.now });
         }
         Err(refusal) => refuse(state, id, refusal.to_string()),
     }

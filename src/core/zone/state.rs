@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use crate::announce::Announcement;
-use crate::cloud::{Registration, RunId, TestRunData};
+use crate::cloud::{Registration, RunId};
 use crate::conditions::{Claim, Truth};
+use crate::testrun::prepared::Prepared;
 
 /// How many test runs are remembered as dealt with. Ids grow, so the oldest are forgotten first.
 const SETTLED_MAX: usize = 4096;
@@ -78,9 +79,9 @@ pub enum Listed {
     },
     /// Its `TestRun` has to be created.
     Ready {
-        /// What to make it from; holds a presigned URL that is valid for 300 s.
-        data: Box<TestRunData>,
-        /// When it was got.
+        /// As it was when GCk6 had told what belongs to it. An edit of the zone does not change it any more.
+        prepared: Box<Prepared>,
+        /// When that was.
         since: Duration,
     },
     /// A `TestRun` of its name exists; whose it is has to be looked up.
@@ -163,7 +164,7 @@ impl ZoneState {
     #[must_use]
     pub fn data_bytes(&self) -> usize {
         let data = self.listed.values().filter_map(|listed| match listed {
-            Listed::Ready { data, .. } => Some(data.bytes()),
+            Listed::Ready { prepared, .. } => Some(prepared.bytes),
             _ => None,
         });
         data.sum()

@@ -29,6 +29,7 @@ use crate::call::Reply;
 use crate::cloud::{self, RunId};
 use crate::outcome::Outcome;
 use crate::rng::Rng;
+use crate::testrun::prepared::Prepared;
 use crate::testrun::template::Settings;
 use crate::testrun::template::tests::{plain_data, settings};
 use crate::token::TokenState;
@@ -155,7 +156,8 @@ fn token() -> TokenState {
 }
 
 fn ready(since: Duration) -> Listed {
-    Listed::Ready { data: Box::new(plain_data()), since }
+    let prepared = Prepared::new(&World::pending().zone, ID, &plain_data(), &settings()).unwrap();
+    Listed::Ready { prepared: Box::new(prepared), since }
 }
 
 /// A row as it is expected: what makes its fact hold, and what is started then.

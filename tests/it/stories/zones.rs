@@ -1,11 +1,13 @@
 //! Zones: registration, polling, names, tokens, and the way out.
 
 use super::*;
-use sim::api::Part;
+use sim::api::{Fault, Part, Status};
 use sim::cloud::Trouble;
 use sim::cloud::rest::Route;
 
 const FINALIZER: &str = "privateloadzones.k6.io/finalizer";
+/// An image that only a zone names.
+const IMAGE: &str = "registry.example/k6:1.0.0";
 const UID_ANNOTATION: &str = "privateloadzones.k6.io/plz-uid";
 
 pub(super) fn a_zone_comes_and_goes() -> Story {
@@ -317,4 +319,45 @@ pub(super) fn annotations_of_others_stay() -> Story {
     });
     story.drive.run_for(s(60));
     story
+}
+
+/// A test run that GCk6 lists for a zone with an image of its own, while the API server takes no TestRun for a minute.
+fn waits_to_be_created() -> (Story, u64) {
+    let mut story = Story::new();
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(&key, Part::Main, |zone| zone["spec"]["image"] = json!(IMAGE));
+    let until = story.drive.now + s(60);
+    story.drive.world.api.faults = Some(Box::new(move |now, call, _| {
+        if (call.verb, call.resource.plural) == ("create", "testruns") && now < until {
+            return Fault::Refuse(Status::new(503, "ServiceUnavailable", "etcd leader changed"), None);
+        }
+        Fault::None
+    }));
+    let id = story.run_with(2, json!({"k8s_load_zones_config": {"load_runner_image": null}}));
+    story.drive.run_for(s(30));
+    assert!(test_run(&story.drive, id).is_null());
+    (story, id)
+}
+
+#[test]
+fn a_zone_that_is_edited_while_a_run_waits_does_not_lose_the_run() {
+    let (mut story, id) = waits_to_be_created();
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(&key, Part::Main, |zone| zone["spec"]["image"] = json!(""));
+    story.stage(id, "started", s(120));
+    assert_eq!(test_run(&story.drive, id)["spec"]["runner"]["image"], IMAGE);
+}
+
+/// What was made for the former token would not be known as this zone's.
+#[test]
+fn a_zone_that_gets_another_token_while_a_run_waits_asks_for_its_data_anew() {
+    let (mut story, id) = waits_to_be_created();
+    let secret = json!({"metadata": {"name": "other"}, "data": {"token": "c2ltLXRva2Vu"}});
+    let now = story.drive.now;
+    story.drive.world.api.create(now, Kind::Secret, NAMESPACE, secret).unwrap();
+    let key = Key::new(Kind::PrivateLoadZone, NAMESPACE, ZONE);
+    story.drive.world.api.modify(&key, Part::Main, |zone| zone["spec"]["token"] = json!("other"));
+    story.stage(id, "started", s(60));
+    assert_eq!(test_run(&story.drive, id)["spec"]["token"], "other");
+    assert_eq!(story.drive.world.cloud.runs[&id].data_reads.len(), 2);
 }
