@@ -24,6 +24,8 @@ use crate::event::Call;
 use crate::testrun::template::tests::settings as template_settings;
 
 const S: Duration = Duration::from_secs(1);
+/// More turns in one test than any needs.
+const TURNS_MAX: usize = 10_000;
 
 /// See the module. Its clock stands still but for [`Rig::wait`].
 struct Rig {
@@ -106,7 +108,10 @@ impl Rig {
     fn run_for(&mut self, time: Duration) -> Vec<String> {
         let end = self.mono + time;
         let mut names = self.turn();
+        let mut turns = 0;
         while let Some(at) = self.core.next_deadline().filter(|at| *at <= end) {
+            turns += 1;
+            assert!(turns < TURNS_MAX, "a turn that is due at {at:?} again and again");
             self.mono = self.mono.max(at);
             names.extend(self.turn());
         }
@@ -118,10 +123,11 @@ impl Rig {
     /// Goes on until a task is handed out, and says how long that took.
     #[track_caller]
     fn until(&mut self, wanted: &str) -> Duration {
-        let begun = self.mono;
+        let (begun, mut turns) = (self.mono, 0);
         while !self.turn().iter().any(|name| name == wanted) {
             let next = self.core.next_deadline().unwrap_or_else(|| panic!("{wanted} never comes"));
-            assert!(next < begun + 3600 * S, "{wanted} does not come");
+            turns += 1;
+            assert!(turns < TURNS_MAX && next < begun + 3600 * S, "{wanted} does not come");
             self.mono = self.mono.max(next);
         }
         self.mono - begun

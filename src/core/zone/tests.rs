@@ -4,6 +4,7 @@ mod calls;
 mod conditions;
 mod facts;
 mod leaving;
+mod memory;
 mod pending;
 mod polling;
 mod registered;

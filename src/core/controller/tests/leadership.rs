@@ -123,6 +123,7 @@ fn a_lead_that_was_not_renewed_in_time_is_taken_up_where_it_was() {
     let mut rig = leader();
     rig.answer(READS, secret("t"));
     rig.task(REGISTERS);
+    rig.zone_state("ns").settle(cloud::RunId(7));
     let until = rig.mono + 12 * S;
     lease_is(&mut rig, until, api_server_lost);
     assert_eq!(rig.core.role(), &Role::standby(""), "nobody is known to have it");
@@ -131,7 +132,8 @@ fn a_lead_that_was_not_renewed_in_time_is_taken_up_where_it_was() {
     let until = rig.mono + 3 * S;
     lease_is(&mut rig, until, || lease("me", 3));
     assert!(rig.core.role().is_active());
-    assert_eq!(rig.core.zones.len(), 1);
+    assert_eq!(rig.zone_state("ns").settled.len(), 1, "and nothing is forgotten");
+    assert!(rig.core.tokens.values().all(|token| token.value.is_some()));
 }
 
 #[test]

@@ -122,9 +122,11 @@ fn a_test_run_that_the_watch_shows_first_is_settled_by_it() {
 fn a_test_run_of_that_name_that_somebody_else_made_settles_nothing() {
     let mut rig = listed();
     let mut theirs = test_run(101);
-    theirs["metadata"]["ownerReferences"] = json!([]);
+    theirs["metadata"]["ownerReferences"][0]["uid"] = json!("forged");
     rig.sees_run(&theirs);
+    rig.core.mark(Key::Zone(ObjectKey::new("ns", "edge")));
     rig.turn();
+    assert!(rig.core.store.runs.find(&ObjectKey::new("ns", "plz-test-101")).is_some());
     assert!(rig.zone_state("ns").listed.contains_key(&ID));
 }
 

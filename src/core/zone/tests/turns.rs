@@ -89,6 +89,15 @@ fn the_earliest_that_may_turn_over_wakes() {
 }
 
 #[test]
+fn a_poll_that_is_due_earlier_than_all_else_wakes() {
+    for (next_poll, wake) in [(NOW + S, NOW + S), (NOW + 2 * RUNS_PATIENCE, NOW + RUNS_PATIENCE)] {
+        let mut world = World::registered();
+        (world.state.leaving_since, world.state.next_poll) = (Some(NOW), next_poll);
+        assert_eq!(world.decide().wake, Some(wake));
+    }
+}
+
+#[test]
 fn the_same_facts_give_the_same_decision() {
     for base in [World::pending, World::registered, World::leaving] {
         assert_eq!(base().decide(), base().decide());
