@@ -22,38 +22,40 @@ pub(super) fn polled(
     rng: &mut Rng,
     ids: Result<Vec<RunId>, cloud::Error>,
 ) -> Outcome {
-    let interval = context.poll_interval;
-    let error = match ids {
+    match ids {
         Ok(ids) => {
-            listed(state, ids);
-            if state.polls_failed > 0 {
-                let level = if state.poll_unanswered { log::Level::Debug } else { log::Level::Info };
-                log::log!(
-                    level,
-                    "PrivateLoadZone {}: GCk6 answers the poll again",
-                    context.zone.metadata.key()
-                );
-            }
-            (state.polls_failed, state.polls_not_found) = (0, 0);
-            state.poll_error = None;
-            state.poll_unanswered = false;
-            state.polled = true;
-            state.next_poll = context.now + interval;
-            return Outcome::Done;
+            answered(state, context, ids);
+            Outcome::Done
         }
-        Err(error) => error,
-    };
+        Err(error) => {
+            failed(state, context, rng, &error);
+            if error.is_unauthorized() { Outcome::TokenRefused(text(&error)) } else { Outcome::Done }
+        }
+    }
+}
+
+fn answered(state: &mut ZoneState, context: &Context<'_>, ids: Vec<RunId>) {
+    listed(state, ids);
+    if state.polls_failed > 0 {
+        let level = if state.poll_unanswered { log::Level::Debug } else { log::Level::Info };
+        log::log!(level, "PrivateLoadZone {}: GCk6 answers the poll again", context.zone.metadata.key());
+    }
+    (state.polls_failed, state.polls_not_found) = (0, 0);
+    state.poll_error = None;
+    state.poll_unanswered = false;
+    state.polled = true;
+    state.next_poll = context.now + context.poll_interval;
+}
+
+fn failed(state: &mut ZoneState, context: &Context<'_>, rng: &mut Rng, error: &cloud::Error) {
+    let key = context.zone.metadata.key();
+    let interval = context.poll_interval;
     let unanswered = matches!(error, cloud::Error::Transport(_));
     let is_news = state.polls_failed == 0 || state.poll_unanswered && !unanswered;
     state.poll_unanswered = unanswered;
     if is_news {
         let level = if unanswered { log::Level::Debug } else { log::Level::Warn };
-        log::log!(
-            level,
-            "PrivateLoadZone {}: GCk6 does not answer the poll: {}",
-            context.zone.metadata.key(),
-            text(&error)
-        );
+        log::log!(level, "PrivateLoadZone {key}: GCk6 does not answer the poll: {}", text(error));
     }
     state.polls_failed = state.polls_failed.saturating_add(1);
     let backoff = interval.saturating_mul(1 << state.polls_failed.saturating_sub(1).min(10));
@@ -63,22 +65,18 @@ pub(super) fn polled(
         _ => Duration::ZERO,
     };
     state.next_poll = context.now + (backoff - backoff.mul_f64(rng.fraction() / 4.0)).max(asked);
-    state.poll_error = Some(text(&error));
+    state.poll_error = Some(text(error));
     if !unanswered {
         state.polls_not_found =
             if error.is_not_found() { state.polls_not_found.saturating_add(1) } else { 0 };
     }
     if state.polls_not_found >= POLLS_NOT_FOUND_MAX && state.registered.take().is_some() {
-        log::warn!(
-            "PrivateLoadZone {}: GCk6 does not know it any more, registering again",
-            context.zone.metadata.key()
-        );
+        log::warn!("PrivateLoadZone {key}: GCk6 does not know it any more, registering again");
         state.forgotten = true;
         state.registration_salt = state.registration_salt.wrapping_add(1);
         (state.polls_failed, state.polls_not_found) = (0, 0);
         state.next_poll = context.now + interval;
     }
-    if error.is_unauthorized() { Outcome::TokenRefused(text(&error)) } else { Outcome::Done }
 }
 
 fn listed(state: &mut ZoneState, ids: Vec<RunId>) {
