@@ -2,6 +2,9 @@
 //!
 //! Reading order: [`world`] (a run with nothing special about it) and [`make`], then a module for each module under test.
 
+mod calls;
+mod conditions;
+mod diagnose;
 mod make;
 mod reply;
 mod table;

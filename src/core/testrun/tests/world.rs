@@ -9,7 +9,10 @@ use crate::api::ObjectKey;
 use crate::api::run::{FINALIZER, Stage, TestRun};
 use crate::cloud::RunId;
 use crate::objects::ledger::Ledger;
+use crate::redact::Secret;
 use crate::runner::{self, RunnerStatus};
+use crate::testrun::action::StatusWrite;
+use crate::testrun::conditions;
 use crate::testrun::decide::{self, Decision};
 use crate::testrun::facts::Facts;
 use crate::testrun::pods::Pods;
@@ -29,6 +32,7 @@ pub(super) const PAUSED: u32 = 4;
 pub(super) const RUNNING: u32 = 7;
 pub(super) const ENDED: u32 = 9;
 pub(super) const INTERRUPTED: u32 = 10;
+pub(super) const MARKED_AS_FAILED: u32 = 11;
 
 /// All that decisions about one run are made on.
 pub(super) struct World {
@@ -155,20 +159,23 @@ impl World {
 
     /// The pod of the runner, with this status.
     pub(super) fn pod_with(&mut self, n: u32, status: &Value) {
+        self.pod_of(n, &json!({}), status);
+    }
+
+    /// The pod of the runner, with more in its metadata.
+    pub(super) fn pod_of(&mut self, n: u32, more: &Value, status: &Value) {
         self.versions += 1;
-        let pod: Pod = serde_json::from_value(json!({
-            "metadata": {
-                "name": format!("plz-test-101-{n}-x"), "namespace": "load", "uid": format!("pod-{n}"),
-                "resourceVersion": self.versions.to_string(),
-                "labels": { "k6_cr": "plz-test-101", "runner": "true" },
-                "ownerReferences": [{
-                    "apiVersion": "batch/v1", "kind": "Job", "name": format!("plz-test-101-{n}"),
-                    "uid": uid_of_job(n), "controller": true,
-                }],
-            },
-            "status": status,
-        }))
-        .unwrap();
+        let mut metadata = json!({
+            "name": format!("plz-test-101-{n}-x"), "namespace": "load", "uid": format!("pod-{n}"),
+            "resourceVersion": self.versions.to_string(),
+            "labels": { "k6_cr": "plz-test-101", "runner": "true" },
+            "ownerReferences": [{
+                "apiVersion": "batch/v1", "kind": "Job", "name": format!("plz-test-101-{n}"),
+                "uid": uid_of_job(n), "controller": true,
+            }],
+        });
+        metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let pod: Pod = serde_json::from_value(json!({ "metadata": metadata, "status": status })).unwrap();
         let _ = self.pods.absorb(&mut self.ledger, None, WatchEvent::Applied(pod));
     }
 
@@ -176,6 +183,16 @@ impl World {
     pub(super) fn ends(&mut self, cause: Cause) {
         self.state.ending = Some(Termination { cause, message: "why".to_owned() });
         self.state.ending_since = self.now;
+    }
+
+    /// What a status write says of a condition: status, reason and message.
+    #[track_caller]
+    pub(super) fn claim(&self, write: StatusWrite, type_: &str) -> [String; 3] {
+        let patch = conditions::patch(&self.facts(), write);
+        let list = patch["status"]["conditions"].as_array().unwrap();
+        let found = list.iter().find(|condition| condition["type"] == type_);
+        let found = found.unwrap_or_else(|| panic!("no {type_} in {patch}"));
+        ["status", "reason", "message"].map(|field| found[field].as_str().unwrap().to_owned())
     }
 }
 
@@ -196,6 +213,10 @@ pub(super) fn uid_of_job(n: u32) -> String {
 
 pub(super) fn ours(n: u32) -> Job {
     Job::Ours(uid_of_job(n))
+}
+
+pub(super) fn token() -> Secret {
+    Secret::new("t0ken")
 }
 
 /// A status with these attributes.
