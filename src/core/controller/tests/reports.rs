@@ -1,6 +1,7 @@
 //! What a report does beside teaching the memories: the pace of its lane, the store, and what becomes of one that is too late.
 
 use super::*;
+use crate::testrun::Action as Run;
 use crate::zone::Action as Zone;
 
 fn id(action: Zone) -> TaskId {
@@ -149,4 +150,24 @@ fn a_poll_that_the_token_is_refused_to_keeps_its_own_pace() {
     assert_eq!(rig.core.queue.failures(&id(Zone::Poll)), 0);
     let now = rig.mono;
     assert!(rig.zone_state("ns").next_poll > now);
+}
+
+#[test]
+fn each_call_that_keeps_failing_has_the_pace_of_whom_it_goes_to() {
+    let run = |action| TaskId::run(&ObjectKey::new("ns", "plz-test-101"), action);
+    for (id, most) in [
+        (id(Zone::Adopt), 60 * S),
+        (id(Zone::Register), 60 * S),
+        (id(Zone::InspectTestRun(cloud::RunId(101))), 10 * S),
+        (run(Run::CreateJob(1)), 10 * S),
+        (run(Run::CheckState), 60 * S),
+        (run(Run::AskRunner(1)), S),
+        (run(Run::RunSetup(1)), S),
+    ] {
+        let mut rig = Rig::active();
+        (0..20).for_each(|_| rig.core.try_again(rig.now(), &id, None, "why"));
+        let queue = &mut rig.core.queue;
+        assert!(queue.is_free(rig.mono + most, &id), "{}", id.action);
+        assert!(!queue.is_free(rig.mono + most.mul_f64(0.7), &id), "{}", id.action);
+    }
 }

@@ -191,3 +191,26 @@ fn a_call_for_a_run_that_is_gone_is_none() {
     assert!(rig.core.run_call(now, &key, testrun::Action::AskRunner(1)).is_none(), "it has no such runner");
     assert!(rig.core.run_call(now, &key, testrun::Action::Release).is_some());
 }
+
+#[test]
+fn a_call_for_a_run_that_was_not_sent_is_sent_anew() {
+    let mut rig = Rig::with_run();
+    let task = rig.task(CONFIRMS);
+    rig.core.absorb(rig.now(), Event::Unsent(task.id));
+    assert_eq!(rig.turn(), [CONFIRMS]);
+}
+
+/// Nobody has been asked to run the script's code, so it is known that it has not run.
+#[test]
+fn a_teardown_that_was_not_sent_is_still_due() {
+    for (is_sent, wanted) in [(true, Teardown::Running), (false, Teardown::Due)] {
+        let mut rig = Rig::with_run();
+        let id = TaskId::run(&ObjectKey::new("ns", "plz-test-101"), testrun::Action::RunTeardown(1));
+        rig.core.queue.push(id.clone());
+        rig.run_state(101).teardown = Teardown::Running;
+        if !is_sent {
+            rig.core.absorb(rig.now(), Event::Unsent(id));
+        }
+        assert_eq!(rig.run_state(101).teardown, wanted);
+    }
+}
