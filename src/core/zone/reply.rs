@@ -221,8 +221,14 @@ fn refuse(state: &mut ZoneState, id: RunId, message: String) {
 /// the data; a test run whose data never come would never start, in silence.
 fn is_unreadable(state: &mut ZoneState, id: RunId, error: &cloud::Error) -> bool {
     let counts = matches!(error, cloud::Error::Decode { .. }) || error.is_not_found();
-    match state.listed.get_mut(&id) {
-        Some(Listed::New { unreadable }) if counts => {
+    let listed = state.listed.get_mut(&id).filter(|_| counts);
+    match listed {
+        // What was worked out was for another Secret, and is not used any more.
+        Some(ready @ Listed::Ready { .. }) => {
+            *ready = Listed::New { unreadable: 1 };
+            false
+        }
+        Some(Listed::New { unreadable }) => {
             *unreadable += 1;
             *unreadable >= UNREADABLE_MAX
         }

@@ -100,13 +100,16 @@ fn data_that_name_not_exactly_one_zone_are_refused_by_name() {
     }
 }
 
+/// An answer, and a part of what is said of it.
+type Unreadable = (fn() -> Reply, &'static str);
+
 #[test]
 fn data_that_never_come_are_waited_for_five_times() {
-    for (reply, part) in [
-        ((|| gck6(404, "{}")) as fn() -> Reply, "GCk6 answered 404"),
-        (|| gck6(200, "<html>"), "something unreadable"),
-    ] {
-        let mut world = listed(Listed::NEW);
+    let before: [fn() -> Listed; 2] = [|| Listed::NEW, || ready(NOW)];
+    let answers: [Unreadable; 2] =
+        [(|| gck6(404, "{}"), "GCk6 answered 404"), (|| gck6(200, "<html>"), "something unreadable")];
+    for (before, (reply, part)) in before.into_iter().flat_map(|before| answers.map(|row| (before, row))) {
+        let mut world = listed(before());
         for count in 1..=4 {
             assert_eq!(word(&world.answered(NOW, Action::FetchData(ID), reply())), "again");
             assert_eq!(world.run(ID), format!("new, {count} unreadable"));

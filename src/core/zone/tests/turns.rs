@@ -43,6 +43,17 @@ fn each_listed_test_run_has_its_next_step() {
 }
 
 #[test]
+fn what_was_worked_out_for_another_secret_is_asked_for_anew() {
+    let mut world = World::registered();
+    world.state.next_poll = NOW + S;
+    world.state.listed.insert(ID, ready(NOW));
+    world.zone.spec.resources.limits.clear();
+    assert_eq!(world.decide().actions, [Action::CreateTestRun(ID)], "whatever else was edited");
+    world.zone.spec.token = "another".to_owned();
+    assert_eq!(world.decide().actions, [Action::FetchData(ID)]);
+}
+
+#[test]
 fn so_many_test_runs_are_taken_up_at_once_the_oldest_first() {
     let mut world = World::registered();
     world.state.next_poll = NOW + S;
