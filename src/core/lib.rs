@@ -12,7 +12,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | tools | [`redact`], [`excerpt`], [`maps`], [`rng`], [`limits`], [`reasons`], [`conditions`], [`announce`], [`passthrough`], [`ignored`], [`now`] |
+//! | tools | [`redact`], [`excerpt`], [`maps`], [`rng`], [`limits`], [`reasons`], [`conditions`], [`announce`], [`passthrough`], [`ignored`], [`now`], [`pace`] |
 //! | what others say | [`cloud`] (GCk6), [`runner`] (k6 on a runner), [`archive`] (`plz-agent fetch`), [`call`], [`api`] (the custom resources) |
 //! | one resource each | [`testrun`], [`token`], [`zone`], [`lease`] |
 //! | all of them | [`event`], [`watched`], [`store`], [`queue`], [`metrics`] |
@@ -44,6 +44,7 @@ pub mod metrics;
 pub mod now;
 pub mod objects;
 pub mod outcome;
+pub mod pace;
 pub mod passthrough;
 pub mod queue;
 pub mod reasons;

@@ -35,7 +35,8 @@ use crate::lease::Candidacy;
 use crate::maps::map_of;
 use crate::metrics::Tally;
 use crate::outcome::Outcome;
-use crate::queue::{Completion, Pace, Queue, Weighed};
+use crate::pace;
+use crate::queue::{Completion, Queue, Weighed};
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::testrun::state::RunState;
@@ -474,13 +475,13 @@ impl Core {
     fn try_again(&mut self, now: Now, id: &TaskId, after: Option<Duration>, why: &str) {
         let to_runner = matches!(id.action.class(), Class::Runner | Class::UserCode);
         let pace = match id.action {
-            _ if to_runner => Pace::RUNNER,
+            _ if to_runner => pace::RUNNER,
             Action::Zone(zone::Action::InspectTestRun(_)) | Action::Run(testrun::Action::CreateJob(_)) => {
-                Pace::LOOK
+                pace::LOOK
             }
             // Whether it lasts is to be known when it counts.
-            _ if self.refusals.is_young(now.mono, id) => Pace::LOOK,
-            _ => Pace::REMOTE,
+            _ if self.refusals.is_young(now.mono, id) => pace::LOOK,
+            _ => pace::REMOTE,
         };
         let wait = self.queue.failed(now.mono, id, pace, after);
         // A runner that does not listen yet is no news; one that did and does not any more is.

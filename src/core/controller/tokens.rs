@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Core;
 use crate::event::{Action, Call, Key, Now, ObjectKey, Reply, TaskId};
-use crate::queue::Pace;
+use crate::pace;
 use crate::token::{self, Acceptance};
 use crate::zone::claim::LAPSED_AFTER;
 
@@ -24,7 +24,7 @@ impl Core {
             }
             self.queue.mark(Key::Token(secret));
         }
-        let _ = self.queue.failed(now.mono, id, Pace::REMOTE, None);
+        let _ = self.queue.failed(now.mono, id, pace::REMOTE, None);
     }
 
     /// The Secret that holds the token for a zone or a run.

@@ -17,6 +17,8 @@ mod line;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use k8s::backoff::Backoff;
+
 use crate::event::{Action, Class, Key, Patience, TaskId};
 use crate::maps::map_of;
 use crate::rng::Rng;
@@ -31,34 +33,9 @@ pub use line::Completion;
 /// A lane that could have been tried again for so long is not going to be.
 const BACKOFF_FORGOTTEN: Duration = Duration::from_secs(1800);
 
-/// How long to wait before a failed task is tried again: doubled with each failure, and up to a quarter less at random so
-/// that forty agents do not come back in the same second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// After the first failure.
-    pub first: Duration,
-    /// At the most.
-    pub most: Duration,
-}
-
-impl Pace {
-    /// For calls over the network to somebody else's service.
-    pub const REMOTE: Self = Self { first: Duration::from_secs(1), most: Duration::from_secs(60) };
-    /// For looking at something that is about to change.
-    pub const LOOK: Self = Self { first: Duration::from_secs(1), most: Duration::from_secs(10) };
-    /// For calls to a runner that is about to listen.
-    pub const RUNNER: Self = Self { first: Duration::from_millis(150), most: Duration::from_secs(1) };
-
-    /// The wait after the `failures`-th failure in a row.
-    fn wait(self, failures: u32, rng: &mut Rng) -> Duration {
-        let full = self.first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.most);
-        full - full.mul_f64(rng.fraction() / 4.0)
-    }
-}
-
 /// A lane that failed, and from when on it may be tried again.
 #[derive(Clone, Copy, Debug)]
-struct Backoff {
+struct Failed {
     failures: u32,
     not_before: Duration,
     /// What the other side asked for; nothing makes that shorter.
@@ -76,7 +53,7 @@ pub struct Queue {
     busy: BTreeSet<TaskId>,
     /// Those of them whose report nobody waits for any more.
     disowned: BTreeSet<TaskId>,
-    backoffs: BTreeMap<TaskId, Backoff>,
+    backoffs: BTreeMap<TaskId, Failed>,
     bodies: Bodies,
     rng: Rng,
 }
@@ -209,14 +186,14 @@ impl Queue {
     }
 
     /// The task failed: its lane waits, at least as long as the other side asked for.
-    pub fn failed(&mut self, now: Duration, id: &TaskId, pace: Pace, asked: Option<Duration>) -> Duration {
+    pub fn failed(&mut self, now: Duration, id: &TaskId, pace: Backoff, asked: Option<Duration>) -> Duration {
         let lane = id.lane();
         let failures = self.backoffs.get(&lane).map_or(0, |b| b.failures) + 1;
-        let wait = pace.wait(failures, &mut self.rng).max(asked.unwrap_or_default());
+        let wait = pace.pause(failures, self.rng.fraction()).max(asked.unwrap_or_default());
         let asked_until = now + asked.unwrap_or_default();
         // What is not tried any more, such as a test run that is listed no longer, has nobody who would forget it.
         self.backoffs.retain(|_, backoff| now < backoff.not_before + BACKOFF_FORGOTTEN);
-        self.backoffs.insert(lane, Backoff { failures, not_before: now + wait, asked_until });
+        self.backoffs.insert(lane, Failed { failures, not_before: now + wait, asked_until });
         wait
     }
 

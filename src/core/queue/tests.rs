@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::ObjectKey;
+use crate::pace;
 use crate::testrun::{Action, StatusWrite};
 
 fn run(name: &str) -> Key {
@@ -115,16 +116,16 @@ fn a_failed_lane_waits_longer_each_time_and_as_long_as_asked() {
     let id = task("a", Action::Finish);
     let mut last = Duration::ZERO;
     for _ in 0..5 {
-        let wait = queue.failed(Duration::ZERO, &id, Pace::REMOTE, None);
+        let wait = queue.failed(Duration::ZERO, &id, pace::REMOTE, None);
         assert!(wait > last, "{wait:?} after {last:?}");
         last = wait;
     }
-    assert!(queue.failed(Duration::ZERO, &id, Pace::REMOTE, Some(90 * SECOND)) == 90 * SECOND);
+    assert!(queue.failed(Duration::ZERO, &id, pace::REMOTE, Some(90 * SECOND)) == 90 * SECOND);
     assert!(!queue.is_free(89 * SECOND, &id));
     assert_eq!(queue.next_deadline(), Some(90 * SECOND));
     assert!(queue.is_free(90 * SECOND, &id));
     queue.succeeded(&id);
-    assert!(queue.failed(Duration::ZERO, &id, Pace::REMOTE, None) <= SECOND);
+    assert!(queue.failed(Duration::ZERO, &id, pace::REMOTE, None) <= SECOND);
 }
 
 #[test]
@@ -133,10 +134,10 @@ fn who_is_back_is_asked_soon_and_not_before_it_wishes() {
     let (finish, asked) = (task("a", Action::Finish), task("b", Action::Finish));
     let other = task("c", Action::DeleteTestRun);
     for _ in 0..7 {
-        queue.failed(Duration::ZERO, &finish, Pace::REMOTE, None);
-        queue.failed(Duration::ZERO, &other, Pace::REMOTE, None);
+        queue.failed(Duration::ZERO, &finish, pace::REMOTE, None);
+        queue.failed(Duration::ZERO, &other, pace::REMOTE, None);
     }
-    queue.failed(Duration::ZERO, &asked, Pace::REMOTE, Some(90 * SECOND));
+    queue.failed(Duration::ZERO, &asked, pace::REMOTE, Some(90 * SECOND));
     queue.hasten(10 * SECOND, 3 * SECOND, |action| action == crate::event::Action::Run(Action::Finish));
     assert!(queue.next_deadline().is_some_and(|at| (10 * SECOND..13 * SECOND).contains(&at)));
     assert!(queue.is_free(13 * SECOND, &finish));
@@ -151,7 +152,7 @@ fn a_report_that_nobody_waits_for_frees_its_lane_and_no_more() {
         queue.push(task("a", Action::AskRunner(n)));
     }
     queue.wake(&run("a"), SECOND);
-    let _ = queue.failed(SECOND, &task("a", Action::Finish), Pace::REMOTE, None);
+    let _ = queue.failed(SECOND, &task("a", Action::Finish), pace::REMOTE, None);
     let out = hand_out(&mut queue);
     queue.disown();
     assert_eq!((queue.next_deadline(), hand_out(&mut queue).len()), (None, 0));

@@ -6,6 +6,7 @@ use super::reply::Context;
 use super::state::{Listed, ZoneState};
 use crate::cloud::{self, RunId};
 use crate::outcome::{Outcome, text};
+use crate::pace::pace;
 use crate::rng::Rng;
 
 /// A poll that keeps failing is tried at least this often.
@@ -58,13 +59,12 @@ fn failed(state: &mut ZoneState, context: &Context<'_>, rng: &mut Rng, error: &c
         log::log!(level, "PrivateLoadZone {key}: GCk6 does not answer the poll: {}", text(error));
     }
     state.polls_failed = state.polls_failed.saturating_add(1);
-    let backoff = interval.saturating_mul(1 << state.polls_failed.saturating_sub(1).min(10));
-    let backoff = backoff.min(POLL_BACKOFF_MAX.max(interval));
+    let pause = pace(interval, POLL_BACKOFF_MAX.max(interval)).pause(state.polls_failed, rng.fraction());
     let asked = match error.retry() {
         cloud::Retry::After(after) => after,
         _ => Duration::ZERO,
     };
-    state.next_poll = context.now + (backoff - backoff.mul_f64(rng.fraction() / 4.0)).max(asked);
+    state.next_poll = context.now + pause.max(asked);
     state.poll_error = Some(text(error));
     if !unanswered {
         state.polls_not_found =

@@ -74,7 +74,7 @@ fn what_waits_for_the_same_target_is_tried_soon_and_nothing_else() {
         let id = TaskId::zone(&ObjectKey::new("ns", "edge"), Zone::Register);
         for _ in 0..10 {
             let now = rig.now().mono;
-            let _ = rig.core.queue.failed(now, &id, Pace::REMOTE, None);
+            let _ = rig.core.queue.failed(now, &id, pace::REMOTE, None);
         }
         rig.core.heed(rig.now(), target, Sign::Silence("cut".to_owned()));
         rig.mono += S;
@@ -125,7 +125,7 @@ fn a_watch_that_sees_again_forgives_what_waits_for_the_api_server() {
     rig.answer(REGISTERS, gck6(503, ""));
     let id = |action| TaskId::zone(&ObjectKey::new("ns", "edge"), action);
     let now = rig.now().mono;
-    let _ = rig.core.queue.failed(now, &id(Zone::Adopt), Pace::REMOTE, None);
+    let _ = rig.core.queue.failed(now, &id(Zone::Adopt), pace::REMOTE, None);
     rig.sees(Seen::Zone(WatchEvent::Recovered));
     assert_eq!(rig.core.queue.failures(&id(Zone::Adopt)), 0);
     assert_eq!(rig.core.queue.failures(&id(Zone::Register)), 1, "GCk6 is another");

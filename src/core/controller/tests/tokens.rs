@@ -82,7 +82,7 @@ fn a_token_that_is_taken_again_lets_go_on_who_waits_if_it_was_refused_for_long()
         // So that its own pause would last.
         let id = TaskId::zone(&ObjectKey::new("ns", "edge"), zone::Action::Register);
         let now = rig.now().mono;
-        let _ = rig.core.queue.failed(now, &id, Pace::REMOTE, Some(600 * S));
+        let _ = rig.core.queue.failed(now, &id, pace::REMOTE, Some(600 * S));
         rig.wait(time);
         let names = rig.answer(OTHER_REGISTERS, gck6(200, ""));
         assert!(!rig.core.tokens.values().any(|token| token.refused));
