@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use crate::status::{Error, Retry};
+use crate::status::{Error, RETRY_AFTER_MAX, Retry};
 
-/// The longest pause that a server may ask for.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
 /// Within which time those that wait for a server ask again once somebody has heard from it.
 pub const WAKE_SPREAD: Duration = Duration::from_secs(1);
 

@@ -102,6 +102,12 @@ pub fn take_rows<S: Default>(rows: &[Row<S>], cursor: &mut Cursor<'_>, faults: &
     this
 }
 
+/// For [`readable!`](crate::readable): the shape of a field, found by its type.
+#[doc(hidden)]
+pub const fn shape_of<S, T: Read>(_: fn(&S) -> &T) -> &'static Shape {
+    T::SHAPE
+}
+
 /// For [`readable!`](crate::readable): puts a field into its place.
 #[doc(hidden)]
 pub fn put<T: Read>(field: &mut T, cursor: &mut Cursor<'_>, faults: &mut Faults) {
@@ -174,7 +180,7 @@ macro_rules! readable {
     (@put $place:expr, $cursor:ident, $faults:ident, $how:path) => {
         $crate::fields::put_by($place, $cursor, $faults, $how)
     };
-    (@shape $field:ident []) => { $crate::shape::of_field(|this: &Self| &this.$field) };
+    (@shape $field:ident []) => { $crate::fields::shape_of(|this: &Self| &this.$field) };
     (@shape $field:ident [Labels]) => { &$crate::shape::Shape::Picked($crate::shape::Pick::Labels) };
     (@shape $field:ident [Annotations]) => { &$crate::shape::Shape::Picked($crate::shape::Pick::Annotations) };
     (@shape $field:ident [$how:path]) => { &$crate::shape::Shape::Whole };

@@ -16,7 +16,7 @@
 //! socket, a file, a process, a thread or a clock, and the HTTP and TLS libraries are not in the tree.
 //!
 //! Reading order: [`request`], [`resource`], [`status`], [`secret`], [`fields`], [`meta`], [`pod`], [`shape`], [`sieve`], [`intake`], [`watch`],
-//! [`backoff`], then the client: [`config`], [`proxy`], [`tls`], [`exec`], `auth`, [`stop`], `pulse`, [`client`], `follow`.
+//! [`backoff`], then the client: [`config`], [`proxy`], [`tls`], [`exec`], `auth`, [`stop`], `pulse`, [`client`].
 //!
 //! Objects are your own types, with the fields that you read and no others; [`readable!`] reads them in less code than serde's
 //! own derive:
@@ -99,8 +99,6 @@ pub mod client;
 pub mod config;
 #[cfg(feature = "client")]
 pub mod exec;
-#[cfg(feature = "client")]
-mod follow;
 #[cfg(feature = "client")]
 pub mod proxy;
 #[cfg(feature = "client")]

@@ -49,9 +49,3 @@ impl Picks {
         keys.iter().any(|wanted| wanted.as_bytes() == key)
     }
 }
-
-/// The shape of a field, found by its type; for [`readable!`](crate::readable).
-#[doc(hidden)]
-pub const fn of_field<S, T: crate::fields::Read>(_: fn(&S) -> &T) -> &'static Shape {
-    T::SHAPE
-}

@@ -14,7 +14,7 @@ use crate::text::printable;
 
 pub(crate) use answer::decode_error;
 pub use answer::{Response, decode, interpret, read_object};
-pub use error::{Error, Retry};
+pub use error::{Error, RETRY_AFTER_MAX, Retry};
 pub use review::AccessReview;
 
 /// The longest piece of a foreign body that is kept in an error, in characters.

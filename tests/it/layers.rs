@@ -107,6 +107,7 @@ fn check(root: &str, modules: usize) {
 fn no_module_is_reached_from_what_it_imports() {
     check("src/core", 25);
     check("src", 10);
+    check("k8s/src", 15);
 }
 
 #[test]

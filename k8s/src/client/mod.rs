@@ -8,7 +8,7 @@
 //! no header is ever logged.
 
 mod failure;
-mod interim;
+mod follow;
 mod keeping;
 mod pods;
 mod wire;
@@ -27,7 +27,6 @@ use ureq::{Agent, Body, Timeout};
 use crate::auth::{Auth, Session};
 use crate::config::Config;
 use crate::fields;
-use crate::follow;
 use crate::http_date::parse_retry_after;
 use crate::intake::ANSWER_BYTES_MAX;
 use crate::pulse::Pulse;
@@ -39,7 +38,6 @@ use crate::tls;
 use crate::watch::{Cut, WatchEvent, WatchSpec};
 
 pub use failure::proxy_status;
-pub(crate) use interim::InterimBound;
 pub use pods::PodAnswer;
 use wire::url;
 pub(crate) use wire::{Purpose, Wire};

@@ -5,11 +5,13 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Status;
-use crate::backoff::RETRY_AFTER_MAX;
 
 /// How the messages begin by which admission refuses for good: quota, pod security, webhooks, policies.
 const ADMISSION_WORDS: [&str; 4] =
     ["exceeded quota", "violates PodSecurity", "denied the request", "denied request"];
+/// The longest pause that a server may ask for.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
+
 /// Why a call to the API server did not bring what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Error {

@@ -16,7 +16,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::Tls;
-use crate::client::InterimBound;
+use super::interim::InterimBound;
 use crate::proxy::socks;
 
 /// How connections are made: through a proxy where the agent has one, over TCP, with TLS where the URL says so.

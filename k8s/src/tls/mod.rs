@@ -10,6 +10,7 @@
 mod connect;
 mod explain;
 mod identity;
+mod interim;
 mod refusal;
 mod verify;
 mod x509;

@@ -83,7 +83,7 @@ fn failures_keep_their_status() {
     assert_eq!(busy.retry(), Retry::After(Duration::from_secs(7)));
     assert_eq!(busy.to_string(), "slow down (HTTP 429)");
     // In another century, by the clock of the server; within reason, by ours.
-    assert_eq!(failure("later").retry(), Retry::After(k8s::backoff::RETRY_AFTER_MAX));
+    assert_eq!(failure("later").retry(), Retry::After(k8s::status::RETRY_AFTER_MAX));
     assert_eq!(failure("moved").code(), Some(302));
     let whole = client.send(&SECRETS.get(Some("ns"), "busy")).unwrap();
     assert_eq!((whole.code, whole.body.as_slice()), (429, b"slow down".as_slice()));

@@ -1,7 +1,7 @@
 //! Drives the state machine of a watch over a connection, with pauses, until it is told to stop.
 //!
-//! Owns nothing but the order of things: what to do is decided in `watch.rs`, how long to wait in `backoff.rs`, how to speak in
-//! `client.rs`.
+//! Owns nothing but the order of things: what to do is decided in `watch`, how long to wait in `backoff`, how to speak in
+//! the rest of `client`.
 #![expect(clippy::disallowed_methods, reason = "how long a watch has lasted says whether it was a good one")]
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::{Client, Purpose, Wire};
 use crate::backoff::{Pace, wake_after};
-use crate::client::{Client, Purpose, Wire};
 use crate::fields::Read;
 use crate::status::Retry;
 use crate::stop::Stop;
