@@ -3,6 +3,8 @@
 //! Owns what the agent can ask of whom. Leaves alone why (see the actions of each resource) and how it is carried.
 //! Invariant: nothing in here holds a socket, and no `Debug` output shows a token or a presigned URL.
 
+use std::time::Duration;
+
 use crate::cloud;
 use crate::redact::Secret;
 use crate::runner;
@@ -37,16 +39,24 @@ impl Class {
         Self::Lease,
         Self::Operator,
     ];
-}
 
-/// How long an answer is waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Patience {
-    /// As long as calls of its kind usually are given.
-    #[default]
-    Usual,
-    /// Not for long, since others wait and nobody knows whether an answer will come.
-    Brief,
+    /// How long an answer is waited for; none for as long as the client of the API server usually waits.
+    #[must_use]
+    pub const fn timeout(self) -> Option<Duration> {
+        match self {
+            Self::Kubernetes => None,
+            // Answers come within a second or two; behind LTE it may be more.
+            Self::Cloud => Some(Duration::from_secs(20)),
+            // It is asked again soon anyway.
+            Self::CloudNews => Some(Duration::from_secs(8)),
+            // It answers at once unless it is busy generating load.
+            Self::Runner => Some(Duration::from_secs(5)),
+            // k6 ends them after 60 s unless the script says otherwise.
+            Self::UserCode => Some(Duration::from_secs(15 * 60)),
+            // A renewal that hangs has to leave time for another one.
+            Self::Lease | Self::Operator => Some(Duration::from_millis(2500)),
+        }
+    }
 }
 
 impl Call {

@@ -5,17 +5,21 @@
 //! clock, and no `Debug` output shows a token or a presigned URL.
 
 use std::fmt;
+use std::time::Duration;
 
 use k8s::{Pod, WatchEvent};
 
 pub use crate::api::ObjectKey;
-pub use crate::call::{Call, Class, Patience, Reply, RunnerTarget};
+pub use crate::call::{Call, Class, Reply, RunnerTarget};
 pub use crate::now::Now;
 
 use crate::api::run::TestRun;
 use crate::api::zone::PrivateLoadZone;
 use crate::lease::record::Lease;
 use crate::{api, lease, testrun, token, zone};
+
+/// How long a runner that has never answered is waited for while others wait for their turn.
+pub const BRIEF_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// What the shell tells the core.
 #[derive(Debug)]
@@ -198,6 +202,19 @@ impl Action {
             Self::FindOperator => Class::Operator,
         }
     }
+
+    /// How long its answer is waited for. In brief, only a question to a runner is: nothing is lost if it has to be asked again.
+    #[must_use]
+    pub fn timeout(self, patience: Patience) -> Option<Duration> {
+        match (patience, self) {
+            (Patience::Brief, Self::Run(action))
+                if action.is_question() && action.class() == Class::Runner =>
+            {
+                Some(BRIEF_TIMEOUT)
+            }
+            _ => self.class().timeout(),
+        }
+    }
 }
 
 /// As the subject of a sentence.
@@ -248,6 +265,16 @@ impl TaskId {
     }
 }
 
+/// How long an answer is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as calls of its kind usually are given.
+    #[default]
+    Usual,
+    /// Not for long, since others wait and nobody knows whether an answer will come.
+    Brief,
+}
+
 /// One call for a worker to make.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -255,8 +282,8 @@ pub struct Task {
     pub id: TaskId,
     /// The call.
     pub call: Call,
-    /// How long its answer is waited for.
-    pub patience: Patience,
+    /// How long its answer is waited for; none for as long as the client of the API server usually waits.
+    pub timeout: Option<Duration>,
 }
 
 /// What came of a task.
@@ -266,4 +293,30 @@ pub struct Report {
     pub id: TaskId,
     /// The answer, or why there is none.
     pub reply: Reply,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::RunId;
+
+    #[test]
+    fn the_class_of_a_call_says_how_long_its_answer_is_waited_for() {
+        let check = |action: Action, millis: Option<u64>, brief: Option<u64>| {
+            let timeout = |patience| action.timeout(patience).map(|timeout| timeout.as_millis() as u64);
+            assert_eq!((timeout(Patience::Usual), timeout(Patience::Brief)), (millis, brief), "{action}");
+        };
+        let same = |action, millis| check(action, millis, millis);
+        same(Action::Token(token::Action::Read), None);
+        same(Action::Zone(zone::Action::Poll), Some(8_000));
+        // As large as data get, and asked for once: it is no news.
+        same(Action::Zone(zone::Action::FetchData(RunId(7))), Some(20_000));
+        same(Action::Run(testrun::Action::CheckState), Some(8_000));
+        same(Action::Run(testrun::Action::Finish), Some(20_000));
+        check(Action::Run(testrun::Action::AskRunner(1)), Some(5_000), Some(400));
+        same(Action::Run(testrun::Action::ResumeRunner(1)), Some(5_000));
+        same(Action::Run(testrun::Action::RunTeardown(1)), Some(900_000));
+        same(Action::Lease(lease::Action::Write), Some(2_500));
+        same(Action::FindOperator, Some(2_500));
+    }
 }

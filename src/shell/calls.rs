@@ -11,22 +11,9 @@ use k8s::resource::pod_proxy;
 
 use crate::net::{HttpClient, NetError};
 use plz_core::cloud::{self, Host};
-use plz_core::event::{Call, Patience, Reply, RunnerTarget};
+use plz_core::event::{Call, Class, Reply, RunnerTarget};
 use plz_core::redact::Secret;
 use plz_core::{limits, runner, watched};
-
-/// A renewal that hangs has to leave time for another one.
-const LEASE_TIMEOUT: Duration = Duration::from_millis(2500);
-/// GCk6 answers within a second or two; behind LTE it may be more.
-const CLOUD_TIMEOUT: Duration = Duration::from_secs(20);
-/// What is asked again soon anyway is not waited for that long.
-const CLOUD_NEWS_TIMEOUT: Duration = Duration::from_secs(8);
-/// A runner answers at once unless it is busy generating load.
-const RUNNER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for a question to a runner that has never answered, while others wait.
-const BRIEF_RUNNER_TIMEOUT: Duration = Duration::from_millis(400);
-/// `setup()` and `teardown()` are the user's code; k6 ends them after 60 s unless the script says otherwise.
-const USER_CODE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// How the API server begins to say that it has no connection to a pod: nothing listens there, or its node is away.
 const UNREACHED: &str = "error trying to reach service: ";
@@ -78,14 +65,24 @@ impl Held {
 }
 
 impl Caller {
-    /// Makes the call and waits for the answer; `code` becomes its HTTP status, if one comes.
-    pub(super) fn call(&self, call: &Call, patience: Patience, code: &mut Option<u16>) -> (Reply, Held) {
+    /// Makes the call and waits for the answer, for `timeout` or as long as the client usually does; `code` becomes its HTTP
+    /// status, if one comes.
+    pub(super) fn call(
+        &self,
+        call: &Call,
+        timeout: Option<Duration>,
+        code: &mut Option<u16>,
+    ) -> (Reply, Held) {
         let mut held = Held::default();
         let reply = match call {
-            Call::Kubernetes(request) => Reply::Kubernetes(self.kubernetes(request, code, &mut held)),
-            Call::Cloud { request, token } => Reply::Cloud(self.cloud(request, token, code, &mut held)),
+            Call::Kubernetes(request) => {
+                Reply::Kubernetes(self.kubernetes(request, timeout, code, &mut held))
+            }
+            Call::Cloud { request, token } => {
+                Reply::Cloud(self.cloud(request, token, timeout, code, &mut held))
+            }
             Call::Runner { target, request } => {
-                Reply::Runner(self.runner(target, request, patience, code, &mut held))
+                Reply::Runner(self.runner(target, request, timeout, code, &mut held))
             }
         };
         (reply, held)
@@ -94,10 +91,10 @@ impl Caller {
     fn kubernetes(
         &self,
         request: &k8s::Request,
+        wait: Option<Duration>,
         code: &mut Option<u16>,
         held: &mut Held,
     ) -> Result<Vec<u8>, k8s::Error> {
-        let wait = (request.attributes.resource == k8s::LEASES.plural).then_some(LEASE_TIMEOUT);
         let short = limits::KUBERNETES_ANSWERS.short_bytes;
         let mut grows = |bytes| held.grows(&self.rooms.kubernetes, short, bytes);
         let response = self.kubernetes.send_keeping(request, wait, &watched::answer(request), &mut grows)?;
@@ -109,6 +106,7 @@ impl Caller {
         &self,
         request: &cloud::Request,
         token: &Secret,
+        timeout: Option<Duration>,
         code: &mut Option<u16>,
         held: &mut Held,
     ) -> Result<Vec<u8>, cloud::Error> {
@@ -124,7 +122,7 @@ impl Caller {
             headers.push(("K6-Idempotency-Key", key));
         }
         let body = request.body.as_deref().unwrap_or_default();
-        let timeout = if request.method == "GET" { CLOUD_NEWS_TIMEOUT } else { CLOUD_TIMEOUT };
+        let timeout = timeout.or(Class::Cloud.timeout()).unwrap_or_default();
         let short = limits::CLOUD_ANSWERS.short_bytes;
         let mut grows = |bytes| held.grows(&self.rooms.cloud, short, bytes);
         let send = || self.cloud.send_growing(request.method, &url, &headers, body, timeout, &mut grows);
@@ -140,15 +138,11 @@ impl Caller {
         &self,
         target: &RunnerTarget,
         request: &runner::Request,
-        patience: Patience,
+        timeout: Option<Duration>,
         code: &mut Option<u16>,
         held: &mut Held,
     ) -> Result<Vec<u8>, runner::Error> {
-        let timeout = match patience {
-            _ if request.runs_user_code() => USER_CODE_TIMEOUT,
-            Patience::Brief if request.is_question() => BRIEF_RUNNER_TIMEOUT,
-            _ => RUNNER_TIMEOUT,
-        };
+        let timeout = timeout.or(Class::Runner.timeout()).unwrap_or_default();
         // Setup data have a room of their own, which the core keeps.
         let is_short = request.answer_bytes_max(SUCCESS) > runner::STATUS_BYTES_MAX;
         let short = if is_short { usize::MAX } else { limits::RUNNER_ANSWERS.short_bytes };
@@ -303,6 +297,8 @@ fn once_more_if_cut<T>(mut send: impl FnMut() -> Result<T, NetError>) -> Result<
 mod tests {
     use super::*;
 
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
     #[test]
     fn the_api_server_speaks_for_itself_and_k6_too() {
         let forbidden = br#"{"kind":"Status","reason":"Forbidden","message":"pods is forbidden","code":403}"#;
@@ -329,13 +325,13 @@ mod tests {
     fn who_did_not_answer_is_told_apart() {
         let server = || "https://10.0.0.1:6443".to_owned();
         let timeout = k8s::Error::Timeout { server: server(), cause: "receive response".to_owned() };
-        let text = unproxied(&timeout, "p-1", RUNNER_TIMEOUT).to_string();
+        let text = unproxied(&timeout, "p-1", TIMEOUT).to_string();
         assert!(
             text.contains("pod p-1 sent no answer") && text.contains("5 s") && !text.contains("10.0.0.1"),
             "{text}"
         );
         let refused = k8s::Error::Transport { server: server(), cause: "connection refused".to_owned() };
-        assert!(matches!(unproxied(&refused, "p-1", RUNNER_TIMEOUT), runner::Error::NoWay(_)));
+        assert!(matches!(unproxied(&refused, "p-1", TIMEOUT), runner::Error::NoWay(_)));
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl Worker {
         let begin = now();
         let mut code = None;
         let reply;
-        (reply, *held) = self.caller.call(&task.call, task.patience, &mut code);
+        (reply, *held) = self.caller.call(&task.call, task.timeout, &mut code);
         let (target, verb) = target_and_verb(&task.call);
         Some((reply, CallDone { target, verb, code, took: now().saturating_sub(begin) }))
     }
@@ -227,7 +227,7 @@ mod tests {
     use crate::net::HttpClient;
     use crate::net::ProxySettings;
     use crate::shell::calls::Rooms;
-    use plz_core::event::{Action, Call, Key, ObjectKey, Patience};
+    use plz_core::event::{Action, Call, Key, ObjectKey};
     use plz_core::{lease, testrun};
 
     /// For anything to happen.
@@ -250,7 +250,7 @@ mod tests {
     fn task(n: u32, action: Action) -> Task {
         let key = Key::Run(ObjectKey::new("ns".to_owned(), format!("run-{n}")));
         let call = Call::Kubernetes(k8s::PODS.get(Some("ns"), "p"));
-        Task { id: TaskId { key, action }, call, patience: Patience::Usual }
+        Task { id: TaskId { key, action }, call, timeout: None }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{StartError, spawn};
 use crate::health::Watches;
 use crate::metrics::Calls;
 use plz_core::controller::Core;
-use plz_core::event::{Class, Event, Patience, Reply, Report, Task, TaskId};
+use plz_core::event::{Class, Event, Reply, Report, Task, TaskId};
 
 /// How many reports, and sightings that came at once, are taken in before the core decides: enough to decide once on many, few enough to
 /// decide soon.
@@ -165,10 +165,10 @@ impl Loop {
         if self.in_hand.writes > 0 {
             return;
         }
-        let Some(Task { call, .. }) = self.core.leave(self.clock.now()) else { return };
+        let Some(Task { call, timeout, .. }) = self.core.leave(self.clock.now()) else { return };
         let caller = self.pool.caller();
         let (sender, answer) = bounded(1);
-        let ask = move || drop(sender.send(caller.call(&call, Patience::Usual, &mut None).0));
+        let ask = move || drop(sender.send(caller.call(&call, timeout, &mut None).0));
         let spawned = spawn("leave", Box::new(ask));
         match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
             Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),

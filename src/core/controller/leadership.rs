@@ -14,7 +14,7 @@ use k8s::WatchEvent;
 
 use super::Core;
 use super::refusals::Refusals;
-use crate::event::{Action, Call, Key, Now, ObjectKey, Patience, Report, Task, TaskId};
+use crate::event::{Action, Call, Key, Now, ObjectKey, Report, Task, TaskId};
 use crate::lease::election::{Election, Term};
 use crate::lease::operator::Operators;
 use crate::lease::record::Lease;
@@ -234,5 +234,6 @@ fn warn(line: Option<String>) {
 }
 
 fn task(key: Key, action: Action, request: k8s::Request) -> Task {
-    Task { id: TaskId { key, action }, call: Call::Kubernetes(request), patience: Patience::Usual }
+    let timeout = action.class().timeout();
+    Task { id: TaskId { key, action }, call: Call::Kubernetes(request), timeout }
 }

@@ -245,7 +245,8 @@ impl Core {
             };
             match call {
                 Some(call) if self.queue.weigh(&id, call.body_bytes()) == Weighed::Fits => {
-                    tasks.push(Task { id, call, patience });
+                    let timeout = id.action.timeout(patience);
+                    tasks.push(Task { id, call, timeout });
                 }
                 Some(_) => {}
                 None => self.unsent(now, &id),

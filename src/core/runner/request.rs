@@ -90,18 +90,6 @@ impl Request {
         Self::new("POST", TEARDOWN_PATH, Answer::Nothing, Arc::default())
     }
 
-    /// Whether the answer waits for the user's code.
-    #[must_use]
-    pub fn runs_user_code(&self) -> bool {
-        self.method == "POST"
-    }
-
-    /// Whether it changes nothing on the runner.
-    #[must_use]
-    pub fn is_question(&self) -> bool {
-        self.method == "GET"
-    }
-
     /// How much of an answer with that HTTP status is to be read, in bytes. One more would be too many.
     #[must_use]
     pub fn answer_bytes_max(&self, status: u16) -> usize {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use plz_core::cloud::Host;
 use plz_core::controller::reach::Target;
 use plz_core::controller::{Core, Settings};
-use plz_core::event::{Call, Class, Event, Now, Patience, Reply, Report, Task};
+use plz_core::event::{Call, Class, Event, Now, Reply, Report, Task};
 
 use super::follow::{Follow, Pulse, follow_all};
 use super::setups::Setups;
@@ -20,10 +20,6 @@ use crate::world::World;
 const LATENCY: Duration = Duration::from_millis(2);
 /// After which time a call that nobody answers is given up, as the agent's client does with those for Leases.
 const CUT_TIMEOUT: Duration = Duration::from_millis(2500);
-/// After which time a runner that does not answer is given up, unless it runs the user's code.
-const RUNNER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same while others wait, of one that has never answered.
-const BRIEF_RUNNER_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long calls in hand may take after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
 
@@ -256,7 +252,7 @@ impl Process {
 
     /// A call reaches its model.
     fn arrive(&mut self, now: Duration, task: &Task, world: &mut World) {
-        let Task { id, call, patience } = task;
+        let Task { id, call, timeout } = task;
         self.setups.arrived(now, id);
         let mut given_up = Duration::ZERO;
         type Convert<'a> = Box<dyn FnOnce(Option<Response>) -> Reply + 'a>;
@@ -286,13 +282,10 @@ impl Process {
                 } else {
                     world.serve_api(now, &wire::to_api(&wire::to_proxy(target, request))).answer()
                 };
-                let is_brief = *patience == Patience::Brief && request.is_question();
-                let timeout = if is_brief { BRIEF_RUNNER_TIMEOUT } else { RUNNER_TIMEOUT };
-                if let Answer::After(late, _) = &answer
-                    && *late > timeout
-                    && !request.runs_user_code()
+                if let (Answer::After(late, _), Some(timeout)) = (&answer, timeout)
+                    && *late > *timeout
                 {
-                    given_up = timeout;
+                    given_up = *timeout;
                     answer = Answer::Drop;
                 }
                 let convert = if self.by_proxy { wire::from_proxy } else { wire::from_runner };
