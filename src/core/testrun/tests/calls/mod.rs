@@ -43,7 +43,7 @@ fn check_none(world: &World, action: Action) {
 }
 
 /// Every action, with runner 2 where it is about one.
-const ALL: [Action; 23] = [
+pub(super) const ALL: [Action; 23] = [
     Action::Confirm,
     Action::FetchCredentials,
     Action::CreateCredentials,

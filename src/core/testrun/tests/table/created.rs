@@ -1,6 +1,7 @@
 //! Block `Created`: the runners come up, setup runs, all are let go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::make::{deletion_overdue, job_unseen, runner_paused, stop_overdue, termination, unproven};
 use super::super::world::World;
@@ -8,7 +9,7 @@ use super::{Case, Exclusion, check_actions, check_alone, check_otherwise, check_
 use crate::api::run::Stage;
 use crate::testrun::action::{Action as A, StatusWrite};
 use crate::testrun::facts::READY_POLL_INTERVAL;
-use crate::testrun::state::{Setup, SetupData};
+use crate::testrun::state::{Job, Setup, SetupData};
 use crate::testrun::table::{Block, Fact as F};
 
 const STOPPED: A = A::WriteStatus(StatusWrite::Stage(Stage::Stopped));
@@ -89,6 +90,26 @@ fn a_runner_is_asked_again_in_its_own_time() {
     assert_eq!(world.decide().wake, Some(world.now + READY_POLL_INTERVAL));
     world.now += READY_POLL_INTERVAL;
     assert_eq!(world.decide().actions, [A::AskRunner(1)]);
+}
+
+#[test]
+fn why_there_is_no_pod_is_looked_up_in_its_own_time() {
+    let podless = |world: &mut World| {
+        for n in [1, 2] {
+            world.job(n, Job::Ours("without-a-pod".to_owned()));
+            world.runner(n).status = None;
+        }
+    };
+    let mut world = check_actions(Block::Created, podless, F::RunnersSilent, &[]);
+    let first = world.now + Duration::from_secs(3);
+    assert_eq!(world.decide().wake, Some(first));
+    world.now = first;
+    assert_eq!(world.decide().actions, [A::ReadEvents(1)], "one speaks for all");
+    world.state.dispatched(first, A::ReadEvents(1));
+    assert_eq!(world.decide().actions, []);
+    world.now = first + Duration::from_secs(15);
+    world.state.trouble_said = crate::testrun::diagnose::trouble(&world.facts());
+    assert_eq!(world.decide().actions, [A::ReadEvents(1), A::CheckState]);
 }
 
 #[test]
