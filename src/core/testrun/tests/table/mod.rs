@@ -2,6 +2,7 @@
 //!
 //! The order stands here once more. Two rows that change places in the table fail by name.
 
+mod beside;
 mod created;
 mod done;
 mod gone;
