@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reach::{Reach, Target};
 use super::{Core, Row, intake, room};
 use crate::announce::Announcement;
-use crate::api::run::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TEST_RUN_RUNNING, TestRun};
+use crate::api::run::TestRun;
 use crate::api::zone::PrivateLoadZone;
 use crate::event::{Call, Class, Key, Now, ObjectKey, Reply, TaskId};
 use crate::objects::Object as _;
@@ -16,10 +16,10 @@ use crate::testrun::identity::{self, Alien, Identity};
 use crate::testrun::life::Step;
 use crate::testrun::proof::{self, Proof};
 use crate::testrun::reply;
-use crate::testrun::state::{RunState, Teardown, Writing};
+use crate::testrun::state::{RunState, Writing};
 use crate::testrun::table::Block;
 use crate::testrun::termination::{Cause, Termination};
-use crate::testrun::{Action, StatusWrite, calls, conditions, decide, diagnose};
+use crate::testrun::{Action, StatusWrite, calls, conditions, decide, diagnose, recorded};
 use crate::zone::state::Listed;
 
 /// How many runs of a zone wait for GCk6's word at a time. Whoever may make `TestRun`s can make any number that could be runs of a
@@ -93,24 +93,7 @@ impl Core {
             self.next_candidate(&state.identity.zone_uid);
         }
         state.user_code_waits = self.queue.user_code_waits(&id);
-        let facts = run_facts(&self.store, now, key, &state, zone_deleting, self.settings.start_deadline);
-        let (ending, pods) = (diagnose::diagnose(&facts), facts.pods_left);
-        state.count_pods(now.mono, pods);
-        if let Some(ending) = ending.filter(|_| state.ending.is_none()) {
-            let cause = ending.cause;
-            let how = if cause.is_verdict() { "has not passed" } else { "ends early" };
-            log::warn!("TestRun {key} {how} ({}): {}", cause.reason(), ending.message);
-            let announcement = if cause.is_failure() {
-                Announcement::warning("Failed", ending.message.clone())
-            } else if cause.is_verdict() {
-                Announcement::warning("NotPassed", ending.message.clone())
-            } else {
-                Announcement::normal("Aborted", ending.message.clone())
-            };
-            state.announcements.push(announcement);
-            state.end(now.mono, ending);
-            self.leaving.take(&mut state.setup);
-        }
+        self.note_termination(now, key, &mut state, zone_deleting);
         let facts = run_facts(&self.store, now, key, &state, zone_deleting, self.settings.start_deadline);
         let decision = decide::decide(&facts);
         *self.rows.entry(Row::Run(decision.row.0, decision.row.1)).or_default() += 1;
@@ -126,20 +109,9 @@ impl Core {
         }
         drop(facts);
         started.retain(|action| {
-            let (may, ask_again) = match action {
-                Action::TakeSetupData(_) => {
-                    (self.may_take_setup_data(now.mono, key, &mut state), room::ASK_INTERVAL)
-                }
-                Action::Confirm if state.block == Block::New => {
-                    let own = state.data_bytes();
-                    (self.may_ask_for_data(&key.namespace, own), intake::ASK_INTERVAL)
-                }
-                _ => (true, Duration::ZERO),
-            };
-            if !may {
-                self.queue.wake(&id, now.mono + ask_again);
-            }
-            may
+            let ask_again = self.ask_again_after(now, key, &mut state, *action);
+            ask_again.into_iter().for_each(|pause| self.queue.wake(&id, now.mono + pause));
+            ask_again.is_none()
         });
         for action in started {
             if action.class() == Class::UserCode {
@@ -156,6 +128,45 @@ impl Core {
         } else {
             self.runs.insert(key.clone(), state);
         }
+    }
+
+    /// Notes why the run ends, if it does, and says so.
+    fn note_termination(&mut self, now: Now, key: &ObjectKey, state: &mut RunState, zone_deleting: bool) {
+        let facts = run_facts(&self.store, now, key, state, zone_deleting, self.settings.start_deadline);
+        let (ending, pods) = (diagnose::diagnose(&facts), facts.pods_left);
+        state.count_pods(now.mono, pods);
+        let Some(ending) = ending.filter(|_| state.ending.is_none()) else { return };
+        let cause = ending.cause;
+        let how = if cause.is_verdict() { "has not passed" } else { "ends early" };
+        log::warn!("TestRun {key} {how} ({}): {}", cause.reason(), ending.message);
+        let message = ending.message.clone();
+        state.announcements.push(if cause.is_failure() {
+            Announcement::warning("Failed", message)
+        } else if cause.is_verdict() {
+            Announcement::warning("NotPassed", message)
+        } else {
+            Announcement::normal("Aborted", message)
+        });
+        state.end(now.mono, ending);
+        self.leaving.take(&mut state.setup);
+    }
+
+    /// After what pause an action is to be looked at again, since there is no room yet for what it brings; none if it may be started.
+    fn ask_again_after(
+        &mut self,
+        now: Now,
+        key: &ObjectKey,
+        state: &mut RunState,
+        action: Action,
+    ) -> Option<Duration> {
+        let (may, pause) = match action {
+            Action::TakeSetupData(_) => (self.may_take_setup_data(now.mono, key, state), room::ASK_INTERVAL),
+            Action::Confirm if state.block == Block::New => {
+                (self.may_ask_for_data(&key.namespace, state.data_bytes()), intake::ASK_INTERVAL)
+            }
+            _ => (true, Duration::ZERO),
+        };
+        (!may).then_some(pause)
     }
 
     /// Takes our finalizer off a `TestRun` that somebody deletes and that is no run of ours, so that it does not stay for ever.
@@ -233,11 +244,7 @@ impl Core {
             };
             let mut state = RunState::new(run, runners, block, now.mono);
             state.identity = identity;
-            state.ending = recorded_ending(run, block);
-            if teardown_had_begun(run, block) {
-                let early = state.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict());
-                state.teardown = if early { Teardown::Unclear } else { Teardown::Lost };
-            }
+            recorded::read_back(&mut state, run, block);
             self.runs.insert(key.clone(), Box::new(state));
         }
         self.see_zone(key);
@@ -390,28 +397,4 @@ fn run_facts<'a>(
     let run = state.gone.as_deref().or_else(|| store.runs.find(key));
     let run = run.expect("a run that is remembered is in the store or kept beside it");
     Facts::new((now.mono, now.wall), run, &store.pods, state, zone_deleting, start_deadline)
-}
-
-/// Whether an earlier process has recorded that it runs teardown now.
-fn teardown_had_begun(run: &TestRun, block: Block) -> bool {
-    let condition = run.condition(TEARDOWN_EXECUTED);
-    block == Block::Stopped
-        && condition.is_some_and(|condition| condition.reason == conditions::TEARDOWN_BEGUN)
-}
-
-/// Why the run ends, as an earlier process has recorded it.
-fn recorded_ending(run: &TestRun, block: Block) -> Option<Termination> {
-    if block < Block::Stopped {
-        return None;
-    }
-    let Some(condition) = run.condition(CLOUD_TEST_RUN_ABORTED).filter(|condition| condition.is_true())
-    else {
-        // How a test came out is the reason for which it does not run any more.
-        let condition = run.condition(TEST_RUN_RUNNING)?;
-        let verdict = Cause::from_reason(&condition.reason).filter(|cause| cause.is_verdict())?;
-        return Some(Termination { cause: verdict, message: condition.message.clone() });
-    };
-    // k6-operator writes its own reason; it aborts only what GCk6 says a user has aborted.
-    let cause = Cause::from_reason(&condition.reason).unwrap_or(Cause::AbortedByUser);
-    Some(Termination { cause, message: condition.message.clone() })
 }

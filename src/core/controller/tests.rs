@@ -19,9 +19,9 @@ use k8s::WatchEvent;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cloud;
-use crate::event::Call;
+use crate::event::{Call, Reply, Report, TaskId};
 use crate::testrun::template::tests::settings as template_settings;
+use crate::{cloud, pace, token};
 
 const S: Duration = Duration::from_secs(1);
 /// More turns in one test than any needs.

@@ -24,6 +24,7 @@ pub mod pod_refusal;
 pub mod pods;
 pub mod prepared;
 pub mod proof;
+pub mod recorded;
 pub mod refusal;
 pub mod reply;
 pub mod script;
