@@ -253,15 +253,9 @@ impl Core {
         if state.block != block {
             log::info!("TestRun {key}: {} → {}", state.block, run.status.stage);
             reply::recorded(state, now.mono, StatusWrite::Stage(run.status.stage));
-            state.block = block;
-            state.since = now.mono;
-            if block != Block::New {
-                state.plan = None;
-                state.spare = None;
-            }
+            state.enter(now.mono, block);
             if block == Block::Done {
                 self.tally.ended(state.ending.as_ref().map(|ending| ending.cause));
-                state.runners.clear();
             }
         }
         if run.metadata.is_deleting() {

@@ -233,6 +233,19 @@ impl RunState {
         self.plan.as_ref().map_or(0, |_| self.plan_bytes)
     }
 
+    /// Another block of the table counts from now on: what was for the former alone is dropped.
+    pub fn enter(&mut self, now: Duration, block: Block) {
+        self.block = block;
+        self.since = now;
+        if block != Block::New {
+            self.plan = None;
+            self.spare = None;
+        }
+        if block == Block::Done {
+            self.runners.clear();
+        }
+    }
+
     /// Notes what the API server refuses to it. Where no condition says so, an Event does.
     pub fn refuse(&mut self, refusal: Option<String>) {
         if let (None, Some(message), Block::Stopped | Block::Done | Block::Gone) =
