@@ -8,7 +8,7 @@ use super::finding::{Check, Finding};
 
 /// Beyond this, signatures and certificates of short life are refused by somebody.
 const APART_MAX: Duration = Duration::from_secs(300);
-const MEND: &str = "have this machine's clock kept by NTP, for example by systemd-timesyncd or chrony";
+const FIX: &str = "synchronize this machine's clock by NTP, for example with systemd-timesyncd or chrony";
 
 /// How far the clocks may be apart before it is worth a word.
 pub(super) fn tolerance(check: Check) -> Duration {
@@ -25,7 +25,10 @@ pub(super) fn judge(
     received: SystemTime,
 ) -> Finding {
     let Some(date) = date else {
-        return Finding::skipped(check, &format!("{whose} does not tell its time"));
+        return Finding::skipped(
+            check,
+            &format!("{whose} sent no date to compare with this machine's clock"),
+        );
     };
     // A date is cut to whole seconds.
     let behind = date.duration_since(received).unwrap_or_default();
@@ -33,9 +36,9 @@ pub(super) fn judge(
     let (apart, which) = if behind > ahead { (behind, "behind") } else { (ahead, "ahead of") };
     let message = format!("this machine's clock is {} s {which} that of {whose}", apart.as_secs());
     if apart >= APART_MAX {
-        Finding::failed(check, &message, MEND)
+        Finding::failed(check, &message, FIX)
     } else if apart > tolerance(check) {
-        Finding::warning(check, &message, MEND)
+        Finding::warning(check, &message, FIX)
     } else {
         Finding::ok(check, &format!("this machine's clock agrees with that of {whose}"))
     }

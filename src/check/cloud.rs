@@ -13,37 +13,33 @@ pub(super) fn host(check: Check, base: &str, proxy: Option<&str>, answer: Result
     let way = proxy.map_or_else(|| "directly".to_owned(), |proxy| format!("through the proxy {proxy}"));
     let error = match answer {
         Ok(status @ 300..=399) => {
-            let message = format!("{base} answers with a redirect ({status}), {way}");
-            let mend = "see whether a proxy or login portal answers in its place, or correct the address";
-            return Finding::warning(check, &message, mend);
+            let message = format!("{base}, reached {way}, answers with a redirect ({status})");
+            let fix = "check whether a proxy or login portal answers in its place, or correct the address";
+            return Finding::warning(check, &message, fix);
         }
         Ok(407) => {
-            let mend = "put user and password into HTTPS_PROXY, or the host into NO_PROXY";
-            return Finding::failed(check, &format!("the proxy in front of {base} wants a password"), mend);
+            let fix = "put a user and password into HTTPS_PROXY, or add the host to NO_PROXY";
+            return Finding::failed(check, &format!("the proxy in front of {base} requires a password"), fix);
         }
         Ok(status @ 500..) => {
-            let message = format!("{base} is reached {way} and answers {status}");
-            return Finding::warning(check, &message, "try again in a while; the agent does so by itself");
+            let message = format!("{base} is reachable {way}, but answers with HTTP {status}");
+            return Finding::warning(check, &message, "try again later; the agent retries by itself");
         }
-        Ok(_) => return Finding::ok(check, &format!("{base} is reached {way}")),
+        Ok(_) => return Finding::ok(check, &format!("{base} is reachable {way}")),
         Err(error) => error,
     };
     let text = outcome::text(&error);
     let otherwise = match (&error, proxy) {
         (NetError::Dns { .. }, None) => {
-            "see this machine's DNS; where only a proxy leads out, set HTTPS_PROXY"
+            "check this machine's DNS; if only a proxy leads out, set HTTPS_PROXY"
         }
-        (NetError::Dns { .. }, Some(_)) => {
-            "see whether the proxy's name in HTTPS_PROXY is right, and this machine's DNS"
-        }
+        (NetError::Dns { .. }, Some(_)) => "check the proxy's name in HTTPS_PROXY and this machine's DNS",
         (NetError::Proxy { .. }, _) => {
-            "see whether HTTPS_PROXY is right and lets the agent through to this host"
+            "check HTTPS_PROXY, and that the proxy lets the agent through to this host"
         }
-        (NetError::Tls { .. }, _) => {
-            "see whether something on the way opens TLS, and add its CA with --ca-file"
-        }
-        (_, Some(_)) => "see whether the proxy lets the agent through to this host",
-        (_, None) => "let the agent through to this host, or set HTTPS_PROXY",
+        (NetError::Tls { .. }, _) => "if something on the way intercepts TLS, add its CA with --ca-file",
+        (_, Some(_)) => "check that the proxy lets the agent through to this host",
+        (_, None) => "allow connections from the agent to this host, or set HTTPS_PROXY",
     };
     Finding::told(check, &text, otherwise)
 }
@@ -59,41 +55,37 @@ pub(super) fn token(
     let subject = zone;
     let finding = match answer {
         Ok(runs) => {
-            let waiting = if runs == 0 { String::new() } else { format!("; test runs that wait: {runs}") };
+            let waiting = if runs == 0 { String::new() } else { format!("; test runs waiting: {runs}") };
             Finding::ok(Check::ZoneToken, &format!("zone {zone}: GCk6 accepts its token{waiting}"))
         }
         Err(error) if error.is_unauthorized() => {
             let message =
-                format!("zone {zone}: GCk6 refuses the token in Secret {secret}: {}", outcome::text(&error));
+                format!("zone {zone}: GCk6 rejects the token in Secret {secret}: {}", outcome::text(&error));
             Finding::failed(Check::ZoneToken, &message, "put a valid token into it")
         }
         Err(error) if error.is_not_found() && registered => {
-            let message = format!("zone {zone}: GCk6 accepts its token, but does not know the zone any more");
-            Finding::warning(Check::ZoneToken, &message, "nothing: the agent registers it again")
+            let message = format!("zone {zone}: GCk6 accepts its token, but no longer knows the zone");
+            Finding::warning(Check::ZoneToken, &message, "nothing to do: the agent registers it again")
         }
         Err(error) if error.is_not_found() => Finding::ok(
             Check::ZoneToken,
-            &format!("zone {zone}: GCk6 accepts its token; the zone is new to it"),
+            &format!("zone {zone}: GCk6 accepts its token and does not know the zone yet"),
         ),
         Err(cloud::Error::Status { code: 429 | 500.., .. }) => {
-            let message = format!("zone {zone}: GCk6 has no time to say whether it accepts the token");
-            Finding::warning(Check::ZoneToken, &message, "try again in a while")
+            let message = format!("zone {zone}: GCk6 is too busy to say whether it accepts the token");
+            Finding::warning(Check::ZoneToken, &message, "try again later")
         }
         Err(error @ cloud::Error::Status { code: 403, .. }) => {
             let message = format!(
-                "zone {zone}: GCk6 does not let the token in Secret {secret} ask for test runs: {}",
+                "zone {zone}: GCk6 does not allow the token in Secret {secret} to poll for test runs: {}",
                 outcome::text(&error)
             );
-            let mend = "use a token that may run tests in this stack, and see the limits of the account";
-            Finding::failed(Check::ZoneToken, &message, mend)
+            let fix = "use a token that may run tests in this stack, and check the account's limits";
+            Finding::failed(Check::ZoneToken, &message, fix)
         }
         Err(error) => {
             let message = format!("zone {zone}: {}", outcome::text(&error));
-            Finding::failed(
-                Check::ZoneToken,
-                &message,
-                "see whether --cloud-api is right, and what answers there",
-            )
+            Finding::failed(Check::ZoneToken, &message, "check --cloud-api, and what answers at that address")
         }
     };
     finding.about(subject)
@@ -109,7 +101,7 @@ mod tests {
         let check = |answer, verdict, says: &str| {
             let finding = host(Check::CloudApi, "https://api", Some("p:3128"), answer);
             assert_eq!(finding.verdict, verdict, "{finding:?}");
-            assert!(format!("{} {}", finding.message, finding.mend).contains(says), "{finding:?}");
+            assert!(format!("{} {}", finding.message, finding.fix).contains(says), "{finding:?}");
         };
         check(Ok(200), Verdict::Ok, "through the proxy p:3128");
         check(Ok(404), Verdict::Ok, "https://api");
@@ -151,13 +143,13 @@ mod tests {
             assert!(finding.message.contains(says), "{finding:?}");
         };
         check(true, Ok(0), Verdict::Ok, "accepts");
-        check(true, Ok(2), Verdict::Ok, "test runs that wait: 2");
-        check(true, status(401), Verdict::Failed, "refuses the token in Secret load/token");
-        check(true, status(403), Verdict::Failed, "does not let the token");
-        check(false, status(404), Verdict::Ok, "new to it");
-        check(true, status(404), Verdict::Warning, "does not know the zone");
-        check(true, status(503), Verdict::Warning, "no time");
-        check(true, status(429), Verdict::Warning, "no time");
+        check(true, Ok(2), Verdict::Ok, "test runs waiting: 2");
+        check(true, status(401), Verdict::Failed, "rejects the token in Secret load/token");
+        check(true, status(403), Verdict::Failed, "does not allow the token");
+        check(false, status(404), Verdict::Ok, "does not know the zone yet");
+        check(true, status(404), Verdict::Warning, "no longer knows the zone");
+        check(true, status(503), Verdict::Warning, "too busy");
+        check(true, status(429), Verdict::Warning, "too busy");
         check(true, Err(cloud::Error::Transport("cut".to_owned())), Verdict::Failed, "cut");
     }
 }

@@ -28,12 +28,12 @@ pub(super) fn judge(what: &str, after: SystemTime, now: SystemTime) -> Finding {
     let renew = "put a new one into the kubeconfig";
     match after.duration_since(now) {
         Err(_) => {
-            Finding::failed(Check::Expiry, &format!("{what} of the kubeconfig has expired on {date}"), renew)
+            Finding::failed(Check::Expiry, &format!("{what} of the kubeconfig expired on {date}"), renew)
         }
         Ok(left) => {
             let hours = left.as_secs() / HOUR.as_secs();
             let left_for = if left < 2 * DAY { format!("{hours} h") } else { format!("{} days", hours / 24) };
-            let message = format!("{what} of the kubeconfig is valid until {date}, for {left_for}");
+            let message = format!("{what} of the kubeconfig is valid until {date} ({left_for} left)");
             if left < LEFT_MIN {
                 Finding::warning(Check::Expiry, &message, renew)
             } else {
@@ -72,8 +72,8 @@ mod tests {
             let finding = judge("the token", after, now);
             assert!(finding.message.ends_with(end), "{}", finding.message);
         };
-        told(now + 100 * DAY, ", for 100 days");
-        told(now + 2 * DAY - HOUR, ", for 47 h");
-        told(now + HOUR / 2, ", for 0 h");
+        told(now + 100 * DAY, " (100 days left)");
+        told(now + 2 * DAY - HOUR, " (47 h left)");
+        told(now + HOUR / 2, " (0 h left)");
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use plz_core::redact;
 
-/// Bytes that a message or a mend has at most.
+/// Bytes that a message or a fix has at most.
 const TEXT_BYTES_MAX: usize = 600;
 
 /// How a check went.
@@ -102,22 +102,22 @@ impl Check {
             //                       id                          group                needs                what it looks at
             Configuration   => row("kubernetes.configuration", "Kubernetes",        None,                "the kubeconfig, or the service account of the pod"),
             Expiry          => row("kubernetes.expiry",        "Kubernetes",        Some(Configuration), "how long the client certificate or token of the kubeconfig is valid"),
-            Connection      => row("kubernetes.connection",    "Kubernetes",        Some(Configuration), "whether the API server is reached: name, connection, TLS, proxy"),
+            Connection      => row("kubernetes.connection",    "Kubernetes",        Some(Configuration), "whether the API server is reachable: name, connection, TLS, proxy"),
             Credentials     => row("kubernetes.credentials",   "Kubernetes",        Some(Connection),    "whether it accepts the agent's credentials"),
             Version         => row("kubernetes.version",       "Kubernetes",        Some(Connection),    "whether Kubernetes is new enough"),
-            KubernetesClock => row("kubernetes.clock",         "Kubernetes",        Some(Connection),    "this machine's clock beside that of the API server"),
+            KubernetesClock => row("kubernetes.clock",         "Kubernetes",        Some(Connection),    "this machine's clock compared with that of the API server"),
             Definitions     => row("crds.installed",           "Custom resources",  Some(Credentials),   "whether both custom resources are served"),
-            Fields          => row("crds.fields",              "Custom resources",  Some(Definitions),   "whether a test run as the agent writes it is taken whole, by a create that is a dry run"),
+            Fields          => row("crds.fields",              "Custom resources",  Some(Definitions),   "whether the API server keeps every field of a test run as the agent writes it, by a dry-run create"),
             Namespace       => row("namespaces.exist",         "Namespaces",        Some(Definitions),   "whether each namespace of `--namespace` exists, by the same dry run"),
-            Permission      => row("permissions",              "Permissions",       Some(Credentials),   "every right that the agent uses, in each place where it does"),
-            AdmissionPolicy => row("admission.policy",         "Permissions",       Some(Credentials),   "whether tenants are kept from making test runs that look like those of GCk6"),
-            Operator        => row("k6-operator",              "One active agent",  Some(Credentials),   "whether a k6-operator is live where one may be, and who else holds a Lease like its own"),
+            Permission      => row("permissions",              "Permissions",       Some(Credentials),   "every right that the agent needs, in each place where it needs it"),
+            AdmissionPolicy => row("admission.policy",         "Permissions",       Some(Credentials),   "whether tenants are kept from creating test runs that look like GCk6's"),
+            Operator        => row("k6-operator",              "One active agent",  Some(Credentials),   "whether a k6-operator is live in the namespaces of `--operator-namespace`, and who else holds a Lease like its own"),
             Lease           => row("lease",                    "One active agent",  Some(Credentials),   "the Lease of `--lease`, and who holds it"),
             FetchImage      => row("image.fetch",              "Runners",           Some(Configuration), "the image of the runners' init container"),
-            RunnerAccess    => row("runners.access",           "Runners",           Some(Configuration), "how runners would be reached"),
-            CloudApi        => row("cloud.api",                "Grafana Cloud k6",  None,                "whether the REST API is reached: name, connection, TLS, proxy"),
-            CloudIngest     => row("cloud.ingest",             "Grafana Cloud k6",  None,                "the same of the host for results and events"),
-            CloudClock      => row("cloud.clock",              "Grafana Cloud k6",  Some(CloudApi),      "this machine's clock beside that of GCk6"),
+            RunnerAccess    => row("runners.access",           "Runners",           Some(Configuration), "how the agent would reach runners"),
+            CloudApi        => row("cloud.api",                "Grafana Cloud k6",  None,                "whether the REST API is reachable: name, connection, TLS, proxy"),
+            CloudIngest     => row("cloud.ingest",             "Grafana Cloud k6",  None,                "the same for the host of results and events"),
+            CloudClock      => row("cloud.clock",              "Grafana Cloud k6",  Some(CloudApi),      "this machine's clock compared with that of GCk6"),
             Zones           => row("zones.list",               "Zones",             Some(Definitions),   "which zones there are"),
             ZoneSpec        => row("zones.spec",               "Zones",             Some(Zones),         "whether a zone can be registered, and whether it is"),
             ZoneSecret      => row("zones.secret",             "Zones",             Some(Zones),         "whether the Secret of a zone can be read and holds a token"),
@@ -153,13 +153,13 @@ pub struct Finding {
     /// What was found.
     pub message: String,
     /// What to do about it; empty where there is nothing to do.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl Finding {
-    fn new(check: Check, verdict: Verdict, message: &str, mend: &str) -> Finding {
+    fn new(check: Check, verdict: Verdict, message: &str, fix: &str) -> Finding {
         let line = |text| redact::scrubbed_line(text, TEXT_BYTES_MAX);
-        Finding { check, subject: String::new(), verdict, message: line(message), mend: line(mend) }
+        Finding { check, subject: String::new(), verdict, message: line(message), fix: line(fix) }
     }
 
     /// All is well.
@@ -168,20 +168,20 @@ impl Finding {
     }
 
     /// Something would fail.
-    pub fn failed(check: Check, message: &str, mend: &str) -> Finding {
-        Finding::new(check, Verdict::Failed, message, mend)
+    pub fn failed(check: Check, message: &str, fix: &str) -> Finding {
+        Finding::new(check, Verdict::Failed, message, fix)
     }
 
-    /// The same by a message as the agent prints it: the cause, a semicolon, the mend.
+    /// The same by a message as the agent prints it: the cause, a semicolon, the fix.
     pub fn told(check: Check, text: &str, otherwise: &str) -> Finding {
         let at = text.as_bytes().windows(2).rposition(|pair| pair == b"; ");
-        let (message, mend) = at.map_or((text, otherwise), |at| (&text[..at], &text[at + 2..]));
-        Finding::new(check, Verdict::Failed, message, mend)
+        let (message, fix) = at.map_or((text, otherwise), |at| (&text[..at], &text[at + 2..]));
+        Finding::new(check, Verdict::Failed, message, fix)
     }
 
     /// Something deserves a look.
-    pub fn warning(check: Check, message: &str, mend: &str) -> Finding {
-        Finding::new(check, Verdict::Warning, message, mend)
+    pub fn warning(check: Check, message: &str, fix: &str) -> Finding {
+        Finding::new(check, Verdict::Warning, message, fix)
     }
 
     /// It could not be tried.
@@ -198,8 +198,8 @@ impl Finding {
     /// The same with a secret masked wherever it stands.
     #[must_use]
     pub fn without(self, secret: &str) -> Finding {
-        let (message, mend) = (redact::scrub(&self.message, &[secret]), redact::scrub(&self.mend, &[secret]));
-        Finding { message, mend, ..self }
+        let (message, fix) = (redact::scrub(&self.message, &[secret]), redact::scrub(&self.fix, &[secret]));
+        Finding { message, fix, ..self }
     }
 }
 
@@ -214,7 +214,11 @@ pub fn complete(mut findings: Vec<Finding>, wanted: &[Check]) -> Vec<Finding> {
     for &check in wanted {
         let Some(needed) = check.needs() else { continue };
         if !is_well(&findings, needed) && findings.iter().all(|finding| finding.check != check) {
-            let message = format!("{}: not tried, since {} comes first", check.row().looks_at, needed.id());
+            let message = format!(
+                "{}: not checked, because {} has to succeed first",
+                check.row().looks_at,
+                needed.id()
+            );
             findings.push(Finding::skipped(check, &message));
         }
     }
@@ -256,10 +260,10 @@ mod tests {
     }
 
     #[test]
-    fn a_message_in_the_houses_words_is_split_into_cause_and_mend() {
-        let check = |text: &str, message: &str, mend: &str| {
+    fn a_message_in_the_houses_words_is_split_into_cause_and_fix() {
+        let check = |text: &str, message: &str, fix: &str| {
             let finding = Finding::told(Check::Configuration, text, "look at it");
-            assert_eq!((finding.message.as_str(), finding.mend.as_str()), (message, mend));
+            assert_eq!((finding.message.as_str(), finding.fix.as_str()), (message, fix));
         };
         check("a: b; do c", "a: b", "do c");
         check("a; b; do c", "a; b", "do c");

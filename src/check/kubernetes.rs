@@ -25,19 +25,19 @@ pub(super) fn unreached(error: &Error, proxy: Option<&str>) -> Finding {
     let text = outcome::text(error);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let otherwise = if has(&["lookup", "name is not known"]) {
-        "correct the server's name in the kubeconfig, or this machine's DNS"
+        "correct the server's name in the kubeconfig, or fix this machine's DNS"
     } else if proxy.is_some() {
-        "see whether the proxy-url of the kubeconfig leads there"
+        "check that the proxy-url of the kubeconfig leads there"
     } else if has(&["refused"]) {
-        "correct address and port of the server in the kubeconfig, or start the API server"
+        "correct the server's address and port in the kubeconfig, or start the API server"
     } else {
-        "see what is in between: address and port of the server, routes, firewalls, network policies"
+        "check the server's address and port, routes, firewalls and network policies"
     };
     match error {
-        // The files of the kubeconfig and its plugins: these messages have their mend.
+        // The files of the kubeconfig and its plugins: these messages have their fix.
         Error::Auth { .. } if text.contains("credential plugin") => {
             let by_hand =
-                "run the plugin by hand, as the user that the agent runs as, and see to what it says";
+                "run the plugin by hand as the user that the agent runs as, and fix what it reports";
             Finding::told(Check::Configuration, &text, by_hand)
         }
         Error::Auth { .. } => Finding::told(Check::Configuration, &text, "correct the kubeconfig"),
@@ -53,9 +53,9 @@ pub(super) fn version(code: u16, body: &[u8]) -> Vec<Finding> {
         Ok(version) if !version.git_version.is_empty() => version,
         // Refused for want of credentials, which is the next question.
         Err(error) if matches!(error.code(), Some(401 | 403)) => {
-            return vec![Finding::skipped(Check::Version, "the API server does not tell its version")];
+            return vec![Finding::skipped(Check::Version, "the API server does not give its version")];
         }
-        Ok(_) => return vec![not_kubernetes("its answer names no version")],
+        Ok(_) => return vec![not_kubernetes("its answer has no version")],
         Err(error) => return vec![not_kubernetes(&outcome::text(&error))],
     };
     let number = |text: &str| {
@@ -67,14 +67,16 @@ pub(super) fn version(code: u16, body: &[u8]) -> Vec<Finding> {
     vec![if (major, minor) >= (1, MINOR_MIN) {
         Finding::ok(Check::Version, &format!("Kubernetes {name}"))
     } else {
-        let message = format!("Kubernetes {name} is older than 1.{MINOR_MIN}, for which the agent is made");
+        let message = format!(
+            "Kubernetes {name} is older than 1.{MINOR_MIN}, the oldest version that the agent supports"
+        );
         Finding::failed(Check::Version, &message, "upgrade the cluster")
     }]
 }
 
 fn not_kubernetes(why: &str) -> Finding {
-    let message = format!("something answers, but not as an API server does: {why}");
-    Finding::failed(Check::Connection, &message, "correct address and port of the server in the kubeconfig")
+    let message = format!("something answers, but it is not an API server: {why}");
+    Finding::failed(Check::Connection, &message, "correct the server's address and port in the kubeconfig")
 }
 
 /// The answer to `GET /apis/k6.io/v1alpha1`, which everybody may ask who is somebody.
@@ -84,25 +86,25 @@ pub(super) fn discovery(answer: Result<Vec<u8>, Error>) -> Vec<Finding> {
     let body = match answer {
         Ok(body) => body,
         Err(error) if error.is_unauthorized() => {
-            let message = "the API server does not accept the agent's credentials";
-            let mend = "put a valid token or certificate into the kubeconfig; tokens of `kubectl create token` expire";
-            return vec![Finding::failed(Check::Credentials, message, mend)];
+            let message = "the API server rejects the agent's credentials";
+            let fix = "put a valid token or certificate into the kubeconfig; tokens from `kubectl create token` expire";
+            return vec![Finding::failed(Check::Credentials, message, fix)];
         }
         Err(error) if error.is_forbidden() && error.to_string().contains("anonymous") => {
-            let message = "the agent has no credentials: the API server takes it for an anonymous user";
-            let mend = "put a token, a client certificate or a credential plugin into the kubeconfig";
-            return vec![Finding::failed(Check::Credentials, message, mend)];
+            let message = "the agent has no credentials: the API server treats it as an anonymous user";
+            let fix = "put a token, a client certificate or a credential plugin into the kubeconfig";
+            return vec![Finding::failed(Check::Credentials, message, fix)];
         }
         Err(error) if error.is_not_found() => {
             return vec![
                 accepted,
-                absent("PrivateLoadZones and TestRuns (k6.io/v1alpha1) are unknown to the cluster"),
+                absent("the cluster does not know PrivateLoadZones and TestRuns (k6.io/v1alpha1)"),
             ];
         }
         Err(error) if error.is_forbidden() => {
-            let message = format!("it cannot be seen which resources there are: {}", outcome::text(&error));
-            let mend = "let the agent's account be one of system:authenticated, which may read /apis";
-            return vec![accepted, Finding::failed(Check::Definitions, &message, mend)];
+            let message = format!("the API server does not list its resources: {}", outcome::text(&error));
+            let fix = "put the agent's account into the group system:authenticated, which may read /apis";
+            return vec![accepted, Finding::failed(Check::Definitions, &message, fix)];
         }
         Err(error) => return vec![unreached(&error, None)],
     };
@@ -145,56 +147,66 @@ pub(super) fn dry_run(namespace: &str, sent: &Value, answer: Result<Vec<u8>, Err
     let text = outcome::text(&error);
     if error.is_not_found() {
         let message = format!("namespace {namespace} does not exist");
-        let mend = format!("kubectl create namespace {namespace}, or leave it out of --namespace");
-        let namespace = Finding::failed(Check::Namespace, &message, &mend).about(namespace);
+        let fix = format!("kubectl create namespace {namespace}, or leave it out of --namespace");
+        let namespace = Finding::failed(Check::Namespace, &message, &fix).about(namespace);
         return Tried { namespace, fields: None };
     }
     // RBAC speaks before anybody looks at the namespace.
     if error.is_forbidden() && text.contains("cannot create resource") {
-        let namespace = unclear("without the right to create test runs it cannot be seen whether it exists");
+        let namespace =
+            unclear("without the right to create test runs, the agent cannot see whether it exists");
         return Tried { namespace, fields: None };
     }
     let fields = match error.code() {
         Some(409) => None,
         Some(400) if text.contains("dry run") => {
-            let message = format!("a webhook for test runs does not take part in dry runs: {text}");
+            let message = format!("a webhook for test runs does not support dry runs: {text}");
             Some(Finding::skipped(Check::Fields, &message))
         }
         Some(403) => {
-            let message = format!("the API server refuses test runs in namespace {namespace}: {text}");
-            let mend =
-                "by its words: an admission webhook, a policy, a quota, or a namespace that is being deleted";
-            Some(Finding::failed(Check::Fields, &message, mend))
+            let message = format!("the API server rejects test runs in namespace {namespace}: {text}");
+            let fix = "follow its message: the cause is an admission webhook, a policy, a quota, or a namespace that is \
+                 being deleted";
+            Some(Finding::failed(Check::Fields, &message, fix))
         }
         Some(400 | 422) => {
-            let message = format!("the API server refuses a test run as the agent writes it: {text}");
+            let message = format!("the API server rejects a test run as the agent writes it: {text}");
             Some(Finding::failed(Check::Fields, &message, CRDS))
         }
         _ => {
-            let message = format!("a test run could not be tried in namespace {namespace}: {text}");
-            Some(Finding::failed(Check::Fields, &message, "try again; if it stays, look at the API server"))
+            let message = format!("could not try a test run in namespace {namespace}: {text}");
+            Some(Finding::failed(
+                Check::Fields,
+                &message,
+                "try again; if that does not help, check the API server",
+            ))
         }
     };
     match error.code() {
         Some(400 | 403 | 409 | 422) => Tried { namespace: there(), fields },
-        _ => Tried { namespace: unclear("it could not be asked for"), fields },
+        _ => Tried { namespace: unclear("could not check whether it exists"), fields },
     }
 }
 
 fn kept(sent: &Value, body: &[u8]) -> Finding {
     let Ok(kept) = serde_json::from_slice::<Value>(body) else {
-        let message = "the API server answers a dry run with something that is no test run";
+        let message = "the API server answers a dry run with something that is not a test run";
         return Finding::failed(Check::Fields, message, CRDS);
     };
     let mut lost = sample::lost(sent, &kept);
     if lost.is_empty() {
-        return Finding::ok(Check::Fields, "the custom resource TestRun keeps all that the agent writes");
+        return Finding::ok(
+            Check::Fields,
+            "the installed custom resource TestRun keeps every field that the agent writes",
+        );
     }
     let more = lost.len().saturating_sub(LOST_SHOWN_MAX);
     lost.truncate(LOST_SHOWN_MAX);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    let message =
-        format!("the custom resource TestRun is of another version and drops {}{more}", lost.join(", "));
+    let message = format!(
+        "the installed custom resource TestRun is a different version and drops {}{more}",
+        lost.join(", ")
+    );
     Finding::failed(Check::Fields, &message, CRDS)
 }
 
@@ -214,7 +226,7 @@ mod tests {
     fn is(finding: &Finding, check: Check, verdict: Verdict, says: &str) {
         assert_eq!((finding.check, finding.verdict), (check, verdict), "{finding:?}");
         assert!(finding.message.contains(says), "{finding:?}");
-        assert_eq!(finding.mend.is_empty(), matches!(verdict, Verdict::Ok | Verdict::Skipped), "{finding:?}");
+        assert_eq!(finding.fix.is_empty(), matches!(verdict, Verdict::Ok | Verdict::Skipped), "{finding:?}");
     }
 
     #[test]
@@ -227,7 +239,7 @@ mod tests {
         check(200, &of("30"), Check::Version, Verdict::Ok, "v1.30.2+k3s1");
         check(200, &of("36+"), Check::Version, Verdict::Ok, "v1.36+");
         check(200, &of("29"), Check::Version, Verdict::Failed, "older than 1.30");
-        check(200, "<html>", Check::Connection, Verdict::Failed, "not as an API server does");
+        check(200, "<html>", Check::Connection, Verdict::Failed, "not an API server");
         check(200, "{}", Check::Connection, Verdict::Failed, "no version");
         check(502, "<html>Bad gateway", Check::Connection, Verdict::Failed, "Bad gateway");
         check(401, "{}", Check::Version, Verdict::Skipped, "");
@@ -251,10 +263,10 @@ mod tests {
             &[ok, (definitions, Verdict::Failed, "privateloadzones, privateloadzones/status")],
         );
         check(Ok(json!({"resources": null})), &[ok, (definitions, Verdict::Failed, "does not serve")]);
-        check(Err(refusal(404, "NotFound", "x")), &[ok, (definitions, Verdict::Failed, "unknown")]);
+        check(Err(refusal(404, "NotFound", "x")), &[ok, (definitions, Verdict::Failed, "does not know")]);
         check(
             Err(refusal(401, "Unauthorized", "Unauthorized")),
-            &[(credentials, Verdict::Failed, "not accept")],
+            &[(credentials, Verdict::Failed, "rejects")],
         );
         check(
             Err(refusal(403, "Forbidden", "User \"system:anonymous\" cannot get path")),
@@ -267,12 +279,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_reached_has_a_mend_of_its_own() {
-        let check = |cause: &str, mend: &str| {
+    fn what_is_not_reached_has_a_fix_of_its_own() {
+        let check = |cause: &str, fix: &str| {
             let error = Error::Transport { server: "https://s:6443".to_owned(), cause: cause.to_owned() };
             let finding = unreached(&error, None);
             is(&finding, Check::Connection, Verdict::Failed, "https://s:6443 cannot be reached");
-            assert!(finding.mend.contains(mend), "{finding:?}");
+            assert!(finding.fix.contains(fix), "{finding:?}");
         };
         check("failed to lookup address information: Name or service not known", "DNS");
         check("Connection refused (os error 111)", "start the API server");
@@ -282,7 +294,7 @@ mod tests {
         is(&unreached(&error, None), Check::Configuration, Verdict::Failed, "/token");
         let error =
             Error::Auth { message: "the credential plugin p of user \"u\" took longer than 30 s".to_owned() };
-        assert!(unreached(&error, None).mend.starts_with("run the plugin by hand"));
+        assert!(unreached(&error, None).fix.starts_with("run the plugin by hand"));
     }
 
     #[test]
@@ -297,7 +309,7 @@ mod tests {
             }
         };
         let rbac = "testruns.k6.io is forbidden: User \"x\" cannot create resource \"testruns\" in API group \"k6.io\"";
-        check(Ok(sent.clone()), Verdict::Ok, Some((Verdict::Ok, "keeps all")));
+        check(Ok(sent.clone()), Verdict::Ok, Some((Verdict::Ok, "keeps every field")));
         check(Ok(json!({"spec": {"n": 1}})), Verdict::Ok, Some((Verdict::Failed, "drops spec.args")));
         check(Err(refusal(404, "NotFound", "namespaces \"ns\" not found")), Verdict::Failed, None);
         check(Err(refusal(403, "Forbidden", rbac)), Verdict::Skipped, None);

@@ -1,4 +1,4 @@
-//! `plz-agent check`: what would stop this agent from working here, and how to mend it.
+//! `plz-agent check`: what would stop this agent from working here, and how to fix it.
 //!
 //! ```text
 //!   arguments of `run` ─► configuration ─┬─► API server ──┬─► permissions, dry runs, k6-operator, own image

@@ -20,34 +20,35 @@ pub(super) fn judge(named: &BTreeSet<String>, first: &[Record], second: &[Record
     let mut findings = Vec::new();
     if let Some(lease) = here.first() {
         let message = format!(
-            "a k6-operator is at work in namespace {}, and both would start every test run",
+            "a k6-operator is live in namespace {}; both would start every test run",
             namespaces(&here)
         );
-        let mend = format!(
-            "kubectl -n {} scale deployment k6-operator-controller-manager --replicas=0, or by the name of its Deployment",
+        let fix = format!(
+            "kubectl -n {} scale deployment k6-operator-controller-manager --replicas=0, or whatever its Deployment is called",
             lease.key.namespace
         );
-        findings.push(Finding::failed(Check::Operator, &message, &mend));
+        findings.push(Finding::failed(Check::Operator, &message, &fix));
     }
     if let Some(lease) = elsewhere.first() {
         let message = format!(
-            "the Lease of a k6-operator is renewed in namespace {}, where it does not count: if one works there, both start every \
-             test run",
+            "a k6-operator's Lease is being renewed in namespace {}, which --operator-namespace does not name: if a \
+             k6-operator runs there, both start every test run",
             namespaces(&elsewhere)
         );
         let namespace = &lease.key.namespace;
-        let mend = format!(
-            "add --operator-namespace {namespace} if that is one, or see who writes it: kubectl -n {namespace} get lease {NAME} -o yaml"
+        let fix = format!(
+            "add --operator-namespace {namespace} if it is one, or find out who writes the Lease: kubectl -n \
+             {namespace} get lease {NAME} -o yaml"
         );
-        findings.push(Finding::warning(Check::Operator, &message, &mend).about(namespace));
+        findings.push(Finding::warning(Check::Operator, &message, &fix).about(namespace));
     }
     if findings.is_empty() {
         let message = match second.first() {
             Some(left) => format!(
-                "the Lease of a k6-operator in namespace {} is not renewed: none is at work",
+                "the k6-operator's Lease in namespace {} is not being renewed: none is live",
                 left.key.namespace
             ),
-            None => "no k6-operator is at work in the watched places".to_owned(),
+            None => "no k6-operator is live in the namespaces watched for one".to_owned(),
         };
         findings.push(Finding::ok(Check::Operator, &message));
     }
@@ -64,23 +65,26 @@ pub(super) fn election(lease: &str, answer: Result<Record, Error>) -> Finding {
     let check = Check::Lease;
     match answer {
         Ok(record) if !record.holder.is_empty() => {
-            let message =
-                format!("Lease {lease} is held by {}: a standby until that one stops", record.holder);
+            let message = format!(
+                "Lease {lease} is held by {}; this agent would stand by until that one stops",
+                record.holder
+            );
             Finding::ok(check, &message)
         }
         Ok(_) => Finding::ok(check, &format!("nobody holds the Lease {lease}")),
         Err(error) if error.is_not_found() => {
             Finding::ok(check, &format!("nobody has held the Lease {lease} yet"))
         }
-        Err(error) if error.is_forbidden() => {
-            Finding::skipped(check, &format!("who holds the Lease {lease}: it may not be read"))
-        }
+        Err(error) if error.is_forbidden() => Finding::skipped(
+            check,
+            &format!("it is unknown who holds the Lease {lease}: the agent may not read it"),
+        ),
         Err(error) => {
             let message = format!("Lease {lease} cannot be read: {}", outcome::text(&error));
             Finding::failed(
                 check,
                 &message,
-                "try again; if it stays, delete the Lease, or name another with --lease",
+                "try again; if that does not help, delete the Lease, or name another with --lease",
             )
         }
     }
@@ -88,14 +92,13 @@ pub(super) fn election(lease: &str, answer: Result<Record, Error>) -> Finding {
 
 /// It cannot be seen in that place; none: in no place.
 pub(super) fn unseen(scope: Option<&str>, error: &Error) -> Finding {
-    let why = if error.is_forbidden() {
-        "without the right to list leases it cannot be seen".to_owned()
-    } else {
-        outcome::text(error)
-    };
+    let why =
+        if error.is_forbidden() { "the agent may not list leases".to_owned() } else { outcome::text(error) };
     let place = scope.map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
-    let finding =
-        Finding::skipped(Check::Operator, &format!("whether a k6-operator is at work{place}: {why}"));
+    let finding = Finding::skipped(
+        Check::Operator,
+        &format!("it is unknown whether a k6-operator is live{place}: {why}"),
+    );
     finding.about(scope.unwrap_or_default())
 }
 
@@ -127,7 +130,7 @@ mod tests {
         check(200, held, Verdict::Ok, "held by a");
         check(200, &held.replace("\"a\"", "null"), Verdict::Ok, "nobody holds");
         check(404, "{}", Verdict::Ok, "nobody has held");
-        check(403, "{}", Verdict::Skipped, "may not be read");
+        check(403, "{}", Verdict::Skipped, "may not read it");
         check(200, "{}", Verdict::Failed, "resourceVersion");
     }
 
@@ -142,8 +145,8 @@ mod tests {
         };
         let none = r#"{"items":null}"#;
         check(none, none, Verdict::Ok, "no k6-operator");
-        check(&lease("\"a\"", 1), &lease("\"a\"", 1), Verdict::Ok, "not renewed");
-        check(&lease("\"a\"", 1), &lease("\"a\"", 2), Verdict::Failed, "at work in namespace op");
+        check(&lease("\"a\"", 1), &lease("\"a\"", 1), Verdict::Ok, "not being renewed");
+        check(&lease("\"a\"", 1), &lease("\"a\"", 2), Verdict::Failed, "live in namespace op");
         check(&lease("\"a\"", 1), &lease("\"\"", 2), Verdict::Ok, "no k6-operator");
         check(&lease("null", 1), &lease("null", 2), Verdict::Ok, "no k6-operator");
         let other = |version| lease("\"a\"", version).replace("\"op\"", "\"team\"");
@@ -151,9 +154,9 @@ mod tests {
             &other(1),
             &other(2),
             Verdict::Warning,
-            "is renewed in namespace team, where it does not count",
+            "is being renewed in namespace team, which --operator-namespace does not name",
         );
-        check(&other(1), &other(1), Verdict::Ok, "not renewed");
+        check(&other(1), &other(1), Verdict::Ok, "not being renewed");
         let named = BTreeSet::from(["op".to_owned()]);
         let both = |version| [looked(&lease("\"a\"", version)), looked(&other(version))].concat();
         let verdicts: Vec<_> =

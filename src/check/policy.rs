@@ -20,13 +20,17 @@ pub(super) fn judge(answer: Result<Vec<u8>, Error>) -> Finding {
         Ok(body) => body,
         Err(error) if error.is_not_found() => {
             let message = format!(
-                "the ValidatingAdmissionPolicy {NAME} is missing: whoever may create TestRuns can make one that looks like GCk6's"
+                "the ValidatingAdmissionPolicy {NAME} is missing: anybody who may create TestRuns can create one that \
+                 looks like GCk6's"
             );
             return Finding::warning(CHECK, &message, FIX);
         }
         Err(error) => {
             let why = outcome::text(&error);
-            return Finding::skipped(CHECK, &format!("whether the admission policy {NAME} is there: {why}"));
+            return Finding::skipped(
+                CHECK,
+                &format!("it is unknown whether the admission policy {NAME} exists: {why}"),
+            );
         }
     };
     let binding: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -34,17 +38,17 @@ pub(super) fn judge(answer: Result<Vec<u8>, Error>) -> Finding {
         .as_array()
         .is_some_and(|actions| actions.iter().any(|action| action == "Deny"));
     if denies && binding["spec"]["policyName"] == NAME {
-        return Finding::ok(CHECK, "nobody but an agent may make a test run of GCk6");
+        return Finding::ok(CHECK, "only an agent may create test runs of GCk6");
     }
-    let message =
-        format!("the binding of the admission policy {NAME} is not as it was shipped: it denies nothing");
+    let message = format!("the binding of the admission policy {NAME} is not as shipped: it denies nothing");
     Finding::warning(CHECK, &message, FIX)
 }
 
 /// Who has the rights of some namespaces does not see what the whole cluster has.
 pub(super) fn out_of_reach() -> Finding {
     let message = format!(
-        "whether the admission policy {NAME} is there: it belongs to the cluster, whose administrator applies manifests/tenants"
+        "it is unknown whether the admission policy {NAME} exists: it is cluster-wide, and the cluster's \
+         administrator installs it from manifests/tenants"
     );
     Finding::skipped(CHECK, &message)
 }
@@ -65,7 +69,7 @@ mod tests {
             assert!(finding.message.contains(says), "{finding:?}");
         };
         let spec = |policy: &str, action: &str| json!({ "spec": { "policyName": policy, "validationActions": [action] } });
-        check(200, &spec(NAME, "Deny"), Verdict::Ok, "nobody but an agent");
+        check(200, &spec(NAME, "Deny"), Verdict::Ok, "only an agent");
         check(200, &spec(NAME, "Audit"), Verdict::Warning, "denies nothing");
         check(200, &spec("other", "Deny"), Verdict::Warning, "denies nothing");
         check(200, &json!(null), Verdict::Warning, "denies nothing");

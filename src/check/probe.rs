@@ -101,12 +101,13 @@ impl Probes {
                     Ok(_) => lacking.push(scope.clone().unwrap_or_else(|| "all namespaces".to_owned())),
                     Err(error) => {
                         let message = format!(
-                            "{}: the API server does not say whether the agent may: {}",
+                            "{}: the API server does not say whether the agent has this right: {}",
                             right.subject(),
                             outcome::text(&error)
                         );
-                        let mend = "let the agent's account be one of system:authenticated, and try again";
-                        return Finding::failed(Check::Permission, &message, mend).about(&right.subject());
+                        let fix =
+                            "put the agent's account into the group system:authenticated, and try again";
+                        return Finding::failed(Check::Permission, &message, fix).about(&right.subject());
                     }
                 }
             }
@@ -164,7 +165,8 @@ impl Probes {
             }
         }
         findings.push(fields.unwrap_or_else(|| {
-            let message = "whether test runs are taken whole: no namespace in which the agent may create one";
+            let message = "it is unknown whether the API server keeps every field of a test run: the agent may not \
+                create one in any namespace";
             Finding::skipped(Check::Fields, message)
         }));
         findings
@@ -218,8 +220,9 @@ impl Probes {
             Ok(image) => vec![named_image(Some(&image))],
             Err(error) => {
                 let text = outcome::text(&error);
-                let mend = "take POD_NAME and POD_NAMESPACE from manifests/base/deployment.yaml, or name the image with --fetch-image";
-                vec![Finding::told(Check::FetchImage, &text, mend)]
+                let fix = "set POD_NAME and POD_NAMESPACE as in manifests/base/deployment.yaml, or name the image \
+                    with --fetch-image";
+                vec![Finding::told(Check::FetchImage, &text, fix)]
             }
         }
     }

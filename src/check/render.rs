@@ -28,8 +28,8 @@ pub fn text(findings: &[Finding]) -> String {
             let _ = writeln!(text, "{gap}{group}");
         }
         let _ = writeln!(text, "  {} {}", finding.verdict.sign(), finding.message);
-        if !finding.mend.is_empty() {
-            let _ = writeln!(text, "      {}", finding.mend);
+        if !finding.fix.is_empty() {
+            let _ = writeln!(text, "      {}", finding.fix);
         }
     }
     let _ = writeln!(text, "\n{}", summary(findings));
@@ -40,7 +40,7 @@ pub fn text(findings: &[Finding]) -> String {
 pub fn summary(findings: &[Finding]) -> String {
     let [ok, failed, warning, skipped] = [Verdict::Ok, Verdict::Failed, Verdict::Warning, Verdict::Skipped]
         .map(|verdict| count(findings, verdict));
-    format!("{ok} ok, {failed} failed, {warning} to look at, {skipped} not tried")
+    format!("{ok} ok, {failed} failed, {warning} with a warning, {skipped} skipped")
 }
 
 /// The report for programs: one line.
@@ -58,7 +58,7 @@ fn entry(finding: &Finding) -> Value {
         ("verdict", finding.verdict.word()),
         ("subject", &finding.subject),
         ("message", &finding.message),
-        ("mend", &finding.mend),
+        ("fix", &finding.fix),
     ];
     entry.extend(
         fields
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn as_text() {
         let wanted = "Kubernetes\n  ✓ context \"edge\"\n  ✗ it is not reached\n      start it\n  - not tried\n\n\
-                      Runners\n  ! directly\n      see that it is routed\n\n1 ok, 1 failed, 1 to look at, 1 not tried\n";
+                      Runners\n  ! directly\n      see that it is routed\n\n1 ok, 1 failed, 1 with a warning, 1 skipped\n";
         assert_eq!(text(&findings()), wanted);
     }
 
@@ -103,10 +103,10 @@ mod tests {
         let wanted = json!({ "version": env!("CARGO_PKG_VERSION"), "ok": false, "checks": [
             { "id": "kubernetes.configuration", "group": "Kubernetes", "verdict": "ok", "message": "context \"edge\"" },
             { "id": "kubernetes.connection", "group": "Kubernetes", "verdict": "failed", "message": "it is not reached",
-              "mend": "start it" },
+              "fix": "start it" },
             { "id": "kubernetes.version", "group": "Kubernetes", "verdict": "skipped", "message": "not tried" },
             { "id": "runners.access", "group": "Runners", "verdict": "warning", "subject": "pod", "message": "directly",
-              "mend": "see that it is routed" },
+              "fix": "see that it is routed" },
         ]});
         let printed = json(&findings());
         assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), wanted);

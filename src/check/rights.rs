@@ -87,7 +87,7 @@ const ENFORCED: Without = Without::Lacks(
     "needed where the admission plugin OwnerReferencesPermissionEnforcement is on, as on OpenShift",
 );
 const SILENT: Without = Without::Lacks(
-    "there will be no Kubernetes Events about zones and runs, and no word of why a runner's pod is refused",
+    "there will be no Kubernetes Events about zones and runs, and the agent cannot say why a runner's pod is rejected",
 );
 
 const ZONES: Resource = api::zone::RESOURCE;
@@ -96,10 +96,10 @@ const RUNS: Resource = api::run::RESOURCE;
 const POLICIES: Resource = ADMISSION_POLICY_BINDINGS;
 
 const BLIND: Without =
-    Without::Lacks("a live k6-operator cannot be noticed, and both would start every test run");
+    Without::Lacks("a live k6-operator would go unnoticed, and both would start every test run");
 
 const UNSEEN: Without =
-    Without::Lacks("`check` cannot tell whether the admission policy for test runs is there");
+    Without::Lacks("`check` cannot tell whether the admission policy for test runs exists");
 
 /// All of them, in the order of the rules in the files. Neighbours that differ in the resource alone share a rule there.
 #[rustfmt::skip]

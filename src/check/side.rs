@@ -35,12 +35,12 @@ impl Task {
 pub(super) fn side_by_side(tasks: Vec<Task>, deadline: Instant) -> Vec<Finding> {
     let late = |task: &Task| {
         let message = if task.subject.is_empty() {
-            "there was no answer in time".to_owned()
+            "no answer in time".to_owned()
         } else {
-            format!("{}: there was no answer in time", task.subject)
+            format!("{}: no answer in time", task.subject)
         };
         vec![
-            Finding::failed(task.check, &message, "see whether the network drops packets, and try again")
+            Finding::failed(task.check, &message, "check whether the network drops packets, and try again")
                 .about(&task.subject),
         ]
     };
@@ -135,6 +135,6 @@ mod tests {
         drop(hold);
         assert_eq!(found.len(), 21);
         assert_eq!((found[0].message.as_str(), found[20].message.as_str()), ("0", "19"));
-        assert_eq!(found[1].message, "host: there was no answer in time");
+        assert_eq!(found[1].message, "host: no answer in time");
     }
 }

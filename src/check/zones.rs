@@ -23,7 +23,7 @@ pub(super) fn judge(items: &[Value]) -> (Vec<PrivateLoadZone>, Vec<Finding>) {
             Err(why) => {
                 let text = |field: &str| item["metadata"][field].as_str().unwrap_or_default().to_owned();
                 let key = format!("{}/{}", text("namespace"), text("name"));
-                let message = format!("zone {key} is not of the shape it should have: {why}");
+                let message = format!("zone {key} does not have the expected shape: {why}");
                 findings.push(Finding::failed(Check::ZoneSpec, &message, "correct that field").about(&key));
             }
         }
@@ -44,7 +44,8 @@ fn one(zone: &PrivateLoadZone, zones: &[PrivateLoadZone]) -> Finding {
         Finding::ok(Check::ZoneSpec, &format!("zone {key} is being deleted"))
     } else if let Some(holder) = holder {
         let message = format!(
-            "zone {key}: GCk6 tells zones apart by name only, and that in namespace {} comes first if GCk6 takes its token",
+            "zone {key}: GCk6 tells zones apart by name only, and the one in namespace {} comes first if GCk6 accepts \
+             its token",
             holder.zone.namespace
         );
         Finding::failed(Check::ZoneSpec, &message, "rename one of them")

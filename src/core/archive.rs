@@ -55,16 +55,16 @@ impl ExitCode {
         match self {
             //                        code  word in the log   meaning
             ExitCode::Ok          => ( 0, "ok",             "the archive is in place"),
-            ExitCode::Usage       => ( 2, "usage",          "arguments or environment are wrong"),
+            ExitCode::Usage       => ( 2, "usage",          "the arguments or the environment are wrong"),
             ExitCode::Expired     => (10, "expired",        "the URL has expired (HTTP 403, \"Request has expired\")"),
             ExitCode::Denied      => (11, "denied",         "the server refused the download (401, 403, other 4xx)"),
             ExitCode::NotFound    => (12, "not-found",      "the server has no such archive (404, 410)"),
-            ExitCode::Network     => (13, "network",        "DNS, connection, timeout or 5xx, after all tries"),
-            ExitCode::NotArchive  => (14, "not-an-archive", "what came is not a tar archive"),
+            ExitCode::Network     => (13, "network",        "DNS, connection, timeout or 5xx, after all attempts"),
+            ExitCode::NotArchive  => (14, "not-an-archive", "the server did not send a tar archive"),
             ExitCode::CannotWrite => (15, "cannot-write",   "no space, read-only, or no permission"),
-            ExitCode::Tls         => (16, "tls",            "the server's certificate is not trusted, or no TLS"),
+            ExitCode::Tls         => (16, "tls",            "the server's certificate is not trusted, or it does not speak TLS"),
             ExitCode::TooLarge    => (17, "too-large",      "the archive is larger than --max-bytes"),
-            ExitCode::NotOfK6     => (18, "not-of-k6",      "what came is a tar archive, but not one that k6 wrote"),
+            ExitCode::NotOfK6     => (18, "not-of-k6",      "the server sent a tar archive that k6 did not write"),
             ExitCode::Broken      => (19, "broken",         "the tar archive ends too early or is damaged"),
         }
     }
@@ -111,7 +111,7 @@ pub fn outcome(exit_code: i32, message: &str) -> FetchFailure {
         }
         None => explain_foreign(exit_code, &message),
     };
-    FetchFailure { code, message: format!("the archive of the test could not be downloaded: {sentence}") }
+    FetchFailure { code, message: format!("the test's archive could not be downloaded: {sentence}") }
 }
 
 /// Other programs have codes of their own: ours are believed with our word before the message. Without a message the
@@ -141,7 +141,7 @@ mod tests {
     fn check(exit_code: i32, message: &str, code: Option<ExitCode>, sentence: &str) {
         let failure = outcome(exit_code, message);
         assert_eq!(failure.code, code);
-        let text = failure.message.strip_prefix("the archive of the test could not be downloaded: ");
+        let text = failure.message.strip_prefix("the test's archive could not be downloaded: ");
         assert_eq!(text, Some(sentence));
     }
 

@@ -39,7 +39,7 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
-    /// GCk6 refuses the token: tried again, with a token that is read again.
+    /// GCk6 rejects the token: tried again, with a token that is read again.
     TokenRefused(String),
 }
 

@@ -94,7 +94,7 @@ impl TokenState {
             self.read = None;
             self.trouble(
                 now,
-                format!("GCk6 refuses the token in Secret {secret}: {why}; put a valid token into it"),
+                format!("GCk6 rejects the token in Secret {secret}: {why}; put a valid token into it"),
             );
         }
     }

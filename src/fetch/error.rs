@@ -22,14 +22,14 @@ const DETAIL_BYTES_MAX: usize = 160;
 pub(super) enum FetchError {
     /// S3 says that the presigned URL is too old.
     #[error(
-        "the link to the archive has expired, it is valid for 300 s; start the test again, and if it happens again \
-         look for what delays the pods (scheduling, image pulls)"
+        "the link to the archive has expired: it is only valid for 300 s; start the test again, and if it happens \
+         again, find out what delays the pods (scheduling, image pulls)"
     )]
     Expired,
     /// 401, 403, or another status that says no for good.
     #[error(
-        "{place} refused the download with HTTP {status}{detail}; look for a proxy or firewall on the way, then start \
-         the test again"
+        "{place} refused the download with HTTP {status}{detail}; check for a proxy or firewall on the way, then \
+         start the test again"
     )]
     Denied { place: String, status: u16, detail: String },
     /// 404 or 410.
@@ -45,15 +45,16 @@ pub(super) enum FetchError {
     #[error("{place} redirects {problem}")]
     Redirect { place: String, problem: &'static str },
     /// 200, but no tar.
-    #[error("{place} sent no tar archive but {what}; look for a proxy or login portal on the way")]
+    #[error("{place} did not send a tar archive but {what}; check for a proxy or login portal on the way")]
     NotArchive { place: String, what: &'static str },
     /// A whole tar, but not as k6 writes it.
     #[error(
-        "the tar archive at {place} is not one of k6: {what}; start the test again from a script or from what `k6 archive` wrote"
+        "the tar archive at {place} was not written by k6: {what}; start the test again from a script or from a file \
+         that `k6 archive` wrote"
     )]
     NotOfK6 { place: String, what: &'static str },
     /// A tar that k6 could not read to its end.
-    #[error("the tar archive at {place} {what}; start the test again, so that the archive is stored anew")]
+    #[error("the tar archive at {place} {what}; start the test again to have it uploaded again")]
     Broken { place: String, what: &'static str },
     /// The disk does not take it.
     #[error("{0}")]

@@ -95,7 +95,7 @@ fn download(config: &FetchConfig) -> Result<(), FetchError> {
         let Some(pause) = retry::pause(failure.retry, tries, left, fraction) else {
             return Err(after_tries(failure.error, tries));
         };
-        warn!("try {tries} failed, next in {} ms: {}", pause.as_millis(), failure.error);
+        warn!("attempt {tries} failed and will be retried in {} ms: {}", pause.as_millis(), failure.error);
         std::thread::sleep(pause);
     }
 }
@@ -104,7 +104,7 @@ fn download(config: &FetchConfig) -> Result<(), FetchError> {
 fn after_tries(error: FetchError, tries: u32) -> FetchError {
     match error {
         FetchError::Network(_) | FetchError::Status { .. } => FetchError::Network(format!(
-            "{error} (tries: {tries}); check that pods reach this host: DNS, network policies, proxy"
+            "{error} (attempts: {tries}); check that pods can reach this host: DNS, network policies, proxy"
         )),
         error => error,
     }

@@ -29,7 +29,7 @@ pub(super) fn pause(retry: Retry, tries: u32, left: Duration, fraction: f64) -> 
 
 /// Where `Location` leads from `base`; an error says why it is not followed.
 pub(super) fn redirect(base: &str, location: &str) -> Result<String, &'static str> {
-    let (scheme, rest) = base.split_once("://").ok_or("from something that is no URL")?;
+    let (scheme, rest) = base.split_once("://").ok_or("from something that is not a URL")?;
     let origin_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(origin_end);
     let target = location.split('#').next().unwrap_or_default();

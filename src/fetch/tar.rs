@@ -85,7 +85,7 @@ impl Reader {
         if is_object && (!is_whole || serde_json::from_slice::<IgnoredAny>(metadata).is_ok()) {
             return Ok(());
         }
-        Err(Problem::NotOfK6("its metadata.json is no JSON object"))
+        Err(Problem::NotOfK6("its metadata.json is not a JSON object"))
     }
 
     fn content(&mut self, bytes: &[u8]) {
@@ -203,7 +203,7 @@ pub(super) mod tests {
         check(&tar(&[("metadata.json", b'5', b"")]), Err(Problem::NotOfK6("it has no metadata.json")));
         for content in ["", "[]", "{", "<html>", "\0\0"] {
             let bytes = tar(&[("metadata.json", b'0', content.as_bytes())]);
-            check(&bytes, Err(Problem::NotOfK6("its metadata.json is no JSON object")));
+            check(&bytes, Err(Problem::NotOfK6("its metadata.json is not a JSON object")));
         }
         let mut damaged = tar(&[("metadata.json", b'0', b"{}"), ("data", b'0', b"x")]);
         damaged[2 * BLOCK_BYTES] ^= 1;

@@ -179,7 +179,7 @@ fn what_k6_could_not_read_is_told() {
     let other = tar_of(&[("readme.txt", b'0', b"no test")]);
     check(vec![answer(200, "", &other)], ExitCode::NotOfK6, "no metadata.json", 1);
     let html = tar_of(&[("metadata.json", b'0', b"<html>")]);
-    check(vec![answer(200, "", &html)], ExitCode::NotOfK6, "no JSON object", 1);
+    check(vec![answer(200, "", &html)], ExitCode::NotOfK6, "not a JSON object", 1);
     let half = &tar()[..50 * BLOCK_BYTES];
     check(vec![answer(200, "", half)], ExitCode::Broken, "ends too early", 1);
     let mut damaged = tar();

@@ -39,7 +39,7 @@ pub(super) fn attempt(
         let place = without_query(&url);
         let left = deadline.saturating_duration_since(clock());
         if left.is_zero() {
-            let error = FetchError::Network(format!("no time left to ask {place}"));
+            let error = FetchError::Network(format!("no time left to contact {place}"));
             return Err(Failure { error, retry: Retry::Never });
         }
         let mut download = client.download(&url, left, IDLE_TIMEOUT.min(left))?;
@@ -134,7 +134,7 @@ fn check_end(place: &str, total_bytes: u64, length_bytes: Option<u64>) -> Result
         return Ok(());
     }
     let error =
-        FetchError::Network(format!("the archive from {place} ended after {total_bytes} bytes, too early"));
+        FetchError::Network(format!("the archive from {place} ended too early, after {total_bytes} bytes"));
     Err(Failure { error, retry: Retry::Later })
 }
 
@@ -143,7 +143,7 @@ fn broken(place: &str, problem: Problem, total_bytes: u64, length_bytes: Option<
     let place = place.to_owned();
     let error = match problem {
         Problem::Truncated if length_bytes.is_none() => {
-            let what = format!("the archive from {place} ended after {total_bytes} bytes, too early");
+            let what = format!("the archive from {place} ended too early, after {total_bytes} bytes");
             return Failure { error: FetchError::Network(what), retry: Retry::Later };
         }
         Problem::Truncated => FetchError::Broken { place, what: "ends too early" },

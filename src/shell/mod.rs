@@ -65,7 +65,7 @@ pub enum StartError {
     #[error(transparent)]
     Kubernetes(#[from] k8s::config::ConfigError),
     /// Occurs outside a cluster when no image for the init container is named.
-    #[error("outside a cluster the image of plz-agent has to be named: --fetch-image or PLZ_FETCH_IMAGE")]
+    #[error("outside a cluster, the image of plz-agent must be named: --fetch-image or PLZ_FETCH_IMAGE")]
     NoFetchImage,
     /// Occurs inside a cluster when the agent's own pod does not tell its image.
     #[error(

@@ -31,8 +31,8 @@ pub(in crate::check) fn configuration(config: &RunConfig) -> (Vec<Finding>, Opti
     let message = format!("{origin}, API server {}{through}", kube.server);
     let mut findings = vec![Finding::ok(Check::Configuration, &message)];
     findings.extend(kube.warnings.iter().map(|text| {
-        let (message, mend) = text.rsplit_once("; ").unwrap_or((text, ""));
-        Finding::warning(Check::Configuration, message, mend)
+        let (message, fix) = text.rsplit_once("; ").unwrap_or((text, ""));
+        Finding::warning(Check::Configuration, message, fix)
     }));
     findings.extend(expiries(&kube));
     kube.limits.connect = CONNECT_TIMEOUT;
@@ -72,28 +72,29 @@ fn expiries(kube: &k8s::Config) -> Vec<Finding> {
 fn runner_access(access: RunnerAccess, in_cluster: bool) -> Finding {
     let check = Check::RunnerAccess;
     if access.is_proxied(in_cluster) {
-        return Finding::ok(check, "runners are reached through the API server's pod proxy");
+        return Finding::ok(check, "the agent reaches runners through the API server's pod proxy");
     }
     if in_cluster {
-        return Finding::ok(check, "runners are reached at their pods' addresses");
+        return Finding::ok(check, "the agent reaches runners at their pods' addresses");
     }
-    let message = "runners are reached at their pods' addresses, from a machine that is not in the cluster";
+    let message =
+        "the agent reaches runners at their pods' addresses, but this machine is not in the cluster";
     Finding::warning(
         check,
         message,
-        "see that pod addresses are routed to here, or leave out --runner-access direct",
+        "make sure that this machine has a route to pod addresses, or drop --runner-access direct",
     )
 }
 
 pub(super) fn named_image(image: Option<&str>) -> Finding {
     let Some(image) = image else {
-        let message = "outside a cluster the image of plz-agent has to be named";
+        let message = "outside a cluster, the image of plz-agent must be named";
         return Finding::failed(Check::FetchImage, message, "--fetch-image IMAGE or PLZ_FETCH_IMAGE");
     };
-    let message = format!("archives are downloaded with the image {image}");
+    let message = format!("runners download archives with the image {image}");
     let last = image.rsplit('/').next().unwrap_or(image);
     if !image.contains('@') && (last.ends_with(":latest") || !last.contains(':')) {
-        let message = format!("{message}, which nodes pull for every runner since it bears no version");
+        let message = format!("{message}, which has no version, so that nodes pull it for every runner");
         return Finding::warning(Check::FetchImage, &message, "name a version, as in plz-agent:0.1.0");
     }
     Finding::ok(Check::FetchImage, &message)
@@ -112,7 +113,7 @@ pub(in crate::check) fn api_server(client: &Client) -> Vec<Finding> {
     let received = SystemTime::now();
     let mut findings = kubernetes::version(response.code, &response.body);
     if findings.iter().all(|finding| finding.check != Check::Connection) {
-        let message = format!("{} is reached", client.config().server);
+        let message = format!("{} is reachable", client.config().server);
         findings.push(Finding::ok(Check::Connection, &message));
         let date = response.date.as_deref().and_then(parse_http_date);
         findings.push(clock::judge(Check::KubernetesClock, "the API server", date, sent, received));

@@ -41,7 +41,7 @@ impl Probes {
             (0, _) if findings.len() == self.scopes.len() => return findings,
             (0, _) => "there is no zone yet".to_owned(),
             (count, false) => format!("zones: {count}"),
-            (count, true) => format!("zones: {count} were looked at, there are more"),
+            (count, true) => format!("zones: {count} checked, there are more"),
         };
         findings.push(Finding::ok(Check::Zones, &count));
         findings.extend(judged);
@@ -63,16 +63,19 @@ impl Probes {
         let secret = ObjectKey::new(namespace.clone(), zone.spec.token.clone());
         let untried = |why: &str| {
             let message =
-                format!("zone {subject}: whether GCk6 accepts its token was not tried, since {why}");
+                format!("zone {subject}: it is unknown whether GCk6 accepts its token, because {why}");
             Finding::skipped(Check::ZoneToken, &message).about(&subject)
         };
         let reply = self.client.call(&SECRETS.get(Some(namespace), &secret.name));
         let token = match token::read(&secret, reply) {
             Ok(token) => token,
             Err(why) => {
-                let why =
-                    Finding::told(Check::ZoneSecret, &format!("zone {subject}: {why}"), "see the API server");
-                return vec![why.about(&subject), untried("there is none")];
+                let why = Finding::told(
+                    Check::ZoneSecret,
+                    &format!("zone {subject}: {why}"),
+                    "check the API server",
+                );
+                return vec![why.about(&subject), untried("there is no token")];
             }
         };
         let message = format!("zone {subject}: Secret {secret} holds a token");
@@ -99,12 +102,12 @@ impl Probes {
 /// The zones of a scope are not known. That a right is missing is told by another check already.
 fn unlisted(scope: Option<&str>, error: &k8s::Error) -> Finding {
     let place = scope.map_or_else(String::new, |scope| format!(" of namespace {scope}"));
-    let message = |why: &str| format!("the zones{place} are not known: {why}");
+    let message = |why: &str| format!("cannot list the zones{place}: {why}");
     if error.is_forbidden() {
-        return Finding::skipped(Check::Zones, &message("they may not be listed"));
+        return Finding::skipped(Check::Zones, &message("the agent may not list them"));
     }
-    let mend = "try again; if it stays, look at the API server";
-    Finding::failed(Check::Zones, &message(&outcome::text(error)), mend)
+    let fix = "try again; if that does not help, check the API server";
+    Finding::failed(Check::Zones, &message(&outcome::text(error)), fix)
 }
 
 /// A page of zones, each read by itself, so that one that is odd does not hide the others.

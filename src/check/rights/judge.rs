@@ -7,26 +7,26 @@ use super::{Place, Right, When, Without};
 
 impl Right {
     /// What grants it, by the way in which the agent came here.
-    fn mend(&self, scopes: &[Option<String>]) -> &'static str {
+    fn fix(&self, scopes: &[Option<String>]) -> &'static str {
         match (self.when, self.place) {
             (When::ProxyAccess, _) => {
                 "kubectl apply -k manifests/outside; with Helm: --set runnerAccess=proxy"
             }
             (When::Elects, _) => {
                 "kubectl apply -k manifests/rbac or manifests/namespaced, or helm upgrade; \
-                 a Lease of another name takes a Role like plz-agent-self in manifests/rbac/rbac.yaml"
+                 a Lease with another name needs a Role like plz-agent-self in manifests/rbac/rbac.yaml"
             }
             (_, Place::Lookout) if !scopes.contains(&None) => {
-                "grant both there as in docs/operate.md, \"Next to k6-operator\", or name the namespaces where a k6-operator may be with \
-                 --operator-namespace"
+                "grant both there as docs/operate.md shows under \"Next to k6-operator\", or name the namespaces that \
+                 may have a k6-operator with --operator-namespace"
             }
             (_, Place::Watched | Place::Lookout | Place::Cluster) if scopes.contains(&None) => {
                 "kubectl apply -k manifests/rbac, or helm upgrade; \
-                 with rights in some namespaces only, name those with --namespace"
+                 if the agent has rights in some namespaces only, name them with --namespace"
             }
             _ => {
                 "kubectl apply -k manifests/rbac or manifests/namespaced, or helm upgrade; \
-                 for one namespace more kubectl --namespace NAME apply -k manifests/watched"
+                 for a further namespace, kubectl --namespace NAME apply -k manifests/watched"
             }
         }
     }
@@ -66,10 +66,10 @@ impl Right {
             _ => format!(" in {}", missing[0].1.join(", ")),
         };
         let message = format!("may not {} {subject}{place}", lacking.join(", "));
-        let mend = self.mend(scopes);
+        let fix = self.fix(scopes);
         let finding = match self.without {
-            Without::Fails => Finding::failed(Check::Permission, &message, mend),
-            Without::Lacks(what) => Finding::warning(Check::Permission, &format!("{message}: {what}"), mend),
+            Without::Fails => Finding::failed(Check::Permission, &message, fix),
+            Without::Lacks(what) => Finding::warning(Check::Permission, &format!("{message}: {what}"), fix),
         };
         finding.about(&subject)
     }
@@ -102,7 +102,7 @@ mod tests {
             .collect();
         let finding = runs().judge(&scopes, "", &missing);
         assert_eq!((finding.verdict, finding.message.as_str()), (verdict, message));
-        assert_eq!(finding.mend.is_empty(), verdict == Verdict::Ok);
+        assert_eq!(finding.fix.is_empty(), verdict == Verdict::Ok);
     }
 
     #[test]
@@ -133,21 +133,21 @@ mod tests {
     }
 
     #[test]
-    fn a_mend_fits_the_way_in_which_the_agent_was_installed() {
-        let mend = |subject: &str, scope: Option<&str>| {
+    fn a_fix_fits_the_way_in_which_the_agent_was_installed() {
+        let fix = |subject: &str, scope: Option<&str>| {
             let right = RIGHTS.iter().find(|right| right.subject() == subject).unwrap();
-            right.mend(&[scope.map(str::to_owned)])
+            right.fix(&[scope.map(str::to_owned)])
         };
-        assert!(mend("testruns.k6.io", None).starts_with("kubectl apply -k manifests/rbac"));
-        assert!(mend("testruns.k6.io", Some("a")).contains("manifests/namespaced"));
-        assert!(mend("pods/proxy", Some("a")).starts_with("kubectl apply -k manifests/outside"));
+        assert!(fix("testruns.k6.io", None).starts_with("kubectl apply -k manifests/rbac"));
+        assert!(fix("testruns.k6.io", Some("a")).contains("manifests/namespaced"));
+        assert!(fix("pods/proxy", Some("a")).starts_with("kubectl apply -k manifests/outside"));
         let own = RIGHTS.iter().find(|right| right.place == Place::Own).unwrap();
-        let words = own.mend(&[Some("a".to_owned())]);
+        let words = own.fix(&[Some("a".to_owned())]);
         assert!(words.contains("manifests/rbac") && words.contains("helm upgrade"), "{words}");
-        assert!(mend("leases.coordination.k8s.io", None).starts_with("kubectl apply -k manifests/rbac"));
-        assert!(mend("leases.coordination.k8s.io", Some("a")).contains("--operator-namespace"));
+        assert!(fix("leases.coordination.k8s.io", None).starts_with("kubectl apply -k manifests/rbac"));
+        assert!(fix("leases.coordination.k8s.io", Some("a")).contains("--operator-namespace"));
         let elects = RIGHTS.iter().find(|right| right.when == When::Elects).unwrap();
-        assert!(elects.mend(&[Some("a".to_owned())]).contains("Lease of another name"));
+        assert!(elects.fix(&[Some("a".to_owned())]).contains("Lease with another name"));
     }
 
     #[test]

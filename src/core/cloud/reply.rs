@@ -64,7 +64,7 @@ impl Error {
         }
     }
 
-    /// Whether GCk6 refuses the token (401), so that only another one helps. A 403 refuses the one call: a limit of the
+    /// Whether GCk6 rejects the token (401), so that only another one helps. A 403 refuses the one call: a limit of the
     /// account, a run of somebody else.
     pub fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Status { code: 401, .. })

@@ -12,14 +12,14 @@ use crate::zone::claim::LAPSED_AFTER;
 const REFUSED_MIN: Duration = Duration::from_secs(5);
 
 impl Core {
-    /// GCk6 refuses the token: the Secret is read again at once, and the call waits.
+    /// GCk6 rejects the token: the Secret is read again at once, and the call waits.
     pub(super) fn token_refused(&mut self, now: Now, id: &TaskId, why: &str) {
         if let Some(secret) = self.token_of(&id.key) {
             let token = self.tokens.entry(secret.clone()).or_default();
             let is_new = !token.refused;
             token.refuse(now.mono, &secret, why);
             if is_new {
-                log::warn!("Secret {secret}: GCk6 refuses the token: {why}");
+                log::warn!("GCk6 rejects the token in Secret {secret}: {why}");
                 self.token_changed(now, &secret, false);
             }
             self.queue.mark(Key::Token(secret));
@@ -98,7 +98,7 @@ impl Core {
         let Some(secret) = self.token_of(key) else { return };
         match self.tokens.get_mut(&secret).map(|token| token.accept(now.mono)) {
             Some(Acceptance::Again(since)) => {
-                log::info!("Secret {secret}: GCk6 takes the token again");
+                log::info!("GCk6 accepts the token in Secret {secret} again");
                 self.token_changed(now, &secret, now.mono >= since + REFUSED_MIN);
             }
             Some(Acceptance::First) => self.token_changed(now, &secret, false),

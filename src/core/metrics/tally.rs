@@ -14,7 +14,7 @@ use crate::watched;
 pub enum Poll {
     /// GCk6 has answered.
     Ok,
-    /// GCk6 refuses the token.
+    /// GCk6 rejects the token.
     Refused,
     /// Anything else.
     Error,

@@ -61,7 +61,7 @@ fn checked(place: &Place, args: &[&str], env: &[(&str, &str)]) -> Report {
     ended(start(place, args, env))
 }
 
-/// Fails unless exactly the check `id` has failed, with a message that says `says` and a mend.
+/// Fails unless exactly the check `id` has failed, with a message that says `says` and a fix.
 #[track_caller]
 fn fails(place: &Place, args: &[&str], id: &str, says: &str) {
     let report = checked(place, args, &[]);
@@ -70,13 +70,13 @@ fn fails(place: &Place, args: &[&str], id: &str, says: &str) {
     told(&report, id, says);
 }
 
-/// Fails unless a finding of `id` says `says`, in its message or its mend.
+/// Fails unless a finding of `id` says `says`, in its message or its fix.
 #[track_caller]
 fn told(report: &Report, id: &str, says: &str) {
     let said = report.of(id).iter().any(|check| {
         let text = |field| check[field].as_str().unwrap_or_default();
-        let is_mended = check["verdict"] != "failed" || !text("mend").is_empty();
-        is_mended && format!("{} | {}", text("message"), text("mend")).contains(says)
+        let has_fix = check["verdict"] != "failed" || !text("fix").is_empty();
+        has_fix && format!("{} | {}", text("message"), text("fix")).contains(says)
     });
     assert!(said, "{id} does not say {says:?}: {}", report.printed);
 }
@@ -107,7 +107,7 @@ fn where_all_is_well_nothing_fails_and_nothing_is_changed() {
         assert_eq!(is_there, check.id() != "kubernetes.expiry", "{}: {}", check.id(), report.printed);
     }
     told(&report, "zones.token", "load/edge: GCk6 accepts its token");
-    told(&report, "crds.fields", "keeps all");
+    told(&report, "crds.fields", "keeps every field");
     told(&report, "lease", "nobody has held the Lease load/plz-agent yet");
     place.sim.with(|world, _| {
         assert_eq!(world.api.version(), version, "nothing was written");
@@ -159,9 +159,10 @@ fn the_report_for_people_goes_to_stdout_and_a_summary_to_the_termination_log() {
     assert_eq!(agent.wait(TIMEOUT).and_then(|status| status.code()), Some(1), "{}", agent.log());
     let report = agent.log();
     assert!(report.starts_with("Kubernetes\n  ✓ context \"sim\""), "{report}");
-    let no_image = "  ✗ outside a cluster the image of plz-agent has to be named\n      --fetch-image IMAGE or PLZ_FETCH_IMAGE\n";
+    let no_image = "  ✗ outside a cluster, the image of plz-agent must be named\n      --fetch-image IMAGE or \
+        PLZ_FETCH_IMAGE\n";
     assert!(report.contains(no_image), "{report}");
-    assert!(report.ends_with(" not tried\n"), "{report}");
+    assert!(report.ends_with(" skipped\n"), "{report}");
     let words = std::fs::read_to_string(words).unwrap();
     assert!(words.starts_with("check: image.fetch: outside a cluster"), "{words}");
 }
@@ -190,13 +191,7 @@ fn an_api_server_that_is_not_reached() {
     let own = good.lines().find(|line| line.contains("certificate-authority-data")).unwrap();
     let other = format!("    certificate-authority-data: {}", STANDARD.encode(OTHER_CA));
     check(&place, own, &other, "kubernetes.connection", "authority that is not trusted");
-    check(
-        &place,
-        BEARER_TOKEN,
-        "another",
-        "kubernetes.credentials",
-        "does not accept the agent's credentials",
-    );
+    check(&place, BEARER_TOKEN, "another", "kubernetes.credentials", "rejects the agent's credentials");
 }
 
 #[test]
@@ -286,7 +281,7 @@ fn zones_that_cannot_work() {
     put(Value::Null);
     fails(&place, &[], "zones.secret", "does not exist");
     put(json!({"token": "d3Jvbmc="}));
-    fails(&place, &[], "zones.token", "GCk6 refuses the token in Secret load/");
+    fails(&place, &[], "zones.token", "GCk6 rejects the token in Secret load/");
     place.sim.with(|world, now| world.apply_zone(now, "default", ZONE));
     put(Value::Null);
     let report = checked(&place, &[], &[]);
@@ -369,7 +364,7 @@ fn a_live_k6_operator() {
     // Left behind by one that is gone.
     let report = checked(&place, &here, &[]);
     assert_eq!(report.code, Some(0), "{}", report.printed);
-    told(&report, "k6-operator", "is not renewed");
+    told(&report, "k6-operator", "is not being renewed");
     // One that renews it between two looks.
     let lists = |world: &World| -> u64 {
         let lists = world.api.counts.iter().filter(|(counted, _)| counted.resource == "leases");
@@ -388,7 +383,7 @@ fn a_live_k6_operator() {
     // Where it does not count, it is somebody's.
     let report = renewed(&[], "2026-01-01T00:00:04.000000Z");
     assert_eq!((report.code, report.ids("warning")), (Some(0), vec!["k6-operator"]), "{}", report.printed);
-    told(&report, "k6-operator", "add --operator-namespace default if that is one");
+    told(&report, "k6-operator", "add --operator-namespace default if it is one");
 }
 
 #[test]

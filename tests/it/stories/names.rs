@@ -215,7 +215,7 @@ pub(super) fn a_name_is_lost_with_the_token() -> Story {
     says(&mut story, s(200), NAMESPACE, "NameTaken");
     let message = zone(&story.drive)["status"].to_string();
     assert!(message.contains("PrivateLoadZone evil/edge has this one"), "{message}");
-    assert!(message.contains("GCk6 refuses the token in Secret load/edge-token"), "{message}");
+    assert!(message.contains("GCk6 rejects the token in Secret load/edge-token"), "{message}");
     says(&mut story, s(10), OTHER, "Registered");
     assert_eq!(story.drive.world.cloud.zones[ZONE].registrations, 2);
     let polls = story.drive.world.cloud.zones[ZONE].polls;

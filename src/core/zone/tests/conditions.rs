@@ -85,12 +85,12 @@ fn a_token_that_is_missing_or_refused_is_told_apart() {
         World::pending,
         refused,
         &[
-            "PLZRegistered=False TokenRefused: GCk6 refuses the token in Secret ns/k6-token: 401; put a valid token into it",
+            "PLZRegistered=False TokenRefused: GCk6 rejects the token in Secret ns/k6-token: 401; put a valid token into it",
         ],
     );
     check(World::pending, |world| world.token = None, &[]);
     let beside = format!(
-        "{NAME_TAKEN}; beside that, GCk6 refuses the token in Secret ns/k6-token: 401; put a valid token into it"
+        "{NAME_TAKEN}; beside that, GCk6 rejects the token in Secret ns/k6-token: 401; put a valid token into it"
     );
     check(
         World::pending,
@@ -165,7 +165,7 @@ fn polls_that_fail_are_told_when_they_go_on() {
         },
         &[
             REGISTERED,
-            "PLZPolled=False TokenProblem: GCk6 refuses the token in Secret ns/k6-token: 401; put a valid token into it",
+            "PLZPolled=False TokenProblem: GCk6 rejects the token in Secret ns/k6-token: 401; put a valid token into it",
         ],
     );
     let refusal = |world: &mut World| world.state.refusal = Some("the API server refuses it".to_owned());
