@@ -80,7 +80,7 @@ impl Watches {
         let failing = self.names(|watch| watch.is_failing);
         let mut failing = match failing.as_str() {
             "" => String::new(),
-            names => format!("; blind for now, see the log: the watch on {names}"),
+            names => format!("; currently blind, see the log: the watch on {names}"),
         };
         if let Some(problem) = lease_problem.filter(|_| !role.is_active()) {
             failing = format!("{failing}; the Lease cannot be used: {problem}");
@@ -150,16 +150,19 @@ mod tests {
         watches.note(None, &Seen::Run(empty()));
         watches.note(None, &Seen::Pod(failing()));
         let said = watches.readiness(&Role::Active, None).unwrap_err();
-        assert!(said.ends_with("list pods; blind for now, see the log: the watch on pods"), "{said}");
+        assert!(said.ends_with("list pods; currently blind, see the log: the watch on pods"), "{said}");
         watches.note(None, &Seen::Pod(empty()));
         watches.note(None, &Seen::Run(failing()));
         let said = watches.readiness(&Role::Active, None).unwrap();
-        assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
+        assert!(
+            said.starts_with("ready: active; currently blind") && said.ends_with("watch on testruns"),
+            "{said}"
+        );
         assert_eq!(watched::RESOURCES.map(|resource| watches.failing(resource)), [0, 1, 0, 0]);
         watches.note(None, &Seen::Run(WatchEvent::Recovered));
         watches.note(None, &Seen::Operator(failing()));
         let said = watches.readiness(&Role::Active, None).unwrap();
-        assert!(said.ends_with("blind for now, see the log: the watch on leases"), "{said}");
+        assert!(said.ends_with("currently blind, see the log: the watch on leases"), "{said}");
         watches.note(None, &Seen::Operator(WatchEvent::Recovered));
         assert_eq!(watches.readiness(&Role::Active, None), Ok("ready: active".to_owned()));
     }
@@ -171,7 +174,10 @@ mod tests {
         watches.note(None, &Seen::Pod(empty()));
         watches.note(None, &Seen::Run(WatchEvent::Overlong(k8s::Error::Stopped)));
         let said = watches.readiness(&Role::Active, None).unwrap();
-        assert!(said.starts_with("ready: active; blind") && said.ends_with("watch on testruns"), "{said}");
+        assert!(
+            said.starts_with("ready: active; currently blind") && said.ends_with("watch on testruns"),
+            "{said}"
+        );
         watches.note(None, &Seen::Run(empty()));
         assert_eq!(watches.readiness(&Role::Active, None), Ok("ready: active".to_owned()));
     }

@@ -75,7 +75,7 @@ impl Auth {
             Err(error) => match &state.session {
                 // A file that is being replaced may be gone for a moment; what was read before may still do.
                 Some(session) if !state.refused && !is_expired(&state) => {
-                    log::warn!("the credentials are kept as they are: {error}");
+                    log::warn!("keeping the old credentials: {error}");
                     let session = session.clone();
                     state.looked = Some(Instant::now());
                     Ok(session)
@@ -210,7 +210,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Error> {
 fn bearer(token: &str, place: &str) -> Result<String, Error> {
     let token = token.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let what = if token.is_empty() { "is empty" } else { "has characters that no token has" };
+        let what = if token.is_empty() { "is empty" } else { "has characters that a token cannot have" };
         return Err(Error::Auth { message: format!("{place}: {what}; put a bearer token there") });
     }
     Ok(format!("Bearer {token}"))

@@ -156,7 +156,7 @@ pub fn parse(plugin: &ExecPlugin, printed: &[u8]) -> Result<ExecCredential, Erro
         "" => None,
         text => Some(
             parse_time(text)
-                .ok_or_else(|| failed("printed an expirationTimestamp that is no RFC 3339 time"))?,
+                .ok_or_else(|| failed("printed an expirationTimestamp that is not an RFC 3339 time"))?,
         ),
     };
     Ok(ExecCredential { token: (!token.is_empty()).then_some(Secret::new(token)), identity, expires })

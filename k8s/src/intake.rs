@@ -84,7 +84,7 @@ impl Intake {
         self.sieve.held_bytes()
     }
 
-    /// The body: what is kept of it, or how it begins where it is no JSON.
+    /// The body: what is kept of it, or how it begins where it is not JSON.
     #[must_use]
     pub fn into_body(self) -> Vec<u8> {
         self.body.filter(|_| !self.is_broken).unwrap_or(self.head)

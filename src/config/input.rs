@@ -163,8 +163,8 @@ impl Input<'_> {
         let proxies = self.proxies()?;
         match proxies.proxies().find(|proxy| proxy.is_loopback()) {
             Some(proxy) if share != ShareProxy::None => Err(self.error(format!(
-                "{}: the proxy {proxy} is on the loopback of this machine, which is another one for each pod; \
-                 give it an address that pods reach",
+                "{}: the proxy {proxy} is on this machine's loopback, which pods do not share; give it an address \
+                 that pods can reach",
                 setting.origin
             ))),
             _ => Ok(share),

@@ -131,13 +131,13 @@ fn input_that_cannot_be_used_is_one_clear_line() {
     refused(&["run", "http://u:s3cret@h"], &[], &["unexpected argument"]);
     refused(&["--log", "info", "run"], &[], &["unexpected argument \"run\""]);
     refused(&["--workers"], &[], &["--workers needs a value"]);
-    refused(&["--poll-interval", "10"], &[], &["--poll-interval: \"10\" is no duration", "1s to 10m"]);
+    refused(&["--poll-interval", "10"], &[], &["--poll-interval: \"10\" is not a duration", "1s to 10m"]);
     refused(&["--start-deadline=1s"], &[], &["--start-deadline: \"1s\" is out of range", "10s to 1h"]);
     refused(&["--workers=65"], &[], &["--workers: \"65\"", "2 to 64"]);
     refused(&["--runner-access=x"], &[], &["--runner-access: \"x\"", "auto, direct and proxy"]);
     refused(&["--log-format=xml"], &[], &["--log-format: \"xml\"", "text, json and journal"]);
-    refused(&["-n", "Team"], &[], &["--namespace: \"Team\" is no name of a namespace"]);
-    refused(&["--lease", "My/Lease"], &[], &["--lease: \"My/Lease\" is no [NAMESPACE/]NAME"]);
+    refused(&["-n", "Team"], &[], &["--namespace: \"Team\" is not a namespace name"]);
+    refused(&["--lease", "My/Lease"], &[], &["--lease: \"My/Lease\" is not [NAMESPACE/]NAME"]);
     refused(
         &["--operator-namespace="],
         &[],
@@ -151,9 +151,9 @@ fn input_that_cannot_be_used_is_one_clear_line() {
     refused(
         &[],
         &[("PLZ_FETCH_IMAGE", "A B")],
-        &["PLZ_FETCH_IMAGE: \"A B\" is no image reference", "lower case"],
+        &["PLZ_FETCH_IMAGE: \"A B\" is not an image reference", "lower case"],
     );
-    refused(&[], &[("PLZ_LOG", "trace")], &["PLZ_LOG: \"trace\" is no log filter"]);
+    refused(&[], &[("PLZ_LOG", "trace")], &["PLZ_LOG: \"trace\" is not a log filter"]);
     refused(
         &[],
         &[("all_proxy", "socks4://u:s3cret@h:1")],
@@ -237,7 +237,7 @@ fn fetch_takes_its_url_from_the_environment_only() {
     refused(
         &["fetch", "--to=/x"],
         &[(url.0, "s3cret")],
-        &["PLZ_ARCHIVE_URL: its value is no http or https URL"],
+        &["PLZ_ARCHIVE_URL: its value is not an http or https URL"],
     );
     refused(
         &["fetch", "--to=/x", "--workers=3"],
@@ -245,7 +245,7 @@ fn fetch_takes_its_url_from_the_environment_only() {
         &["unknown option --workers", "plz-agent fetch --help"],
     );
     refused(&["fetch", "--to=/x", "https://h/?s3cret"], &[url], &["unexpected argument"]);
-    refused(&["fetch", "--to=/x", "--max-bytes=2GB"], &[url], &["--max-bytes: \"2GB\" is no size"]);
+    refused(&["fetch", "--to=/x", "--max-bytes=2GB"], &[url], &["--max-bytes: \"2GB\" is not a size"]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(super) fn duration(text: &str, min: Duration, max: Duration) -> Result<Durat
         let (min, max) = (humantime::format_duration(min), humantime::format_duration(max));
         format!("give a number with a unit, such as 10s or 1m30s, from {min} to {max}")
     };
-    let value = humantime::parse_duration(text).map_err(|_| format!("is no duration; {}", accepted()))?;
+    let value = humantime::parse_duration(text).map_err(|_| format!("is not a duration; {}", accepted()))?;
     if value < min || value > max {
         return Err(format!("is out of range; {}", accepted()));
     }
@@ -53,15 +53,15 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     let bytes = factor.zip(count.parse::<u64>().ok()).and_then(|(factor, count)| count.checked_mul(factor));
     bytes
         .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| "is no size; give bytes, or a number with KiB, MiB or GiB".to_owned())
+        .ok_or_else(|| "is not a size; give bytes, or a number with KiB, MiB or GiB".to_owned())
 }
 
 /// The base of a REST API: `http` or `https`, a host, perhaps a path; the trailing slash goes.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
     let accepted = "give http://host or https://host, with a port or a path if need be";
-    let uri: ureq::http::Uri = text.parse().map_err(|_| format!("is no URL; {accepted}"))?;
+    let uri: ureq::http::Uri = text.parse().map_err(|_| format!("is not a URL; {accepted}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(format!("is no http or https URL; {accepted}"));
+        return Err(format!("is not an http or https URL; {accepted}"));
     }
     let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
     if uri.host().unwrap_or_default().is_empty() {
@@ -87,12 +87,14 @@ pub(super) fn listen_address(text: &str) -> Result<ListenAddress, String> {
         Some(port) => port.parse().ok().map(ListenAddress::Any),
         None => text.parse().ok().map(ListenAddress::At),
     };
-    address.ok_or_else(|| "is no address to listen on; give :PORT, ADDRESS:PORT or [ADDRESS]:PORT".to_owned())
+    address.ok_or_else(|| {
+        "is not an address to listen on; give :PORT, ADDRESS:PORT or [ADDRESS]:PORT".to_owned()
+    })
 }
 
 /// A presigned URL: `http` or `https` with a host. The fragment does not repeat it.
 pub(super) fn archive_url(text: &str) -> Result<(), String> {
-    crate::net::proxy::Target::parse(text).map(drop).ok_or_else(|| "is no http or https URL".to_owned())
+    crate::net::proxy::Target::parse(text).map(drop).ok_or_else(|| "is not an http or https URL".to_owned())
 }
 
 /// The name of a namespace: an RFC 1123 label.
@@ -104,7 +106,7 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
         && !text.starts_with('-')
         && !text.ends_with('-');
     valid.then(|| text.to_owned()).ok_or_else(|| {
-        "is no name of a namespace; lower-case letters, digits and '-' between them, at most 63 characters"
+        "is not a namespace name; use lower-case letters, digits and '-' between them, at most 63 characters"
             .to_owned()
     })
 }
@@ -134,14 +136,15 @@ pub(super) fn lease(text: &str) -> Result<LeaseName, String> {
     (is_name && is_placed)
         .then(|| LeaseName { namespace: place.map(str::to_owned), name: name.to_owned() })
         .ok_or_else(|| {
-            "is no [NAMESPACE/]NAME; both of lower-case letters, digits and '-' between them".to_owned()
+            "is not [NAMESPACE/]NAME; use lower-case letters, digits and '-' between them for both".to_owned()
         })
 }
 
 /// `[registry[:port]/]path[:tag][@algorithm:digest]`.
 pub(super) fn image(text: &str) -> Result<String, String> {
     is_image(text).then(|| text.to_owned()).ok_or_else(|| {
-        "is no image reference; give [registry/]name[:tag] or [registry/]name@sha256:digest, the name in lower case".to_owned()
+        "is not an image reference; give [registry/]name[:tag] or [registry/]name@sha256:digest, the name in lower \
+         case".to_owned()
     })
 }
 
@@ -217,7 +220,7 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
         let target_is_path = !target.is_empty()
             && target.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-'));
         if !target_is_path || !matches!(level, "error" | "warn" | "info" | "debug" | "off") {
-            return Err(format!("is no log filter; {accepted}"));
+            return Err(format!("is not a log filter; {accepted}"));
         }
     }
     Ok(text.split(',').map(str::trim).collect::<Vec<_>>().join(","))
@@ -244,9 +247,9 @@ mod tests {
         check(duration("1m30s"), Ok(90_000));
         check(duration("1.5s"), Ok(1_500));
         check(duration("10m"), Ok(600_000));
-        check(duration("10"), Err("is no duration; give a number with a unit"));
-        check(duration(""), Err("is no duration"));
-        check(duration("-1s"), Err("is no duration"));
+        check(duration("10"), Err("is not a duration; give a number with a unit"));
+        check(duration(""), Err("is not a duration"));
+        check(duration("-1s"), Err("is not a duration"));
         check(duration("999ms"), Err("is out of range"));
         check(
             duration("601s"),
@@ -258,10 +261,10 @@ mod tests {
     fn base_urls() {
         check(base_url("https://api.k6.io/"), Ok("https://api.k6.io".into()));
         check(base_url("http://[::1]:8080/k6//"), Ok("http://[::1]:8080/k6".into()));
-        check(base_url("api.k6.io"), Err("is no http or https URL"));
-        check(base_url("ftp://api"), Err("is no http or https URL"));
-        check(base_url("https://"), Err("is no URL"));
-        check(base_url("https://a b"), Err("is no URL"));
+        check(base_url("api.k6.io"), Err("is not an http or https URL"));
+        check(base_url("ftp://api"), Err("is not an http or https URL"));
+        check(base_url("https://"), Err("is not a URL"));
+        check(base_url("https://a b"), Err("is not a URL"));
         check(base_url("https://user:pw@host"), Err("holds a user name"));
         check(base_url("https://host/?token=1"), Err("holds a query"));
         check(base_url("https://host/#x"), Err("holds a query"));
@@ -283,7 +286,7 @@ mod tests {
         for bad in
             ["", "a b", "UPPER/case", "a//b", "/a", "a/", "a:", "a:-x", "a@sha256:12", "a:x/y", "$(x)", "-a"]
         {
-            check(image(bad), Err("is no image reference"));
+            check(image(bad), Err("is not an image reference"));
         }
     }
 
@@ -306,7 +309,7 @@ mod tests {
         for bad in
             ["", "8080", ":", ":x", ":+1", ":65536", "localhost:80", "1.2.3.4", "::1:80", "http://1.2.3.4:80"]
         {
-            check(listen_address(bad), Err("is no address to listen on"));
+            check(listen_address(bad), Err("is not an address to listen on"));
         }
     }
 
@@ -314,7 +317,7 @@ mod tests {
     fn namespaces() {
         check(namespace("team-1"), Ok("team-1".into()));
         for bad in ["", "-a", "a-", "A", "a.b", "a/b", "x".repeat(64).as_str()] {
-            check(namespace(bad), Err("is no name of a namespace"));
+            check(namespace(bad), Err("is not a namespace name"));
         }
     }
 
@@ -324,7 +327,7 @@ mod tests {
         check(lease("plz-agent"), Ok((String::new(), "plz-agent".into())));
         check(lease("load/plz.agent-1"), Ok(("load".into(), "plz.agent-1".into())));
         for bad in ["", "/", "a/", "/a", "A", "a/b/c", "a..b", "a_b", "n.s/a"] {
-            check(lease(bad), Err("is no [NAMESPACE/]NAME"));
+            check(lease(bad), Err("is not [NAMESPACE/]NAME"));
         }
     }
 
@@ -334,7 +337,7 @@ mod tests {
         check(size("2GiB"), Ok(2 << 30));
         check(size("512 Mi"), Ok(512 << 20));
         for bad in ["", "0", "GiB", "1.5GiB", "1GB", "-1", "99999999999GiB"] {
-            check(size(bad), Err("is no size"));
+            check(size(bad), Err("is not a size"));
         }
     }
 
@@ -343,7 +346,7 @@ mod tests {
         check(log_filter("debug"), Ok("debug".into()));
         check(log_filter("info, k8s::watch=debug"), Ok("info,k8s::watch=debug".into()));
         for bad in ["", "trace", "verbose", "k8s", "k8s=trace", "info,", "info/regex", "=debug"] {
-            check(log_filter(bad), Err("is no log filter"));
+            check(log_filter(bad), Err("is not a log filter"));
         }
     }
 }

@@ -114,7 +114,7 @@ pub enum Reply {
 }
 
 /// Who was asked, and who answered: the pool does not mix them up. Should it all the same, nobody has answered.
-const MIXED_UP: &str = "the answer is somebody else's";
+const MIXED_UP: &str = "the answer belongs to another object";
 
 impl Reply {
     /// Whether it is what was asked for.

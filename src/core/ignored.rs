@@ -30,11 +30,13 @@ impl Ignored {
         match self {
             Self::Unreadable => format!("{plural} {key} cannot be read and is ignored: {detail}"),
             Self::TooLarge => {
-                format!("{plural} {key} is too large and is ignored as it is now: {detail}; make it smaller")
+                format!(
+                    "{plural} {key} is too large and is ignored in its current form: {detail}; make it smaller"
+                )
             }
             Self::NoRoom => format!(
-                "{plural} {key} is ignored: there are too many or too large objects in namespace {:?}, or in all; \
-                 delete those that are not needed, and it is looked for again within five minutes",
+                "{plural} {key} is ignored: there are too many or too large objects in namespace {:?}, or in all \
+                 namespaces; delete those that are not needed, and the agent looks for it again within five minutes",
                 key.namespace
             ),
         }

@@ -119,8 +119,8 @@ pub const OF_TEST_RUNS: &[ConditionReason] = &[
 pub const OF_EVENTS: &[EventReason] = &[
     event(Zone,    Normal,  Is("Registered"),       "GCk6 has accepted the zone, or a change to its spec."),
     event(Zone,    Warning, Condition,              "`PLZRegistered` or `PLZPolled` reports a problem, such as `NameTaken`, `TokenMissing` or `PollFailing`. Sent once until the problem is fixed."),
-    event(Zone,    Warning, Is("TestRunRefused"),   "A test run that GCk6 lists cannot be started. GCk6 is told the same."),
-    event(Zone,    Warning, Is("TestRunNameTaken"), "A listed test run needs a `TestRun` name that something else is using. After a minute the test run is refused."),
+    event(Zone,    Warning, Is("TestRunRefused"),   "A test run that GCk6 lists cannot be started. GCk6 gets the same message."),
+    event(Zone,    Warning, Is("TestRunNameTaken"), "A listed test run needs a `TestRun` name that something else is using. After a minute, the agent rejects the test run."),
     event(Zone,    Warning, Is("NotDeregistered"),  "The zone was deleted without a valid token. Delete the load zone at GCk6 by hand."),
     event(TestRun, Normal,  Is("Started"),          "All runners were started together."),
     event(TestRun, Warning, Is("Waiting"),          "The start makes no progress, with the message of `TestRunRunning`; or `teardown()` is waiting for its turn."),

@@ -170,7 +170,7 @@ pub fn read(secret: &ObjectKey, reply: Result<Vec<u8>, k8s::Error>) -> Result<Se
             "Secret {secret} does not exist; create it with the GCk6 token under the key {TOKEN_KEY}"
         )),
         Err(error) if error.is_forbidden() => Err(format!(
-            "Secret {secret} may not be read; grant the agent the verb get on secrets in that namespace"
+            "Secret {secret} cannot be read by the agent; grant it the verb get on secrets in that namespace"
         )),
         Err(error) => Err(format!("Secret {secret} cannot be read: {}", outcome::text(&error))),
     }
@@ -191,17 +191,19 @@ k8s::readable!(Data { token: "token" });
 
 fn parse(body: &[u8]) -> Result<Secret, String> {
     let too_long =
-        || format!("holds more than {TOKEN_BYTES_MAX} bytes under the key {TOKEN_KEY}, which is no token");
+        || format!("holds more than {TOKEN_BYTES_MAX} bytes under the key {TOKEN_KEY}, which is not a token");
     let object: Object = k8s::status::read_object("it", body, Picks::default(), SECRET_LIMITS).map_err(
         |error| match error {
             k8s::Error::TooLarge { .. } => too_long(),
-            _ => "is not what a Secret looks like".to_owned(),
+            _ => "does not look like a Secret".to_owned(),
         },
     )?;
     let encoded = object.data.token;
     let encoded = encoded.ok_or_else(|| format!("has no key {TOKEN_KEY}; put the GCk6 token under it"))?;
-    let bytes = STANDARD.decode(encoded).map_err(|_| format!("holds no base64 under the key {TOKEN_KEY}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("holds no text under the key {TOKEN_KEY}"))?;
+    let bytes =
+        STANDARD.decode(encoded).map_err(|_| format!("does not hold base64 under the key {TOKEN_KEY}"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| format!("does not hold text under the key {TOKEN_KEY}"))?;
     if text.len() > TOKEN_BYTES_MAX {
         return Err(too_long());
     }
@@ -211,13 +213,13 @@ fn parse(body: &[u8]) -> Result<Secret, String> {
     // The runners get the Secret as it is, and k6 cannot send such a token.
     if text.trim() != text {
         return Err(format!(
-            "has white space around the token under the key {TOKEN_KEY}, mostly the line end of a file; \
-             k6 cannot use it so: create it with --from-literal, or from a file without a line end"
+            "has white space around the token under the key {TOKEN_KEY}, usually the line end of a file, and k6 \
+             cannot use it like that; create it with --from-literal, or from a file without a line end"
         ));
     }
     if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
         return Err(format!(
-            "holds something under the key {TOKEN_KEY} that no token can be: control or non-ASCII characters"
+            "holds control or non-ASCII characters under the key {TOKEN_KEY}, which a token cannot have"
         ));
     }
     Ok(Secret::new(text))

@@ -111,7 +111,7 @@ pub const FAMILIES: &[Family] = &[
     row(M::ZoneRegistered, "plz_agent_zone_registered", Gauge, &["namespace", "zone"],
         "1 if the zone is registered with GCk6, else 0."),
     row(M::ZoneTokenRefused, "plz_agent_zone_token_refused", Gauge, &["namespace", "zone"],
-        "1 if GCk6 refuses the zone's token, else 0."),
+        "1 if GCk6 rejects the zone's token, else 0."),
     row(M::ZoneLastSuccessfulPoll, "plz_agent_zone_last_successful_poll_timestamp_seconds", Gauge, &["namespace", "zone"],
         "Time of the zone's last successful poll of GCk6; absent before the first."),
     row(M::ZonePollFailures, "plz_agent_zone_poll_failures", Gauge, &["namespace", "zone"],

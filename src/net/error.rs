@@ -68,7 +68,7 @@ pub enum NetError {
         cause: String,
     },
     /// The body is longer than this client takes.
-    #[error("the answer of {target} is too large: {cause}")]
+    #[error("the answer from {target} is too large: {cause}")]
     TooLarge {
         /// What was asked for.
         target: String,
@@ -154,10 +154,10 @@ pub(super) fn classify(error: ureq::Error, target: &str, proxy: Option<&str>) ->
 fn refused_by_proxy(cause: &str) -> String {
     match proxy_status(cause) {
         Some(407) => {
-            "it answers 407; put the user and the password that it wants into HTTPS_PROXY".to_owned()
+            "it answers 407; put the user and the password that it requires into HTTPS_PROXY".to_owned()
         }
-        Some(403) => "it answers 403 and does not allow connections there; have the host allowed, or name it in NO_PROXY".to_owned(),
-        Some(status) => format!("it answers {status}; see what the proxy's log says"),
+        Some(403) => "it answers 403 and does not allow connections there; allow this host there, or add it to NO_PROXY".to_owned(),
+        Some(status) => format!("it answers {status}; check the proxy's log"),
         None => cause.to_owned(),
     }
 }

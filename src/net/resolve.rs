@@ -92,7 +92,7 @@ impl<R: Resolver> Resolver for Names<R> {
             }
             Err(error) => match self.recall(&name) {
                 Some(addresses) => {
-                    log::debug!("{name} does not resolve ({error}); its last addresses are used");
+                    log::debug!("{name} does not resolve ({error}); using its last known addresses");
                     addresses
                 }
                 None => return Err(error),

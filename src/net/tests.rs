@@ -206,7 +206,7 @@ fn a_proxy_that_refuses_is_named() {
     assert!(
         text.contains(&server.address)
             && text.contains("407")
-            && text.contains("put the user and the password that it wants into HTTPS_PROXY"),
+            && text.contains("put the user and the password that it requires into HTTPS_PROXY"),
         "{text}"
     );
 }
@@ -237,10 +237,10 @@ fn a_socks_proxy_is_gone_through_and_its_refusals_are_named() {
     };
     check(
         b"\x05\0\x05\x04",
-        ": it does not connect to it (reply 4, no way to that host); check name and address",
+        ": it does not connect to it (reply 4, that host is unreachable); check the name and the address",
     );
     check(b"\x05\x02\x01\x01", "correct them in HTTPS_PROXY");
-    check(b"HTTP/1.1 405", "does not answer as a SOCKS 5 proxy does; correct HTTPS_PROXY");
+    check(b"HTTP/1.1 405", "does not answer like a SOCKS 5 proxy; correct HTTPS_PROXY");
 }
 
 #[test]

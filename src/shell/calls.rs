@@ -248,7 +248,7 @@ fn refusal(code: u16, body: &[u8], pod: &str) -> Option<String> {
         return None;
     };
     if let Some(why) = status.message.strip_prefix(UNREACHED) {
-        return Some(format!("pod {pod} does not take the call that the API server passes on: {why}"));
+        return Some(format!("pod {pod} does not accept the call that the API server forwards: {why}"));
     }
     let mend = match status.reason.as_str() {
         "" => return None,

@@ -162,7 +162,7 @@ pub fn run(config: &RunConfig) -> Result<(), StartError> {
     shell.turn_until_signal()?;
     shell.notifier.stopping();
     log::info!(
-        "stopping: {} calls are in hand; test runs go on and are taken over by the next agent",
+        "stopping with {} calls in flight; test runs carry on, and the next agent takes them over",
         shell.in_hand.all
     );
     shell.pool.stop();
@@ -186,11 +186,13 @@ fn network(config: &RunConfig) -> RunnerNetwork {
             log::warn!("--share-proxy: there is no proxy to share; set HTTPS_PROXY, HTTP_PROXY or ALL_PROXY");
         }
         ShareProxy::None if proxies.next().is_some() => {
-            log::info!("runner pods are not told of the agent's proxy; --share-proxy archive or all does");
+            log::info!(
+                "runner pods do not get the agent's proxy; to pass it on, use --share-proxy archive or all"
+            );
         }
         ShareProxy::Archive | ShareProxy::All if proxies.any(ProxyUrl::has_credentials) => log::warn!(
-            "--share-proxy: the proxy's password stands in the runner pods, for everybody who may read pods there; \
-             let the proxy know its clients by their address instead"
+            "--share-proxy: everybody who may read pods can see the proxy's password in the runner pods; have the \
+             proxy recognize its clients by their addresses instead"
         ),
         _ => {}
     }

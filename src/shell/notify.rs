@@ -37,7 +37,7 @@ impl Notifier {
         let line = env.socket.as_deref().and_then(|name| match Line::open(name) {
             Ok(line) => Some(line),
             Err(cause) => {
-                log::warn!("NOTIFY_SOCKET cannot be used, the service manager is told nothing: {cause}");
+                log::warn!("cannot use NOTIFY_SOCKET, so the service manager gets no status: {cause}");
                 None
             }
         });
@@ -188,7 +188,7 @@ impl Line {
         if let Err(cause) = &sent
             && !self.is_broken
         {
-            log::warn!("the service manager cannot be told how the agent is: {cause}");
+            log::warn!("cannot send the agent's status to the service manager: {cause}");
         }
         self.is_broken = sent.is_err();
         !self.is_broken

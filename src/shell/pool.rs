@@ -142,7 +142,7 @@ impl Pool {
                 Ok(()) => *spawned += 1,
                 Err(error) if *spawned == 0 => return Err(error),
                 // Where the system has no thread to spare, fewer workers do the same work.
-                Err(error) => log::debug!("{error}; {spawned} workers go on"),
+                Err(error) => log::debug!("{error}; carrying on with {spawned} workers"),
             }
         }
         // The pool holds the other end as well, so the channel is open.

@@ -155,7 +155,7 @@ impl Loop {
             }
         }
         if self.in_hand.all > 0 {
-            log::info!("{} calls were cut off; they are repeated by the next agent", self.in_hand.all);
+            log::info!("{} calls were cut off; the next agent repeats them", self.in_hand.all);
         }
     }
 
@@ -171,9 +171,9 @@ impl Loop {
         let ask = move || drop(sender.send(caller.call(&call, timeout, &mut None).0));
         let spawned = spawn("leave", Box::new(ask));
         match spawned.map(|()| answer.recv_timeout(LEAVE_TIMEOUT)) {
-            Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("the lease is given up"),
-            Ok(Ok(Reply::Kubernetes(Err(error)))) => log::info!("the lease is left to run out: {error}"),
-            _ => log::info!("the lease is left to run out: the API server does not answer"),
+            Ok(Ok(Reply::Kubernetes(Ok(_)))) => log::info!("gave up the Lease"),
+            Ok(Ok(Reply::Kubernetes(Err(error)))) => log::info!("letting the Lease expire: {error}"),
+            _ => log::info!("letting the Lease expire: the API server does not answer"),
         }
     }
 }

@@ -92,24 +92,24 @@ fn tell(spec: &WatchSpec, seen: &Seen, refusals: &mut u32) {
             let level = if *refusals == TOLD_AT && !is_told { log::Level::Warn } else { log::Level::Debug };
             log::log!(
                 level,
-                "the watch on {plural}{place} fails and is tried again: {error}{}",
+                "the watch on {plural}{place} failed and will be retried: {error}{}",
                 mend(plural, error)
             );
         }
-        News::Failing(error) => log::debug!("the watch on {plural}{place} fails: {error}"),
+        News::Failing(error) => log::debug!("the watch on {plural}{place} failed: {error}"),
         News::Overlong(error) => {
             let level = if *refusals < TOLD_AT { log::Level::Warn } else { log::Level::Debug };
             *refusals = TOLD_AT;
             log::log!(
                 level,
-                "not all {plural}{place} are seen, {error}; what was read of it is served, and it is tried again; delete what \
-                 is not needed, or set a quota on count/{plural}"
+                "the agent does not see all {plural}{place}: {error}; it serves those that it has read, and will \
+                 retry; delete what is not needed, or set a quota on count/{plural}"
             );
         }
         News::Recovered => {
             let was_told = std::mem::take(refusals) >= TOLD_AT;
             let level = if was_told { log::Level::Info } else { log::Level::Debug };
-            log::log!(level, "the watch on {plural}{place} sees again");
+            log::log!(level, "the watch on {plural}{place} works again");
         }
         News::Listed => log::debug!("{plural}{place} listed"),
         News::Malformed { .. } | News::Object => {}
@@ -122,7 +122,7 @@ fn mend(plural: &str, error: &k8s::Error) -> String {
             "; grant the agent list and watch on {plural}, or name the namespaces it may see with --namespace"
         )
     } else if error.is_unauthorized() {
-        "; its account is gone or its token has ended: give the agent a new kubeconfig, then restart it"
+        "; its account is gone or its token has expired: give the agent a new kubeconfig, then restart it"
             .to_owned()
     } else if error.is_not_found() {
         "; install the custom resource definitions: kubectl apply -k manifests/crds".to_owned()

@@ -40,7 +40,7 @@ pub(super) fn of(config: &Config, error: &ureq::Error) -> Error {
         ureq::Error::HostNotFound => broken("its name is not known".to_owned()),
         ureq::Error::ConnectProxyFailed(_) => broken(refused_by_proxy(&text)),
         ureq::Error::Protocol(_) => broken(format!(
-            "what it answers is no HTTP/1.1 ({}); check scheme and port of the server",
+            "its answer is not HTTP/1.1 ({}); check scheme and port of the server",
             text.trim_start_matches("protocol: ")
         )),
         _ => broken(text),
@@ -52,16 +52,16 @@ fn refused_by_proxy(text: &str) -> String {
     let status = proxy_status(text);
     match status {
         Some(407) => {
-            "the proxy of proxy-url wants a user and a password (407); put them into proxy-url".to_owned()
+            "the proxy of proxy-url requires a user and a password (407); put them into proxy-url".to_owned()
         }
         Some(403) => {
-            "the proxy of proxy-url does not allow connections there (403); have this host and port allowed"
+            "the proxy of proxy-url does not allow connections there (403); allow this host and port there"
                 .to_owned()
         }
         Some(status) => {
-            format!("the proxy of proxy-url does not connect to it ({status}); see what the proxy's log says")
+            format!("the proxy of proxy-url does not connect to it ({status}); check the proxy's log")
         }
-        None => "the proxy of proxy-url does not answer as a proxy does; correct proxy-url".to_owned(),
+        None => "the proxy of proxy-url does not answer like a proxy; correct proxy-url".to_owned(),
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
             assert!(!text.contains(&format!("{status}/{status}")), "{text}");
         };
         check("407", "put them into proxy-url");
-        check("403", "allowed");
+        check("403", "allow this host");
         check("502", "502");
     }
 }

@@ -130,7 +130,7 @@ impl<T: Read> Follower<'_, T> {
     fn wait(&mut self, retry: Retry) {
         let plural = self.watcher.plural();
         let pause = self.pace.pause(retry, entropy());
-        log::debug!("watching {plural} goes on in {} ms", pause.at_most.as_millis());
+        log::debug!("watching {plural} resumes in {} ms", pause.at_most.as_millis());
         let Some(deaf) = pause.deaf else {
             let _ = self.stop.wait(pause.at_most);
             return;
@@ -141,7 +141,7 @@ impl<T: Read> Follower<'_, T> {
         let left = pause.at_most - deaf;
         if self.client.pulse().wait(left, self.stop, self.returns) {
             let soon = wake_after(entropy());
-            log::debug!("the server answers, watching {plural} goes on in {} ms", soon.as_millis());
+            log::debug!("the server answers; watching {plural} resumes in {} ms", soon.as_millis());
             self.pace.woken();
             let _ = self.stop.wait(soon);
         }

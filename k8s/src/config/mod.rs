@@ -209,7 +209,7 @@ pub enum ConfigError {
     },
     /// A file is no kubeconfig. What stands in it is not repeated, since it may be a secret.
     #[error(
-        "{file}: is no kubeconfig: a value is missing or of the wrong kind{place}; compare it with `kubectl config view`"
+        "{file}: is not a kubeconfig: a value is missing or of the wrong kind{place}; compare it with `kubectl config view`"
     )]
     Malformed {
         /// The file.
@@ -229,7 +229,8 @@ pub enum ConfigError {
     },
     /// Neither a kubeconfig nor a service account.
     #[error(
-        "no Kubernetes configuration was found (looked for: {looked}); name a kubeconfig, or run in a pod into which the token of a service account is mounted"
+        "no Kubernetes configuration was found (looked for: {looked}); name a kubeconfig, or run in a pod with a \
+         mounted service account token"
     )]
     Nothing {
         /// What was looked for.

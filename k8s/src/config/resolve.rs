@@ -46,7 +46,7 @@ impl Server {
         let (tls, rest) = match url.split_once("://") {
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),
-            _ => return Err("the server has to begin with https:// or http://".to_owned()),
+            _ => return Err("the server must begin with https:// or http://".to_owned()),
         };
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         if authority.contains('@') {
@@ -57,7 +57,8 @@ impl Server {
         }
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => {
-                let port = port.parse().map_err(|_| format!("the server's port {port:?} is no port"))?;
+                let port =
+                    port.parse().map_err(|_| format!("the server's port {port:?} is not a valid port"))?;
                 (host, port)
             }
             _ => (authority, default_port(tls)),
@@ -133,7 +134,8 @@ pub(super) fn resolve(
     };
     if config.server.tls && config.trust == Trust::Anyone {
         config.warnings.push(format!(
-            "cluster {:?} of the kubeconfig has insecure-skip-tls-verify: whoever answers is believed, and given the credentials; \
+            "cluster {:?} of the kubeconfig has insecure-skip-tls-verify: the agent trusts whoever answers and sends \
+             the credentials; \
              put the server's authority into certificate-authority-data instead",
             cluster.name
         ));
@@ -168,7 +170,7 @@ fn with_user(
         || matches!(identity, Some((_, Pem::Inline(_))));
     if is_secret && is_readable_by_others(&user.file.path) {
         config.warnings.push(format!(
-            "{}: holds the credentials of user {:?} and every user of this machine may read it; chmod o= takes that away",
+            "{}: holds the credentials of user {:?} and every user of this machine may read it; run chmod o= on it",
             user.file.path.display(),
             user.name
         ));
@@ -285,7 +287,7 @@ fn plugin(user: &Named<User>, exec: &Exec, cluster: &Named<Cluster>) -> Result<E
     }
     if exec.interactive_mode == "Always" {
         let problem =
-            "exec.interactiveMode is Always, but there is nobody to ask; use a plugin that works alone";
+            "exec.interactiveMode is Always, but there is nobody to ask; use a plugin that needs no input";
         return Err(user.wrong(problem.to_owned()));
     }
     let command =

@@ -59,17 +59,19 @@ impl Refusal {
     #[must_use]
     pub fn explain(self, setting: &str) -> String {
         match self {
-            Self::Foreign => format!("does not answer as a SOCKS 5 proxy does; correct {setting}"),
+            Self::Foreign => format!("does not answer like a SOCKS 5 proxy; correct {setting}"),
             Self::Cut => {
-                format!("hung up before it had connected; see what its log says, or correct {setting}")
+                format!("hung up before it had connected; check its log, or correct {setting}")
             }
             Self::Method { with_password: false } => {
-                format!("wants a user and a password; put them into {setting}")
+                format!("requires a user and a password; put them into {setting}")
             }
             Self::Method { with_password: true } => {
-                format!("lets nobody in by user and password; have it do so, or take them out of {setting}")
+                format!(
+                    "does not accept a user and a password; enable that there, or remove them from {setting}"
+                )
             }
-            Self::Password => format!("does not take the user and the password; correct them in {setting}"),
+            Self::Password => format!("rejects the user and the password; correct them in {setting}"),
             Self::Reply(code) => reply(code),
         }
     }
@@ -78,15 +80,15 @@ impl Refusal {
 /// The replies of RFC 1928, section 6.
 fn reply(code: u8) -> String {
     let (means, fix) = match code {
-        1 => ("it failed", "see what its log says"),
-        2 => ("not allowed", "have this host and port allowed"),
-        3 => ("no way to that network", "check its routes"),
-        4 => ("no way to that host", "check name and address, as they are known there"),
-        5 => ("the connection was refused", "check that there is somebody at that host and port"),
-        6 => ("no way to that host within its hops", "check its routes"),
-        7 => ("it makes no connections for others", "use another proxy"),
-        8 => ("it does not know such addresses", "use a name, or an address of the other version"),
-        _ => ("not one of the known reasons", "see what its log says"),
+        1 => ("it failed", "check its log"),
+        2 => ("not allowed", "allow this host and port there"),
+        3 => ("that network is unreachable", "check its routes"),
+        4 => ("that host is unreachable", "check the name and the address as the proxy sees them"),
+        5 => ("the connection was refused", "check that something listens at that host and port"),
+        6 => ("that host is too many hops away", "check its routes"),
+        7 => ("it does not support such connections", "use another proxy"),
+        8 => ("it does not support such addresses", "use a name, or an address of the other IP version"),
+        _ => ("an unknown reason", "check its log"),
     };
     format!("does not connect to it (reply {code}, {means}); {fix}")
 }

@@ -65,7 +65,7 @@ fn sift(
     limits: Limits,
 ) -> Result<Vec<u8>, Error> {
     let mut sieve = Sieve::new(shape, picks, limits, 1);
-    let mut kept = Err(Error::Decode { what: what.to_owned(), cause: "it is no object".to_owned() });
+    let mut kept = Err(Error::Decode { what: what.to_owned(), cause: "it is not an object".to_owned() });
     let _ = sieve.feed(body, &mut |value| {
         kept = match value.left_out {
             Some(path) => {

@@ -61,7 +61,7 @@ pub enum Error {
         limit_bytes: usize,
     },
     /// A list goes on beyond what this client reads of one.
-    #[error("{what} goes on and on: {cause}")]
+    #[error("{what} does not end: {cause}")]
     Endless {
         /// What was being read.
         what: String,

@@ -49,8 +49,7 @@ impl Connector {
             Some((server, name)) if server == host => name,
             _ => host,
         };
-        ServerName::try_from(name.to_owned())
-            .map_err(|_| Error::Tls("its name is none that a certificate can bear"))
+        ServerName::try_from(name.to_owned()).map_err(|_| Error::Tls("its name cannot be in a certificate"))
     }
 }
 

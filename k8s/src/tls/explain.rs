@@ -38,15 +38,15 @@ pub fn explain(error: &Error, side: Side) -> String {
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => too_old(),
         Error::PeerIncompatible(why) => nothing_in_common(&words(&format!("{why:?}"))),
-        Error::NoCertificatesPresented => "it shows no certificate; see what answers there".to_owned(),
+        Error::NoCertificatesPresented => "it presents no certificate; check what answers there".to_owned(),
         Error::InvalidCertificate(CertificateError::BadSignature) => {
-            "it does not hold the key of its certificate; see what answers there".to_owned()
+            "it does not hold the key of its certificate; check what answers there".to_owned()
         }
-        Error::General(text) => format!("{text}; see what answers there"),
+        Error::General(text) => format!("{text}; check what answers there"),
         error => {
             let what = format!("{error:?}");
             let what = what.split(['(', ' ', '{']).next().unwrap_or_default();
-            format!("TLS failed ({}); see what answers there", words(what))
+            format!("TLS failed ({}); check what answers there", words(what))
         }
     }
 }
@@ -74,26 +74,28 @@ fn fix(fault: Fault, side: Side) -> &'static str {
             "put the authority that signs it into certificate-authority-data of the cluster in the kubeconfig"
         }
         (Fault::Unknown | Fault::Renewed, Side::Pod) => {
-            "see whether the ConfigMap kube-root-ca.crt in this namespace is up to date, and whether something on the way opens TLS"
+            "check that the ConfigMap kube-root-ca.crt in this namespace is up to date, and that nothing on the way \
+             intercepts TLS"
         }
         (Fault::Unknown | Fault::Renewed, Side::Elsewhere) => {
-            "where something on the way opens TLS, add its CA with --ca-file or SSL_CERT_FILE"
+            "if something on the way intercepts TLS, add its CA with --ca-file or SSL_CERT_FILE"
         }
         (Fault::Expired, _) => "renew it, or set the clock",
         (Fault::Early, _) => "set the clock",
         (Fault::Name, Side::Kubeconfig) => {
             "use a name that it is for, or set tls-server-name of the cluster in the kubeconfig"
         }
-        (Fault::Name, _) => "have a certificate issued for this name, or see what answers in its place",
+        (Fault::Name, _) => "have a certificate issued for this name, or check what answers in its place",
         (Fault::Purpose, _) => "have one issued with serverAuth",
         (Fault::Authority, Side::Kubeconfig) => {
-            "put this very certificate into certificate-authority-data, or have the server show one that is no authority's (CA:FALSE)"
+            "put this very certificate into certificate-authority-data, or have the server present one that is not an \
+             authority's (CA:FALSE)"
         }
-        (Fault::Authority, _) => "have the server show one that is no authority's (CA:FALSE)",
+        (Fault::Authority, _) => "have the server present one that is not an authority's (CA:FALSE)",
         (Fault::Algorithm, _) => {
-            "have it issued anew with RSA of 2048 bits or more or ECDSA on P-256 or P-384, signed with SHA-256 or SHA-384"
+            "reissue it with RSA of 2048 bits or more or ECDSA on P-256 or P-384, signed with SHA-256 or SHA-384"
         }
-        (Fault::Other, _) => "have it issued anew",
+        (Fault::Other, _) => "reissue it",
     }
 }
 
@@ -113,25 +115,25 @@ fn alerted(alert: Alert, side: Side) -> String {
         | Alert::DecryptError => {
             let fix = match side {
                 Side::Kubeconfig => "put one that it accepts into the user's entry in the kubeconfig",
-                Side::Pod | Side::Elsewhere => "see whether something on the way asks for one",
+                Side::Pod | Side::Elsewhere => "check whether something on the way asks for one",
             };
-            format!("it does not accept the client certificate, or wants one ({said}); {fix}")
+            format!("it does not accept the client certificate, or requires one ({said}); {fix}")
         }
         Alert::UnrecognisedName => {
             let fix = match side {
                 Side::Kubeconfig => {
                     "correct the server, or tls-server-name of the cluster, in the kubeconfig"
                 }
-                Side::Pod | Side::Elsewhere => "see what answers there",
+                Side::Pod | Side::Elsewhere => "check what answers there",
             };
             format!("it does not know the name that it is asked for; {fix}")
         }
-        _ => format!("it ends the handshake ({said}); look at its own log"),
+        _ => format!("it ended the handshake ({said}); check its log"),
     }
 }
 
 fn too_old() -> String {
-    "it speaks no TLS as new as 1.2; enable TLS 1.2 or 1.3 there".to_owned()
+    "it does not support TLS 1.2 or newer; enable TLS 1.2 or 1.3 there".to_owned()
 }
 
 fn nothing_in_common(said: &str) -> String {

@@ -40,14 +40,16 @@ impl Identity {
         let wrong = |what: &str| Error::Auth { message: format!("{place}: {what}") };
         let chain = certificates(certificate);
         let Some(leaf) = chain.first().cloned() else {
-            return Err(wrong("the client certificate is none; put PEM with BEGIN CERTIFICATE there"));
+            return Err(wrong(
+                "the client certificate is not a certificate; put PEM with BEGIN CERTIFICATE there",
+            ));
         };
         let Ok(found) = PrivateKeyDer::from_pem_slice(key) else {
             let is_locked = String::from_utf8_lossy(key).contains("ENCRYPTED");
             return Err(wrong(if is_locked {
                 "the client key is encrypted; put the key without its passphrase there (openssl pkey)"
             } else {
-                "the client key is none; put PEM with BEGIN … PRIVATE KEY there"
+                "the client key is not a key; put PEM with BEGIN … PRIVATE KEY there"
             }));
         };
         let der = found.secret_der();

@@ -46,7 +46,7 @@ impl<T: Transport> Transport for Bounded<T> {
         let has_more = self.inner.await_input(timeout)?;
         self.reads = counted(self.reads, self.inner.buffers().input());
         if self.reads > READS_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "interim answers without end").into());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "endless interim answers").into());
         }
         Ok(has_more)
     }

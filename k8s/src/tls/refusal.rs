@@ -176,15 +176,12 @@ impl<'a> Chain<'a> {
         let issuer = x509::name(last.issuer);
         if store.roots.iter().any(|root| root.subject.as_ref() == last.issuer) {
             let text = format!(
-                "{leaf} is signed by another {issuer} than the one that is trusted: same name, other key"
+                "{leaf} is signed by a different {issuer} than the trusted one: same name, other key"
             );
             return (Fault::Renewed, text);
         }
         if self.0[0].subject == self.0[0].issuer {
-            return (
-                Fault::Unknown,
-                format!("{leaf} is signed by itself and not among those that are trusted"),
-            );
+            return (Fault::Unknown, format!("{leaf} is self-signed and not among the trusted ones"));
         }
         (Fault::Unknown, format!("{leaf} is signed by an authority that is not trusted ({issuer})"))
     }

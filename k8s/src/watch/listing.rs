@@ -41,10 +41,10 @@ impl Listing {
         self.empty_pages = if std::mem::take(&mut self.page_items) == 0 { self.empty_pages + 1 } else { 0 };
         let is_last = page.continue_token.is_empty();
         if page.continue_token.len() > CONTINUE_BYTES_MAX {
-            return Err(endless("its token to go on with is too long".to_owned()));
+            return Err(endless("its continue token is too long".to_owned()));
         }
         if !is_last && (page.continue_token == self.continue_token || self.empty_pages > EMPTY_PAGES_MAX) {
-            return Err(endless("there is no object on its pages any more".to_owned()));
+            return Err(endless("its pages no longer hold any object".to_owned()));
         }
         page.continue_token.clone_into(&mut self.continue_token);
         Ok(page)

@@ -180,7 +180,7 @@ impl<T: Read> Watcher<T> {
             (None, Ok(())) => Step::Read,
             (None, Err(_)) => {
                 let what = if phase == Phase::List { "the list" } else { "an event of the watch" };
-                let cause = "it is no JSON".to_owned();
+                let cause = "it is not JSON".to_owned();
                 self.failed(phase, Error::Decode { what: what.to_owned(), cause }, out)
             }
         }
@@ -194,7 +194,7 @@ impl<T: Read> Watcher<T> {
                 Cut::End => list.turn_page(),
                 Cut::Silence => Err(Error::Timeout {
                     server: "the API server".to_owned(),
-                    cause: "a list stood still".to_owned(),
+                    cause: "a list stalled".to_owned(),
                 }),
                 Cut::Overdue(limit) if list.items > 0 => {
                     Err(endless(format!("it takes longer than {} s", limit.as_secs())))

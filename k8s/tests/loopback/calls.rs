@@ -212,7 +212,7 @@ fn a_proxy_that_refuses_has_a_fix_beside_it() {
     let error =
         Client::new(Config { proxy, ..config("https://api.internal:6443") }).server_version().unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("wants a user and a password (407); put them into proxy-url"), "{text}");
+    assert!(text.contains("requires a user and a password (407); put them into proxy-url"), "{text}");
     assert!(!text.contains("407/407"), "{text}");
 }
 

@@ -129,7 +129,9 @@ fn a_file_with_secrets_that_others_may_read_is_named() {
         fs::set_permissions(places.dir.join("two"), fs::Permissions::from_mode(mode)).unwrap();
         let warnings = Config::infer(&places.source).unwrap().warnings;
         assert_eq!(warnings.len(), wanted, "{warnings:?}");
-        assert!(warnings.iter().all(|text| text.contains("may read it; chmod") && !text.contains("hunter")));
+        assert!(
+            warnings.iter().all(|text| text.contains("may read it; run chmod") && !text.contains("hunter"))
+        );
     };
     check("token: hunter", 0o644, 1);
     check("{token: !!binary aHVudGVy}".trim_matches(['{', '}']), 0o604, 1);

@@ -116,16 +116,16 @@ fn a_refusal_has_its_cause_and_a_fix() {
         assert!(took < Limits::default().connect, "{took:?}");
     };
     let user = "user:hunter2@";
-    check("", b"HTTP/1.1 400 Bad Request\r\n\r\n", Then::HangUp, "does not answer as a SOCKS 5 proxy");
-    check("", b"\x04\0", Then::Wait, "does not answer as a SOCKS 5 proxy");
-    check("", b"\0", Then::GoOn, "does not answer as a SOCKS 5 proxy");
-    check("", b"\x05\xff", Then::Wait, "wants a user and a password; put them into proxy-url");
-    check(user, b"\x05\xff", Then::HangUp, "lets nobody in by user and password");
+    check("", b"HTTP/1.1 400 Bad Request\r\n\r\n", Then::HangUp, "does not answer like a SOCKS 5 proxy");
+    check("", b"\x04\0", Then::Wait, "does not answer like a SOCKS 5 proxy");
+    check("", b"\0", Then::GoOn, "does not answer like a SOCKS 5 proxy");
+    check("", b"\x05\xff", Then::Wait, "requires a user and a password; put them into proxy-url");
+    check(user, b"\x05\xff", Then::HangUp, "does not accept a user and a password");
     check(user, b"\x05\x02\x01\x01", Then::HangUp, "; correct them in proxy-url");
     check("", b"", Then::HangUp, "hung up before it had connected");
     check("", b"\x05\0\x05\0\0\x03\x09sho", Then::HangUp, "hung up before it had connected");
     check("", b"\x05\0\x05\x01", Then::GoOn, "(reply 1, it failed)");
-    check("", b"\x05\0\x05\x02\0\x01\0\0\0\0\0\0", Then::Wait, "have this host and port allowed");
+    check("", b"\x05\0\x05\x02\0\x01\0\0\0\0\0\0", Then::Wait, "allow this host and port there");
     check("", b"\x05\0\x05\x05", Then::HangUp, "the connection was refused");
     check("", b"\x05\0\x05\x08", Then::HangUp, "reply 8");
 }

@@ -118,7 +118,8 @@ fn what_cannot_be_verified_is_named() {
     let check = |leaf: &[u8], authority: &[u8], wanted: &[&str]| {
         says(&told(&quiet(serving(leaf, LEAF_KEY)), authority.to_vec()), wanted);
     };
-    let fix = "issued anew with RSA of 2048 bits or more or ECDSA on P-256 or P-384, signed with SHA-256 or SHA-384";
+    let fix =
+        "reissue it with RSA of 2048 bits or more or ECDSA on P-256 or P-384, signed with SHA-256 or SHA-384";
     check(
         include_bytes!("data/sha512.pem"),
         include_bytes!("data/sha512-ca.pem"),

@@ -40,7 +40,7 @@ pub enum Error {
     #[error("GCk6 could not be reached: {0}")]
     Transport(String),
     /// Occurs when the answer is a success but not what the call promises, for example the page of a proxy.
-    #[error("GCk6 answered {call} with something unreadable: {cause}; it begins: {excerpt}")]
+    #[error("GCk6's answer for {call} is unreadable: {cause}; it begins: {excerpt}")]
     Decode {
         /// What had been asked for.
         call: &'static str,
@@ -93,8 +93,8 @@ pub fn interpret(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Res
 
 fn in_between(status: u16, does: &str) -> Error {
     Error::Transport(format!(
-        "something on the way {does} in its place ({status}); is the configured address right, or is there a login \
-         portal or a proxy that refuses?"
+        "something on the way {does} in its place ({status}); check the configured address, and look for a login \
+         portal or a proxy that rejects the request"
     ))
 }
 
@@ -123,11 +123,11 @@ pub fn test_run_data(body: &[u8]) -> Result<TestRunData, Error> {
     let call = "the test run's data";
     // An excerpt, or serde's quotation of a value, could show the presigned URL or the token.
     let undecoded = |cause: String| Error::Decode { call, cause, excerpt: String::new() };
-    let text = std::str::from_utf8(body).map_err(|_| undecoded("it is no UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(body).map_err(|_| undecoded("it is not UTF-8".to_owned()))?;
     serde_json::from_str::<IgnoredAny>(text).map_err(|cause| {
         let kind = match cause.classify() {
             Category::Eof => "it ends too early",
-            Category::Io | Category::Syntax | Category::Data => "it is no JSON",
+            Category::Io | Category::Syntax | Category::Data => "it is not JSON",
         };
         undecoded(format!("{kind}, byte {} of {}", cause.column(), body.len()))
     })?;
@@ -135,14 +135,14 @@ pub fn test_run_data(body: &[u8]) -> Result<TestRunData, Error> {
         .map_err(|error| {
             undecoded(match error {
                 k8s::Error::TooLarge { .. } => error.to_string(),
-                _ => "it is not of the shape that is expected".to_owned(),
+                _ => "it does not have the expected shape".to_owned(),
             })
         })?;
     if data.bytes() > DATA_BYTES_MAX {
         // Else they would wait for room that there never is.
         let (kib, max) = (data.bytes() / 1024, DATA_BYTES_MAX / 1024);
         return Err(undecoded(format!(
-            "its variables, tags and addresses take {kib} KiB, of which the agent holds {max} KiB; pass fewer"
+            "its variables, tags and addresses take {kib} KiB, but the agent holds at most {max} KiB; pass fewer"
         )));
     }
     Ok(data)
@@ -194,11 +194,11 @@ fn message(status: u16, body: &[u8]) -> String {
         Some(said) => excerpt::one_line(&format!("{said}{code}{}", fields.unwrap_or_default())),
         None => Some(excerpt::of_body(body)).filter(|text| !text.is_empty()).unwrap_or_else(|| {
             match status {
-                400 | 422 => "the request was refused",
-                401 => "the token is not known",
+                400 | 422 => "the request was rejected",
+                401 => "the token is unknown",
                 403 => "the token may not do this",
                 404 => "not found",
-                409 => "a conflict with what is there",
+                409 => "it conflicts with what exists",
                 429 => "too many requests",
                 _ => "no explanation",
             }
@@ -277,7 +277,7 @@ mod tests {
         check(400, r#"{"error":null}"#, r#"GCk6 answered 400: {"error":null}"#);
         check(400, r#"[1,2]"#, "GCk6 answered 400: [1,2]");
         check(502, "<html><head><title>502 Bad\nGateway</title></head><body>x</body></html>", "GCk6 answered 502: 502 Bad Gateway");
-        check(401, "", "GCk6 answered 401: the token is not known");
+        check(401, "", "GCk6 answered 401: the token is unknown");
         check(500, "  ", "GCk6 answered 500: no explanation");
         check(500, "see https://s3/a?X-Amz-Signature=abc now", "GCk6 answered 500: see https://s3/a?<redacted> now");
         assert!(interpret(500, None, b"\xff\xfe\x00").is_err());
@@ -335,13 +335,13 @@ mod tests {
         let check = |body: &str, wanted: &str| {
             let said = test_run_data(body.as_bytes()).unwrap_err().to_string();
             let wanted =
-                format!("GCk6 answered the test run's data with something unreadable: {wanted}; it begins: ");
+                format!("GCk6's answer for the test run's data is unreadable: {wanted}; it begins: ");
             assert_eq!(said, wanted);
         };
-        check("<html>", "it is no JSON, byte 1 of 6");
+        check("<html>", "it is not JSON, byte 1 of 6");
         check("", "it ends too early, byte 0 of 0");
         check(r#"{"id":1"#, "it ends too early, byte 7 of 7");
-        check("null", "it is not of the shape that is expected");
+        check("null", "it does not have the expected shape");
     }
 
     #[test]

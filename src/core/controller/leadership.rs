@@ -173,7 +173,7 @@ impl Core {
                     } else {
                         "it was taken over"
                     });
-                    log::warn!("not active any more, test runs go on: the lease could not be renewed: {why}");
+                    log::warn!("no longer active, test runs carry on: the Lease could not be renewed: {why}");
                 }
                 if !holder.is_empty() {
                     self.forget_work();
@@ -192,7 +192,7 @@ impl Core {
     fn begin_work(&mut self) {
         let term = self.leadership.term();
         if self.leadership.worked_in == Some(term) {
-            log::info!("active again; nobody else was in between");
+            log::info!("active again; no other agent was active in between");
             return;
         }
         self.forget_work();

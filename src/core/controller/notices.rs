@@ -55,7 +55,7 @@ impl Notices {
     pub fn event_refused(&mut self, now: Duration, code: u16, why: &str) -> Option<String> {
         // Others than these say something of the server, and nothing of the Event.
         let code = if matches!(code, 400 | 403 | 404 | 409 | 413 | 422) { code } else { 0 };
-        self.count(now, Topic::Event(code), format!("an Event was not taken: {why}"))
+        self.count(now, Topic::Event(code), format!("an Event was rejected: {why}"))
     }
 
     fn count(&mut self, now: Duration, topic: Topic, line: String) -> Option<String> {
@@ -91,7 +91,7 @@ impl Told {
         self.at = Some(now);
         let others = std::mem::take(&mut self.unsaid) - 1;
         let line = std::mem::take(&mut self.line);
-        Some(if others == 0 { line } else { format!("{line} (the same of {others} others or before)") })
+        Some(if others == 0 { line } else { format!("{line} (and {others} more like this)") })
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
         }
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert_eq!(lines[0], "pods ns/a cannot be read and is ignored: x");
-        assert!(lines[1].ends_with("(the same of 59999 others or before)"), "{lines:?}");
+        assert!(lines[1].ends_with("(and 59999 more like this)"), "{lines:?}");
         let next = notices.next_deadline().unwrap();
         assert_eq!(next, Duration::from_secs(120));
         assert!(notices.due(next - Duration::from_millis(1)).is_empty());
@@ -141,7 +141,7 @@ mod tests {
             lines.extend(notices.event_refused(now, 500 + u16::try_from(ms % 99).unwrap(), "x"));
         }
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert_eq!(lines[0], "an Event was not taken: forbidden");
-        assert!(notices.due(PAUSE).iter().any(|line| line.ends_with("(the same of 59998 others or before)")));
+        assert_eq!(lines[0], "an Event was rejected: forbidden");
+        assert!(notices.due(PAUSE).iter().any(|line| line.ends_with("(and 59998 more like this)")));
     }
 }

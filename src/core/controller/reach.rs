@@ -179,7 +179,7 @@ impl Reach {
         match self.phase {
             Phase::Away(_) if now < last_missed + FORGOTTEN => {
                 self.failed += 1;
-                let line = || warning(format!("{name} is still out of reach, for another cause: {cause}"));
+                let line = || warning(format!("{name} is still unreachable, for another reason: {cause}"));
                 self.is_new(&cause).then(line)
             }
             Phase::Back(since) if now < since + STEADY => {
@@ -190,7 +190,7 @@ impl Reach {
                 (self.outages == 2).then(|| warning(format!("{name} comes and goes: {cause}")))
             }
             Phase::Away(_) | Phase::Back(_) | Phase::Steady => {
-                let line = warning(format!("{name} is out of reach and is tried again: {cause}"));
+                let line = warning(format!("{name} is unreachable and will be retried: {cause}"));
                 let causes = vec![cause];
                 let (phase, last_missed) = (Phase::Away(now), now);
                 *self = Self { phase, last_missed, since: now, failed: 1, outages: 1, causes };
@@ -223,7 +223,10 @@ impl Reach {
             Phase::Back(since) if now >= since + STEADY => {
                 self.phase = Phase::Steady;
                 let line = (outages > 1).then(|| {
-                    note(format!("{name} answers steadily again; it was away {outages} times in {took}, calls without an answer: {failed}"))
+                    note(format!(
+                        "{name} answers steadily again; it was unreachable {outages} times in {took}, calls \
+                        without an answer: {failed}"
+                    ))
                 });
                 (false, line)
             }

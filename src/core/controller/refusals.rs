@@ -77,7 +77,10 @@ impl Refusals {
             |refusal: &&Refusal| now >= refusal.since + SILENCE && now < refusal.last + FORGOTTEN_AFTER;
         let mut lanes = self.lanes.iter().filter(|(id, _)| id.key == *key).map(|(_, refusal)| refusal);
         let refusal = lanes.find(told)?;
-        Some(format!("the API server refuses what is needed here, and is asked again: {}", refusal.why))
+        Some(format!(
+            "the API server denies a call that is needed here, which will be retried: {}",
+            refusal.why
+        ))
     }
 
     /// Nothing is known of an object any more.

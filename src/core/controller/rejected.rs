@@ -171,7 +171,8 @@ mod tests {
         assert_eq!(event["involvedObject"]["uid"], "u");
         assert_eq!(
             event["message"],
-            "testruns ns/run-1 is too large and is ignored as it is now: spec.args is longer than 7 bytes; make it smaller"
+            "testruns ns/run-1 is too large and is ignored in its current form: spec.args is longer than 7 bytes; \
+             make it smaller"
         );
         for (plural, cause, uid) in [
             (RUNS, Ignored::Unreadable, "u"),

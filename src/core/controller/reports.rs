@@ -124,7 +124,7 @@ impl Core {
                 self.queue.succeeded(id);
                 let key = run.metadata.key();
                 if let Action::Zone(zone::Action::CreateTestRun(_)) = id.action {
-                    log::info!("TestRun {key} is created");
+                    log::info!("TestRun {key} has been created");
                 }
                 let _ = self.store.apply_run(*run);
                 self.mark(Key::Run(key));

@@ -122,7 +122,7 @@ impl Core {
             state.dispatched(now.mono, action);
         }
         if decision.forget {
-            log::info!("TestRun {key} is forgotten: it was deleted, and GCk6 knows");
+            log::info!("TestRun {key} was deleted, and GCk6 has been told");
             self.tally.ended(state.ending.as_ref().map(|ending| ending.cause));
             self.forget(&id);
         } else {

@@ -47,7 +47,7 @@ impl Core {
         }
         if decision.steps_down {
             log::warn!(
-                "PrivateLoadZone {key} leaves its name to another zone, and is not polled for any more"
+                "PrivateLoadZone {key} gives up its name to another zone, and is no longer polled for"
             );
             state.step_down();
             // What GCk6 was told last may have been this one's.
@@ -119,7 +119,7 @@ impl Core {
             let registered = is_registered_as_it_is(facts.zone).then(|| facts.registration().ok()).flatten();
             log::info!(
                 "PrivateLoadZone {key} {}",
-                if registered.is_some() { "is taken over: it is registered already" } else { "is new" }
+                if registered.is_some() { "is taken over: it is already registered" } else { "is new" }
             );
             state.registered = registered;
             self.zones.insert(key.clone(), Box::new(state));
@@ -176,7 +176,7 @@ impl Core {
             let Some(state) = self.zones.get_mut(key) else { return };
             for id in begun {
                 log::info!(
-                    "PrivateLoadZone {key}: test run {id} is left to {namesake}, which has begun with it"
+                    "PrivateLoadZone {key}: test run {id} is left to {namesake}, which has already started it"
                 );
                 state.settle(id);
             }
@@ -200,7 +200,7 @@ impl Core {
         if gives_up {
             let why = why.or_else(|| state.deregistration_error.clone()).unwrap_or_default();
             let message =
-                format!("deleted without being deregistered from GCk6, delete the load zone there: {why}");
+                format!("deleted without being deregistered from GCk6; delete the load zone there: {why}");
             log::warn!("PrivateLoadZone {key} is {message}");
             state.announcements.push(Announcement::warning("NotDeregistered", message));
             state.deregistered = true;

@@ -267,7 +267,9 @@ impl Election {
         }
         if clear_at > sent {
             let wait = LEASE_DURATION.as_secs();
-            self.problem = Some(format!("not for {wait} s, for which an agent could act on an earlier one"));
+            self.problem = Some(format!(
+                "not for another {wait} s, in which an agent could still act on an earlier one"
+            ));
         } else {
             self.term += u64::from(self.renewed.is_none());
             self.renewed = Some(sent);

@@ -60,8 +60,9 @@ impl Elsewhere {
         let Known { namespace, holder, .. } = first;
         let others = if others == 0 { String::new() } else { format!(" (and in {others} others)") };
         Some(format!(
-            "the Lease {NAME} in namespace {namespace}{others}, held by {holder}, is ignored, since --operator-namespace does not name \
-             it; if a k6-operator works there, both start every test run: name the namespace, else find out who writes the Lease"
+            "the Lease {NAME} in namespace {namespace}{others}, held by {holder}, is ignored because \
+             --operator-namespace does not name its namespace; if a k6-operator runs there, both start every test \
+             run: name the namespace, or else find out who writes the Lease"
         ))
     }
 

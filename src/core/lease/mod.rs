@@ -86,7 +86,7 @@ impl fmt::Display for Role {
             Self::Starting => f.write_str("starting"),
             Self::Active => f.write_str("active"),
             Self::Standby { holder } if holder.is_empty() => {
-                f.write_str("standby, nobody is known to hold the lease")
+                f.write_str("standby, no holder of the Lease is known")
             }
             Self::Standby { holder } => write!(f, "standby, {holder} is active"),
             Self::WaitsForOperator { namespace, holder } => {

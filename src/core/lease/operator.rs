@@ -343,8 +343,8 @@ fn unseen(scope: Option<&str>, error: &k8s::Error) -> String {
     let why = outcome::text(error);
     let place = scope.map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
     format!(
-        "whether k6-operator is live{place} cannot be seen and is taken to be absent: {why}; grant list and watch on leases in \
-         coordination.k8s.io with the resource name {NAME}{place}, or name the namespaces where one may be with --operator-namespace"
+        "cannot see whether k6-operator is live{place}, assuming that it is not: {why}; grant list and watch on leases in \
+         coordination.k8s.io with the resource name {NAME}{place}, or name the namespaces that may have one with --operator-namespace"
     )
 }
 

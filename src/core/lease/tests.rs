@@ -109,7 +109,7 @@ fn duties_in_words() {
     check(Role::Active, "active");
     check(Role::Standby { holder: "a_1".to_owned() }, "standby, a_1 is active");
     check(Role::standby("a\nMAINPID=1\u{1b}[2J"), "standby, a MAINPID=1 [2J is active");
-    check(Role::standby(""), "standby, nobody is known to hold the lease");
+    check(Role::standby(""), "standby, no holder of the Lease is known");
     check(
         Role::WaitsForOperator { namespace: "k6".to_owned(), holder: "op".to_owned() },
         "waiting for k6-operator in namespace k6 to stop (op)",

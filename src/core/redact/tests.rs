@@ -114,8 +114,8 @@ fn parameters_and_headers_wherever_they_stand() {
 #[test]
 fn messages_about_tokens_survive() {
     for text in [
-        "the kubeconfig's token: has characters that no token has; put a bearer token there",
-        "GCk6 rejects the token in Secret load/k6-token: the token is not known; put a valid token into it",
+        "the kubeconfig's token: has characters that a token cannot have; put a bearer token there",
+        "GCk6 rejects the token in Secret load/k6-token: the token is unknown; put a valid token into it",
         "Secret load/k6-token does not exist; create it with the GCk6 token under the key token",
         "invalid token: rejected; Token: expired. Basic authentication is off, bearer authentication is on",
         "Bearer realm=, token k6, TOKEN REJECTED, authorization: forbidden, Authorization, bearer of news",

@@ -45,7 +45,7 @@ pub enum Error {
     #[error("{0}")]
     NoWay(String),
     /// Occurs when the API server, through which runners are reached, refuses to pass the call on: it has not reached the runner.
-    #[error("the runner was not asked: {0}")]
+    #[error("the runner was not called: {0}")]
     Refused(String),
     /// Occurs when the runner, or what stands between, answered with anything else but 2xx.
     #[error("the runner answered {code}: {excerpt}")]
@@ -57,16 +57,16 @@ pub enum Error {
     },
     /// Occurs when setup data are longer than what is taken of them: [`SETUP_BYTES_MAX`]. Again would be in vain.
     #[error(
-        "what setup() returned is larger than the {} MiB that are handed on to the other runners; \
+        "setup() returned more than the {} MiB that can be passed on to the other runners; \
          return less, and load what all runners need in the init context",
         SETUP_BYTES_MAX >> 20
     )]
     TooLarge,
     /// Occurs when a status is longer than [`STATUS_BYTES_MAX`]: it is not k6's.
-    #[error("the runner answered with a status of more than {} KiB: it is not k6 that answers", STATUS_BYTES_MAX >> 10)]
+    #[error("the runner's status is larger than {} KiB: this is not k6 answering", STATUS_BYTES_MAX >> 10)]
     StatusTooLarge,
     /// Occurs when a success is not what the call promises.
-    #[error("the runner answered with something unreadable: {0}")]
+    #[error("the runner's answer is unreadable: {0}")]
     Decode(String),
 }
 

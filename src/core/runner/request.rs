@@ -169,7 +169,7 @@ mod tests {
             check(&request, 200, ERROR_BYTES_MAX, None);
             assert_eq!(request.accept(200, b"echo".to_vec()), Ok(Vec::new()));
         }
-        assert!(Error::StatusTooLarge.to_string().contains("a status of more than 64 KiB"));
+        assert!(Error::StatusTooLarge.to_string().contains("status is larger than 64 KiB"));
         assert!(Error::TooLarge.to_string().contains("4 MiB") && !Error::TooLarge.is_transient());
     }
 }

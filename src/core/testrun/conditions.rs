@@ -174,14 +174,14 @@ fn finalized(facts: &Facts<'_>) -> Claim {
             CLOUD_TEST_RUN_FINALIZED,
             Truth::True,
             "Finished",
-            "GCk6 was told that the test run is over",
+            "GCk6 has been told that the test run is over",
         ),
         Some(Err(why)) => {
-            let message = format!("GCk6 did not take the end of the test run: {why}");
+            let message = format!("GCk6 did not accept the end of the test run: {why}");
             Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", &message)
         }
         None if facts.state.proof == Proof::Denied => {
-            let message = "GCk6 is told nothing of a test run that is not of this zone";
+            let message = "GCk6 is not told about a test run that does not belong to this zone";
             Claim::new(CLOUD_TEST_RUN_FINALIZED, Truth::False, "FinishFailed", message)
         }
         None => {

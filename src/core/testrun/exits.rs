@@ -32,7 +32,7 @@ pub const fn of_code(code: i32) -> End {
         // code         what it is for the run     in words
         0   => End { cause: None,            words: "as after a test that has passed" },
         97  => end(C::RunnerFailed,                "the cloud run failed"),
-        98  => end(C::RunnerFailed,                "GCk6 did not tell how far the test is"),
+        98  => end(C::RunnerFailed,                "GCk6 did not report the test's progress"),
         99  => end(C::ThresholdsCrossed,           "thresholds were crossed"),
         100 => end(C::SetupFailed,                 "setup() took too long"),
         101 => end(C::RunnerFailed,                "teardown() took too long"),
@@ -56,7 +56,7 @@ pub const fn of_code(code: i32) -> End {
 const fn of_interruption(code: Option<i32>) -> End {
     match code {
         Some(99)   => end(C::ThresholdsAborted, "thresholds with abortOnFail were crossed"),
-        Some(105)  => end(C::RunnerFailed,      "k6 stopped the test, since GCk6 takes no more metrics of it"),
+        Some(105)  => end(C::RunnerFailed,      "k6 stopped the test because GCk6 accepts no more metrics from it"),
         Some(code @ 1..) => of_code(code),
         // k6 up to 2.2.0 does not tell while it lingers.
         _ => end(C::Interrupted, "the test was interrupted: the script called test.abort(), or somebody stopped it through k6's REST API"),

@@ -27,7 +27,7 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Alien {
     /// Occurs when `spec.testRunId` is no id as GCk6 writes it.
-    #[error("spec.testRunId is no id of a test run: {0}")]
+    #[error("spec.testRunId is not a test run id: {0}")]
     Id(String),
     /// Occurs when the name does not go with the id.
     #[error("the TestRun of test run {0} is named {1}")]
@@ -82,8 +82,8 @@ impl Alien {
     #[must_use]
     pub fn message(&self) -> String {
         format!(
-            "spec.testRunId is for test runs that GCk6 has listed for a PrivateLoadZone, whose TestRuns the agent makes, and this is \
-             none: {self}; leave spec.testRunId out, or start the test at GCk6"
+            "spec.testRunId is for test runs that GCk6 has listed for a PrivateLoadZone, whose TestRuns the agent \
+             creates, and this is not one: {self}; leave out spec.testRunId, or start the test at GCk6"
         )
     }
 }
@@ -148,7 +148,7 @@ mod tests {
     fn each_rule_alone() {
         check(&json!({}), Ok(Some(101)));
         for id in ["0101", "+101", "101 ", "x", "-1", "99999999999999999999"] {
-            check(&json!({"spec": {"testRunId": id}}), Err("no id of a test run"));
+            check(&json!({"spec": {"testRunId": id}}), Err("not a test run id"));
         }
         check(&json!({"spec": {"testRunId": "102"}}), Err("named plz-test-102"));
         check(&json!({"metadata": {"name": "plz-test-0101"}}), Err("named plz-test-101"));

@@ -82,13 +82,13 @@ fn judge(state: &mut RunState, context: &Context<'_>, data: &TestRunData) -> Out
     let Identity { id, zone, .. } = &state.identity;
     let zones: Vec<&str> = data.distribution.values().map(|place| place.load_zone.as_str()).collect();
     if data.id != Some(*id) || zones.is_empty() || zones == [""] {
-        let why = "the answer does not say of which load zone the test run is".to_owned();
+        let why = "the answer does not say which load zone the test run belongs to".to_owned();
         state.proof_error = Some(why.clone());
         return Outcome::Again { after: None, why };
     }
     if zones != [zone.name.as_str()] {
         let message = format!(
-            "GCk6 says that test run {id} is of load zone {}, and not of PrivateLoadZone {zone} alone",
+            "GCk6 says that test run {id} belongs to load zone {}, and not to PrivateLoadZone {zone} alone",
             zones.join(", ")
         );
         return deny(state, message);
@@ -124,7 +124,7 @@ fn judge(state: &mut RunState, context: &Context<'_>, data: &TestRunData) -> Out
 #[must_use]
 pub fn no_room(data: &TestRunData) -> String {
     format!(
-        "its data of {} KiB wait for room: those of other test runs are held until their Jobs are made",
+        "its data ({} KiB) is waiting for room: the agent holds that of other test runs until their Jobs are created",
         data.bytes() / 1024
     )
 }
@@ -156,7 +156,7 @@ fn plan(state: &mut RunState, run: &TestRun, prepared: Prepared) {
     if !run.is_edited() && asked != wanted {
         state.verdict = cannot_start(run.runners_refused().unwrap_or_else(|| {
             format!(
-                "TestRun {} asks for {asked} runners where GCk6 asks for {wanted}: it is not as the agent makes it; delete it",
+                "TestRun {} asks for {asked} runners but GCk6 asks for {wanted}: it is not as the agent creates it; delete it",
                 run.metadata.key()
             )
         }));
@@ -265,9 +265,9 @@ mod tests {
         assert!(matches!(state.keeping, Keeping::InHand(_)) && state.proof == Proof::Proven);
         assert!(plan_for(&run(100_000, 2)).verdict.is_none(), "an edit changes nothing");
         for (asked, says) in [
-            (7, "asks for 7 runners where GCk6 asks for"),
-            (100_000, "asks for 100000 runners, the agent runs 1 to 1000; delete it"),
-            (-1, "asks for -1 runners, the agent runs 1 to 1000; delete it"),
+            (7, "asks for 7 runners but GCk6 asks for"),
+            (100_000, "asks for 100000 runners, but the agent runs 1 to 1000; delete it"),
+            (-1, "asks for -1 runners, but the agent runs 1 to 1000; delete it"),
         ] {
             let other = plan_for(&run(asked, 1));
             assert!(other.verdict.unwrap().message.contains(says));

@@ -15,11 +15,11 @@ pub enum Refusal {
     )]
     Distribution(Vec<String>),
     /// Occurs when `k6_archive_temp_public_url` is missing.
-    #[error("GCk6 gave no URL for the test's archive; start the test anew")]
+    #[error("GCk6 gave no URL for the test's archive; start the test again")]
     NoArchive,
     /// Occurs when `instance_count` is missing, not a number, below 1 or above [`RUNNERS_MAX`].
     #[error(
-        "GCk6 asks for {0} runners, the agent runs 1 to {RUNNERS_MAX}; change the number of virtual users, or the \
+        "GCk6 asks for {0} runners, but the agent runs 1 to {RUNNERS_MAX}; change the number of virtual users, or the \
          limits in spec.resources of the zone"
     )]
     Runners(i64),

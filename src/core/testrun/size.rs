@@ -18,7 +18,7 @@ pub fn excess(run: &TestRun) -> Option<String> {
     let text = serde_json::to_vec(run).unwrap_or_default();
     let kib = text.len().div_ceil(1024);
     if text.len() > RUN_BYTES_MAX {
-        return Some(format!("{kib} KiB, of which the agent reads {} KiB", RUN_BYTES_MAX / 1024));
+        return Some(format!("{kib} KiB, but the agent reads at most {} KiB", RUN_BYTES_MAX / 1024));
     }
     let Limits { text_bytes, value_bytes } = LARGE_OBJECT_LIMITS;
     let limits = Limits { text_bytes, value_bytes: value_bytes - GROWTH_BYTES };
@@ -50,7 +50,7 @@ mod tests {
         };
         for (count, bytes, wanted) in [
             (5, 100 * 1024, None),
-            (6, 100 * 1024, Some("601 KiB, of which the agent reads 544 KiB")),
+            (6, 100 * 1024, Some("601 KiB, but the agent reads at most 544 KiB")),
             (1000, 100, None),
             (20_000, 2, Some("98 KiB with 20000 arguments, which are more than the agent holds")),
         ] {

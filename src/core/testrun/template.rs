@@ -189,10 +189,12 @@ fn pair(kind: &str, key: &str, value: &str) -> Result<String, Refusal> {
     };
     let length = key.len() + "=".len() + value.len();
     if length > ARGUMENT_BYTES_MAX {
-        return unfit(format!("has {length} bytes, Linux passes at most {ARGUMENT_BYTES_MAX} to a process"));
+        return unfit(format!(
+            "has {length} bytes, but Linux passes at most {ARGUMENT_BYTES_MAX} to a process"
+        ));
     }
     if key.contains('\0') || value.contains('\0') {
-        return unfit("has a NUL character in it, which no process can be passed".to_owned());
+        return unfit("has a NUL character in it, which cannot be passed to a process".to_owned());
     }
     Ok(format!("{}={}", literal(key), literal(value)))
 }

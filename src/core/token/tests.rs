@@ -41,10 +41,10 @@ fn tokens_are_read_as_the_runners_get_them() {
     check(&secret("a\nb"), Err("control"));
     check(br#"{"data":null}"#, Err("no key token"));
     check(br#"{"data":{"token":null}}"#, Err("no key token"));
-    check(br#"{"data":{"token":"***"}}"#, Err("no base64"));
-    check(br#"{"data":{"token":[]}}"#, Err("what a Secret looks like"));
-    check(br#"{"data":7}"#, Err("what a Secret looks like"));
-    check(b"<html>", Err("what a Secret looks like"));
+    check(br#"{"data":{"token":"***"}}"#, Err("not hold base64"));
+    check(br#"{"data":{"token":[]}}"#, Err("not look like a Secret"));
+    check(br#"{"data":7}"#, Err("not look like a Secret"));
+    check(b"<html>", Err("not look like a Secret"));
     check(&secret(&"x".repeat(TOKEN_BYTES_MAX)), Ok("x".repeat(TOKEN_BYTES_MAX).as_str()));
     check(&secret(&"x".repeat(TOKEN_BYTES_MAX + 1)), Err("more than 2048 bytes"));
     check(&secret(&"x".repeat(1_000_000)), Err("more than 2048 bytes"));
@@ -113,7 +113,7 @@ const ANSWERS: &[Row] = &[
     (
         "no right",
         || says(403, "{}"),
-        "may not be read; grant the agent the verb get on secrets in that namespace",
+        "cannot be read by the agent; grant it the verb get on secrets in that namespace",
         true,
     ),
     ("refused", || says(422, "no"), "cannot be read: no (HTTP 422)", true),
@@ -121,10 +121,10 @@ const ANSWERS: &[Row] = &[
     ("busy", || says(429, "no"), "cannot be read: no (HTTP 429)", false),
     ("down", || says(503, "no"), "cannot be read: no (HTTP 503)", false),
     ("lost", lost, "cannot be read: https://api did not answer in time: 10 s", false),
-    ("nothing", || says(200, ""), "is not what a Secret looks like", true),
-    ("null", || says(200, "null"), "is not what a Secret looks like", true),
+    ("nothing", || says(200, ""), "does not look like a Secret", true),
+    ("null", || says(200, "null"), "does not look like a Secret", true),
     ("an empty object", || says(200, "{}"), "has no key token; put the GCk6 token under it", true),
-    ("a web page", || says(200, "<html>"), "is not what a Secret looks like", true),
+    ("a web page", || says(200, "<html>"), "does not look like a Secret", true),
 ];
 
 #[test]
@@ -175,7 +175,7 @@ fn trouble_lasts_from_its_beginning_and_is_seen_until_its_end() {
     let _ = state.apply_reply(SECOND, &key(), says(404, "{}"));
     let _ = state.apply_reply(11 * SECOND, &key(), says(403, "{}"));
     assert_eq!((state.problem_since, state.troubled_at), (Some(SECOND), Some(11 * SECOND)));
-    assert!(state.problem.as_ref().unwrap().contains("may not be read"), "the latest");
+    assert!(state.problem.as_ref().unwrap().contains("by the agent"), "the latest");
     assert_eq!(state.accepted_since(), None);
 }
 
@@ -187,7 +187,7 @@ fn what_is_said_of_a_refusal_names_the_secret_and_the_fix() {
     let problem = state.problem.clone().unwrap();
     assert_eq!(
         problem,
-        "GCk6 refuses the token in Secret ns/k6-token: GCk6 answered 401: no; put a valid token into it"
+        "GCk6 rejects the token in Secret ns/k6-token: GCk6 answered 401: no; put a valid token into it"
     );
     assert!(!format!("{state:?}").contains("t0ps3cret"));
 }

@@ -46,12 +46,12 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
     let state = facts.state;
     if facts.block() == Block::Leaving {
         let error = state.deregistration_error.as_ref()?;
-        let message = format!("the zone is being deleted, and GCk6 does not let go of it: {error}");
+        let message = format!("the zone is being deleted, but GCk6 has not deregistered it: {error}");
         return claim(Truth::True, "DeregistrationFailed", &message);
     }
     let problem = facts.token.and_then(|token| token.problem.as_ref());
     if let Some(holder) = &facts.holder {
-        let beside = problem.map(|problem| format!("; beside that, {problem}")).unwrap_or_default();
+        let beside = problem.map(|problem| format!("; also, {problem}")).unwrap_or_default();
         let message = format!(
             "GCk6 tells zones apart by name only, and PrivateLoadZone {} has this one; rename one of them{beside}",
             holder.zone
@@ -60,7 +60,7 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
     }
     if state.registered.is_some() {
         if let Some(error) = &state.registration_error {
-            let message = format!("registered, but GCk6 does not take the change of the spec: {error}");
+            let message = format!("registered, but GCk6 has not accepted the change to the spec: {error}");
             return claim(Truth::True, UPDATE_FAILED, &message);
         }
         if facts.holds(Fact::RegistrationDue) {
@@ -85,10 +85,10 @@ fn registered(facts: &Facts<'_>) -> Option<Claim> {
     let error = state.registration_error.as_ref()?;
     if facts.zone.is_registered() && !state.forgotten {
         // A process before this one has registered it; only a change of the spec since then has not gone through.
-        let message = format!("registered, but GCk6 does not take the change of the spec: {error}");
+        let message = format!("registered, but GCk6 has not accepted the change to the spec: {error}");
         return claim(Truth::True, UPDATE_FAILED, &message);
     }
-    claim(Truth::False, "RegistrationFailed", &format!("GCk6 does not take the zone: {error}"))
+    claim(Truth::False, "RegistrationFailed", &format!("the zone cannot be registered with GCk6: {error}"))
 }
 
 fn polled(facts: &Facts<'_>) -> Option<Claim> {

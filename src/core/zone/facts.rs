@@ -111,7 +111,7 @@ pub fn registration(zone: &PrivateLoadZone) -> Result<Registration, String> {
     }
     let limit = |resource: &str| {
         spec.resources.limit(resource).filter(|quantity| !quantity.is_empty()).ok_or_else(|| {
-            format!("spec.resources.limits.{resource} is missing; GCk6 plans the runners by it")
+            format!("spec.resources.limits.{resource} is missing; GCk6 plans the runners from it")
         })
     };
     Ok(Registration {

@@ -71,7 +71,7 @@ fn failed(state: &mut ZoneState, context: &Context<'_>, rng: &mut Rng, error: &c
             if error.is_not_found() { state.polls_not_found.saturating_add(1) } else { 0 };
     }
     if state.polls_not_found >= POLLS_NOT_FOUND_MAX && state.registered.take().is_some() {
-        log::warn!("PrivateLoadZone {key}: GCk6 does not know it any more, registering again");
+        log::warn!("PrivateLoadZone {key}: GCk6 no longer knows it, registering again");
         state.forgotten = true;
         state.registration_salt = state.registration_salt.wrapping_add(1);
         (state.polls_failed, state.polls_not_found) = (0, 0);

@@ -106,9 +106,9 @@ fn created(
     if error.retry() == k8s::Retry::Never {
         let (name, namespace) = (template::name(id), &context.zone.metadata.namespace);
         let why = if error.is_namespace_terminating() {
-            format!("TestRun {name} cannot be made: namespace {namespace} is being deleted in the cluster")
+            format!("TestRun {name} cannot be created: namespace {namespace} is being deleted in the cluster")
         } else {
-            format!("the API server refuses TestRun {name}: {}", text(&error))
+            format!("the API server rejects TestRun {name}: {}", text(&error))
         };
         refuse(state, id, why);
         return Outcome::Done;
@@ -175,7 +175,7 @@ fn fetched(
         return Outcome::again(cloud::Retry::Backoff, &error);
     }
     if error.retry() == cloud::Retry::Never {
-        refuse(state, id, format!("GCk6 does not hand out the data of the test run: {}", text(&error)));
+        refuse(state, id, format!("GCk6 does not provide the data of the test run: {}", text(&error)));
         return Outcome::Done;
     }
     Outcome::again(error.retry(), &error)
@@ -186,7 +186,7 @@ fn refused(state: &mut ZoneState, id: RunId, reply: Result<Vec<u8>, cloud::Error
     match reply {
         Err(error) if error.is_unauthorized() => return Outcome::TokenRefused(text(&error)),
         Err(error) if error.retry() != cloud::Retry::Never => return Outcome::again(error.retry(), &error),
-        Err(error) => log::warn!("GCk6 does not take the refusal of test run {id}: {}", text(&error)),
+        Err(error) => log::warn!("GCk6 does not accept that test run {id} cannot start: {}", text(&error)),
         Ok(_) => {}
     }
     state.settle(id);
@@ -257,7 +257,7 @@ fn registered(
             state.registration_error = None;
             (state.registration_refused, state.contends) = (false, false);
             let message =
-                if first { "registered with GCk6" } else { "GCk6 has taken the change of the spec" };
+                if first { "registered with GCk6" } else { "GCk6 has accepted the change to the spec" };
             log::info!("PrivateLoadZone {}: {message}", zone.metadata.key());
             state.announcements.push(Announcement::normal("Registered", message));
             Outcome::Done

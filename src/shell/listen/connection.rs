@@ -46,7 +46,7 @@ fn answer(target: Target, desk: &Desk) -> Reply {
         return Reply::sentence(Status::Ok, &paths.join("\n"));
     };
     match desk.ask(topic) {
-        None => Reply::sentence(Status::Unavailable, "the agent's loop does not turn"),
+        None => Reply::sentence(Status::Unavailable, "the agent's loop is stuck"),
         Some(answer) if topic == Topic::Metrics => {
             Reply::metrics(answer.text + &process::page(desk.started).into_text())
         }

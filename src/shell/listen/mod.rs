@@ -153,7 +153,7 @@ impl Server {
         threads::spawn("listen", STACK_BYTES, Box::new(move || accept(&listener, &desk)))
             .map_err(|cause| StartError::System { what: "a thread", cause })?;
         let server = Self { asks, address: own_address, is_open };
-        log::info!("health and metrics are on http://{}", server.address);
+        log::info!("serving health and metrics on http://{}", server.address);
         Ok(server)
     }
 
@@ -186,7 +186,7 @@ fn accept(listener: &TcpListener, desk: &Desk) {
         let failed = served.is_err();
         if let Err(error) = served {
             if !is_failing {
-                log::warn!("a connection for health or metrics cannot be taken, and is tried again: {error}");
+                log::warn!("cannot accept a connection for health or metrics, will retry: {error}");
             }
             // The connection waits in the system's queue; without a pause this would spin until there is room.
             thread::park_timeout(ACCEPT_PAUSE);

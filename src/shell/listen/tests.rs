@@ -95,7 +95,7 @@ fn a_loop_that_is_stuck_is_reported() {
     let starting = "starting: waiting for the API server\n";
     check(&server, "GET /readyz HTTP/1.1\r\n\r\n", "503 Service Unavailable", starting);
     server.open();
-    let stuck = "the agent's loop does not turn\n";
+    let stuck = "the agent's loop is stuck\n";
     for request in [healthz, "GET /readyz HTTP/1.1\r\n\r\n", "GET /metrics HTTP/1.1\r\n\r\n"] {
         let begin = Instant::now();
         check(&server, request, "503 Service Unavailable", stuck);

@@ -327,7 +327,7 @@ fn a_proxy_that_refuses() {
         ["--cloud-api", "https://api.example.invalid", "--cloud-ingest", "https://ingest.example.invalid"];
     let report = checked(&place, &args, &[("HTTPS_PROXY", &format!("http://user:s3cret@{address}"))]);
     assert_eq!(report.ids("failed"), ["cloud.api", "cloud.ingest"], "{}", report.printed);
-    told(&report, "cloud.api", "put the user and the password that it wants into HTTPS_PROXY");
+    told(&report, "cloud.api", "put the user and the password that it requires into HTTPS_PROXY");
     told(&report, "cloud.api", &address.to_string());
     serving.unwrap().join().unwrap();
 }

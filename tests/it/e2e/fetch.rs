@@ -140,6 +140,6 @@ fn a_proxy_of_the_pod_is_gone_through() {
         assert!(!format!("{}{}", fetched.log, fetched.last_words).contains("pa55"));
     };
     check("HTTP_PROXY", &proxy.url(), "NO_PROXY");
-    check("HTTP_PROXY", &proxy.socks_url(), "have this host and port allowed");
-    check("ALL_PROXY", &proxy.socks_url().replace("socks5", "socks5h"), "have this host and port allowed");
+    check("HTTP_PROXY", &proxy.socks_url(), "allow this host and port there");
+    check("ALL_PROXY", &proxy.socks_url().replace("socks5", "socks5h"), "allow this host and port there");
 }

@@ -78,7 +78,7 @@ fn terminated() {
     place.until("the second one is active", |world| holder(world).starts_with("second_"));
     let took = place.sim.now().saturating_sub(ended);
     assert!(took < HANDOVER_MAX, "{took:?}");
-    assert!(first.log().contains("the lease is given up"), "{}", first.log());
+    assert!(first.log().contains("gave up the Lease"), "{}", first.log());
     place.over(id, 3);
     place.stop(Signal::Term);
     assert_eq!(place.sim.with(|world, _| holder(world)), "", "the second one has given it up too");

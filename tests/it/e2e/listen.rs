@@ -49,7 +49,7 @@ fn ready_with_the_first_lists_and_healthy_all_along() {
     check(address, "/healthz", 200, "ok");
     let all = "privateloadzones, testruns, pods";
     let waiting = format!(
-        "waiting for the API server to list {all}; blind for now, see the log: the watch on {all}, leases"
+        "waiting for the API server to list {all}; currently blind, see the log: the watch on {all}, leases"
     );
     check(address, "/readyz", 503, &waiting);
 
@@ -63,7 +63,7 @@ fn ready_with_the_first_lists_and_healthy_all_along() {
     place.until("a blind watch is said", |_| {
         let (code, body) = scrape::get(address, "/readyz").unwrap();
         assert_eq!(code, 200, "{body}");
-        body.contains("blind for now")
+        body.contains("currently blind")
     });
     place.sim.with(|world, _| world.api.faults = None);
     place.until("all watches see again", |_| scrape::get(address, "/readyz").unwrap().1.trim_end() == READY);

@@ -39,7 +39,7 @@ fn gck6_is_reached_over_tunnels_that_are_kept(url: fn(&Proxy) -> String) {
         "{tunnels:?} for {calls} calls"
     );
     assert!(!place.agent().log().contains("pa55"));
-    assert!(place.agent().log().contains("runner pods are not told of the agent's proxy"));
+    assert!(place.agent().log().contains("runner pods do not get the agent's proxy"));
 }
 
 #[test]
@@ -83,9 +83,9 @@ fn a_line_that_is_gone_is_told_once_and_the_run_goes_on() {
     place.until("it polls again", |world| world.cloud.zones[ZONE].polls >= polls + 2);
     let log = place.agent().log();
     for line in [
-        "GCk6 is out of reach",
+        "GCk6 is unreachable",
         "GCk6 answers again",
-        "GCk6's ingest is out of reach",
+        "GCk6's ingest is unreachable",
         "GCk6's ingest answers again",
     ] {
         assert_eq!(log.matches(line).count(), 1, "{line}: {log}");

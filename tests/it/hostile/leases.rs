@@ -37,7 +37,7 @@ fn ignored(place: &mut Place) -> f64 {
 
 fn warnings(place: &mut Place) -> Vec<String> {
     let log = place.agent().log();
-    log.lines().filter(|line| line.contains("is ignored, since")).map(str::to_owned).collect()
+    log.lines().filter(|line| line.contains("is ignored because")).map(str::to_owned).collect()
 }
 
 #[test]

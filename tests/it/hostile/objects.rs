@@ -108,7 +108,7 @@ fn a_page_of_a_million_objects() {
 fn a_page_without_an_end() {
     let items = |n| format!(r#"{{"metadata":{{"namespace":"greedy","name":"r{n}","uid":"{n}"}}}}"#);
     let mut place = beside([Flood::list("testruns", u64::MAX, items).paged(Paging::AllAtOnce)]);
-    assert!(place.agent().log().contains("not all testruns are seen, the list goes on and on"));
+    assert!(place.agent().log().contains("the agent does not see all testruns: the list does not end"));
     ends_small(place);
 }
 
@@ -116,7 +116,7 @@ fn a_page_without_an_end() {
 fn pages_without_an_end() {
     let items = |n| format!(r#"{{"metadata":{{"namespace":"greedy","name":"p{n}","uid":"{n}"}}}}"#);
     let mut place = beside([Flood::list("pods", u64::MAX, items)]);
-    assert!(place.agent().log().contains("not all pods are seen, the list goes on and on"));
+    assert!(place.agent().log().contains("the agent does not see all pods: the list does not end"));
     ends_small(place);
 }
 

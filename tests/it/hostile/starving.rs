@@ -230,7 +230,7 @@ fn thirty_two_setups_hang() {
         let says = |id: &u64| {
             let run = world.object(Kind::TestRun, BAD, &format!("plz-test-{id}"));
             run.to_string()
-                .contains("setup() waits for its turn: 18 setup() and teardown() functions are running")
+                .contains("setup() is waiting for its turn: 18 setup() and teardown() functions are running")
         };
         ids.iter().filter(|id| says(id)).count() == 14
     });
@@ -247,7 +247,7 @@ fn statuses_of_four_megabytes() {
         queue(&place, BAD, 1, 20, &Script { manners: Manners::Verbose(4 << 20), ..Script::default() });
         let is_asked = |world: &World| world.k6s.all("plz-test-").filter(|(_, k6)| k6.calls > 2).count() > 25;
         place.within(PATIENCE, "they are asked", is_asked);
-        assert!(place.agent().log().contains("a status of more than 64 KiB"), "{way}");
+        assert!(place.agent().log().contains("status is larger than 64 KiB"), "{way}");
         assert!(!place.agent().log().contains("setup() returned"), "{way}");
         starts_in_time(&mut place, ZONE, alone);
         ends_small(place);
@@ -269,7 +269,7 @@ fn ninety_megabytes_of_setup_data() {
             (events.to_string(), k6s.map(|(_, k6)| k6.setups.len()).sum::<usize>())
         });
         assert!(
-            told.contains("larger than the 4 MiB that are handed on") && told.contains("8030"),
+            told.contains("more than the 4 MiB that can be passed on") && told.contains("8030"),
             "{way}: {told}"
         );
         assert_eq!(setups, 1, "{way}");

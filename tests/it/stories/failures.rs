@@ -60,7 +60,7 @@ pub(super) fn setup_returns_too_much() -> Story {
     let id = story.run(2);
     let run = story.over(id, s(60), 7);
     assert_eq!(told(&run), (vec![8030], 1));
-    assert!(detail(&run).contains("larger than the 4 MiB"), "{}", detail(&run));
+    assert!(detail(&run).contains("more than the 4 MiB"), "{}", detail(&run));
     let setups: usize = story.drive.world.k6s.all("plz-test").map(|(_, runner)| runner.setups.len()).sum();
     assert_eq!(setups, 1, "it is not run again for what it returns");
     story
@@ -244,7 +244,7 @@ fn ends_of_a_k6_that_tells_its_exit_code() {
     for (code, reason, words) in [
         (99, "ThresholdsAborted", "thresholds with abortOnFail were crossed on"),
         (103, "StoppedOnRunner", "somebody stopped the test through k6's REST API on"),
-        (105, "RunnerFailed", "GCk6 takes no more metrics of it on"),
+        (105, "RunnerFailed", "GCk6 accepts no more metrics from it on"),
         (108, "ScriptAborted", "the script called test.abort() on"),
     ] {
         check_cut(Version::TellsExitCode, code, reason, words);

@@ -149,7 +149,7 @@ fn teardown_waits_for_a_runner_whose_job_is_deleted_while_no_agent_runs() {
     story.kill();
     let run = story.over(id, s(90), 6);
     assert_eq!(told(&run), (vec![8052], 1));
-    assert!(detail(&run).contains("somebody has deleted it"), "{}", detail(&run));
+    assert!(detail(&run).contains("somebody deleted it"), "{}", detail(&run));
 }
 
 /// A `TestRun` as the agent makes it for a test run, with everything that a tenant would like to have done by somebody else.
@@ -274,7 +274,7 @@ fn the_id_of_another_zones_run_is_denied_and_that_run_is_not_touched() {
     story.until(s(30), "it is refused", |drive| test_run(drive, id)["status"]["stage"] == "error");
     let aborted = condition(&test_run(&story.drive, id), "CloudTestRunAborted");
     assert_eq!(aborted["reason"], "NotOfZone", "{aborted}");
-    assert!(aborted["message"].as_str().unwrap().contains("is of load zone victim"), "{aborted}");
+    assert!(aborted["message"].as_str().unwrap().contains("belongs to load zone victim"), "{aborted}");
     assert_eq!(story.drive.world.api.objects(Kind::Job, NAMESPACE).count(), 0);
     let victim = story.drive.world.cloud.runs[&id].clone();
     assert_eq!((victim.status, victim.events.len(), victim.finishes.len()), (2, 0, 0));
@@ -309,7 +309,7 @@ fn jobs_are_made_of_what_gck6_and_the_zone_say() {
     create(&mut story, NAMESPACE, run);
     story.until(s(60), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
     let run = &story.drive.world.cloud.runs[&id];
-    assert!(detail(run).contains("asks for 1 runners where GCk6 asks for 3"), "{}", detail(run));
+    assert!(detail(run).contains("asks for 1 runners but GCk6 asks for 3"), "{}", detail(run));
 }
 
 /// However many runners it asks for, the condition, the Event and GCk6 say the number, the limit and what to do.
@@ -322,7 +322,7 @@ fn a_number_of_runners_beyond_reason_is_refused_in_words() {
         story.until(s(20), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].events.is_empty());
         let said = detail(&story.drive.world.cloud.runs[&id]);
         assert!(
-            said.contains(&format!("asks for {count} runners, the agent runs 1 to 1000; change")),
+            said.contains(&format!("asks for {count} runners, but the agent runs 1 to 1000; change")),
             "{said}"
         );
         assert!(story.announced().contains(&format!("asks for {count} runners")), "{}", story.announced());
@@ -350,7 +350,7 @@ fn a_number_of_runners_beyond_reason_is_refused_in_words() {
             }
             story.until(s(60), "it is refused", |drive| test_run(drive, id)["status"]["stage"] == "error");
             let aborted = condition(&test_run(&story.drive, id), "CloudTestRunAborted");
-            let wanted = format!("asks for {count} runners, the agent runs 1 to 1000; delete it");
+            let wanted = format!("asks for {count} runners, but the agent runs 1 to 1000; delete it");
             assert!(aborted["message"].to_string().contains(&wanted), "{stage} {aborted}");
             assert!(story.announced().contains(&wanted), "{}", story.announced());
             assert!(detail(&story.drive.world.cloud.runs[&id]).contains(&wanted));

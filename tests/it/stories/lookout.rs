@@ -81,7 +81,7 @@ fn an_agent_of_one_namespace_sees_an_operator_where_it_may_look() {
     story.drive.run_for(s(600));
     let said = warnings();
     let about = |namespace: &str| {
-        let words = format!("in namespace {namespace} cannot be seen and is taken to be absent");
+        let words = format!("in namespace {namespace}, assuming that it is not");
         said.iter().filter(|line| line.contains(&words)).count()
     };
     assert_eq!((said.len(), about(OPERATOR), about(NAMESPACE)), (2, 1, 1), "{said:?}");

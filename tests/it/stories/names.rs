@@ -77,7 +77,7 @@ fn an_older_namesake_without_a_secret_holds_no_name() {
     says(&mut story, s(3), OTHER, "NameTaken");
     let message = story.drive.world.object(Kind::PrivateLoadZone, OTHER, ZONE)["status"].to_string();
     assert!(message.contains("PrivateLoadZone load/edge has this one"), "{message}");
-    assert!(message.contains("beside that, Secret evil/edge-token does not exist"), "{message}");
+    assert!(message.contains("also, Secret evil/edge-token does not exist"), "{message}");
     story.kill();
     keeps(&mut story, s(700));
     let id = story.run(1);

@@ -96,7 +96,7 @@ fn a_run_that_is_listed_too_late_is_refused_with_the_cause() {
     story.until(s(5), "it is refused", |drive| told(&drive.world.cloud.runs[&id]).1 == 1);
     let run = story.drive.world.cloud.runs[&id].clone();
     assert_eq!(told(&run).0, [8050]);
-    let why = "TestRun plz-test-101 cannot be made: namespace load is being deleted in the cluster";
+    let why = "TestRun plz-test-101 cannot be created: namespace load is being deleted in the cluster";
     assert!(detail(&run).contains(why), "{}", detail(&run));
     story.namespace_goes(s(120));
 }

@@ -49,7 +49,7 @@ pub(super) fn lines() -> Vec<String> {
 fn told_of_outage(expected: &[&str]) {
     let lines = lines();
     let is_about = |line: &&String| {
-        line.contains("out of reach") || line.contains("answers") || line.contains("comes and goes")
+        line.contains("unreachable") || line.contains("answers") || line.contains("comes and goes")
     };
     let about: Vec<&String> = lines.iter().filter(is_about).collect();
     assert_eq!(about.len(), expected.len(), "{lines:#?}");
@@ -119,7 +119,7 @@ fn gone_for_an_hour_while_idle() {
     assert_eq!(condition(&zone(&story.drive), "PLZPolled")["reason"], "PollFailing");
     let id = story.drive.world.queue_run(story.drive.now, ZONE, 2);
     story.over(id, s(120), 3);
-    told_of_outage(&["GCk6 is out of reach", "GCk6 answers again after 1h"]);
+    told_of_outage(&["GCk6 is unreachable", "GCk6 answers again after 1h"]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn gone_for_an_hour_during_the_start() {
     // Poll and state, then poll and finish.
     story.without_wan(HOUR, 2);
     story.over(id, s(120), 3);
-    told_of_outage(&["GCk6 is out of reach", "GCk6's ingest is out of reach", "GCk6", "GCk6"]);
+    told_of_outage(&["GCk6 is unreachable", "GCk6's ingest is unreachable", "GCk6", "GCk6"]);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn gone_for_an_hour_in_mid_test() {
     story.is_registered();
     assert_eq!(test_run(&story.drive, id)["status"]["stage"], "started");
     assert!(story.drive.world.k6s.all("plz-test").all(|(_, runner)| runner.stopped.is_none()));
-    told_of_outage(&["GCk6 is out of reach"]);
+    told_of_outage(&["GCk6 is unreachable"]);
     story.over(id, s(2 * 3600), 3);
     told_of_outage(&["GCk6 answers again after 1h"]);
 }
@@ -185,10 +185,7 @@ fn a_login_portal_stands_in_the_way_for_a_while() {
     story.drive.world.cloud.plagues.clear();
     story.over(id, s(120), 3);
     let all = lines();
-    assert!(
-        all.iter().any(|line| line.contains("out of reach") && line.contains("login portal")),
-        "{all:#?}"
-    );
+    assert!(all.iter().any(|line| line.contains("unreachable") && line.contains("login portal")), "{all:#?}");
 }
 
 #[test]
@@ -204,7 +201,7 @@ fn gone_for_two_hours_with_the_end_in_it() {
     story.until(s(120), "GCk6 is told", |drive| !drive.world.cloud.runs[&id].finishes.is_empty());
     assert!(story.drive.now - back <= s(65), "{:?} after the line is back", story.drive.now - back);
     story.over(id, s(60), 3);
-    told_of_outage(&["GCk6 is out of reach", "GCk6's ingest is out of reach", "GCk6", "GCk6"]);
+    told_of_outage(&["GCk6 is unreachable", "GCk6's ingest is unreachable", "GCk6", "GCk6"]);
 }
 
 #[test]
@@ -222,7 +219,7 @@ fn names_that_resolve_now_and_then() {
     story.is_registered();
     assert_eq!(test_run(&story.drive, id)["status"]["stage"], "started");
     story.over(id, s(900), 3);
-    told_of_outage(&["out of reach", "answers again", "comes and goes", "answers steadily again"]);
+    told_of_outage(&["unreachable", "answers again", "comes and goes", "answers steadily again"]);
 }
 
 #[test]
@@ -237,7 +234,7 @@ fn many_zones_and_runs_feel_one_outage() {
     story.drive.run_for(s(60));
     lines();
     story.without_wan(s(1800), 21);
-    told_of_outage(&["GCk6 is out of reach"]);
+    told_of_outage(&["GCk6 is unreachable"]);
     let polls = |drive: &Drive| drive.world.cloud.zones.values().map(|zone| zone.polls).sum::<u64>();
     let before = polls(&story.drive);
     // The first answer may take a minute; then all the others are asked within seconds.
@@ -308,7 +305,7 @@ fn the_api_server_is_gone_for_ten_minutes_in_mid_run() {
     assert!(requests <= 3 * 602 + 10 * 20, "{requests} requests");
     assert!(story.drive.world.k6s.all("plz-test").all(|(_, runner)| runner.stopped.is_none()));
     story.over(id, s(1800), 3);
-    told_of_outage(&["the API server is out of reach", "the API server answers again after 10m"]);
+    told_of_outage(&["the API server is unreachable", "the API server answers again after 10m"]);
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_zone_that_is_too_large_is_told_by_an_event_on_it() {
     assert_eq!(
         events_on(&story.drive, "PrivateLoadZone", "big"),
         [
-            "TooLarge: privateloadzones load/big is too large and is ignored as it is now: with spec.podTemplate an object of 196 KiB \
+            "TooLarge: privateloadzones load/big is too large and is ignored in its current form: with spec.podTemplate an object of 196 KiB \
           is longer than 131072 bytes; make it smaller"
         ]
     );
@@ -48,7 +48,7 @@ fn a_run_that_would_be_too_large_is_refused_before_it_is_made() {
     assert_eq!(told(run), (vec![8050], 1));
     let said = detail(run);
     assert!(
-        said.contains("make a TestRun of 588 KiB, of which the agent reads 544 KiB; shorten them"),
+        said.contains("make a TestRun of 588 KiB, but the agent reads at most 544 KiB; shorten them"),
         "{said}"
     );
     assert!(test_run(&story.drive, id).is_null());

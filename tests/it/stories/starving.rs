@@ -146,11 +146,11 @@ fn setups_that_hang_leave_a_place_to_others_and_who_waits_says_for_what() {
     let took = story.start_time(id, s(60));
     assert!(took <= alone + DELAY_MAX, "{took:?} instead of {alone:?}");
     let waits = ids.iter().map(|id| story.message(BAD, *id, "TestRunRunning"));
-    let waits: Vec<String> = waits.filter(|message| message.contains("waits for its turn")).collect();
+    let waits: Vec<String> = waits.filter(|message| message.contains("is waiting for its turn")).collect();
     assert_eq!(waits.len(), 14, "{waits:?}");
     assert!(
         waits[0].ends_with(
-            "setup() waits for its turn: 18 setup() and teardown() functions are running, 18 of them in namespace bad"
+            "setup() is waiting for its turn: 18 setup() and teardown() functions are running, 18 of them in namespace bad"
         ),
         "{}",
         waits[0]
@@ -169,8 +169,10 @@ fn a_teardown_that_waits_says_for_what() {
     let ids = story.queue_of(BAD, 20, 1, &hangs);
     story.drive.run_for(s(45));
     let messages: Vec<String> = ids.iter().map(|id| story.message(BAD, *id, "TeardownExecuted")).collect();
-    let waits =
-        messages.iter().filter(|message| message.starts_with("teardown() waits for its turn: 18")).count();
+    let waits = messages
+        .iter()
+        .filter(|message| message.starts_with("teardown() is waiting for its turn: 18"))
+        .count();
     assert_eq!(waits, 2, "{messages:#?}");
     story.until(s(400), "all are over", |drive| {
         ids.iter().all(|id| !drive.world.cloud.runs[id].finishes.is_empty())
@@ -206,6 +208,6 @@ fn setup_data_that_are_too_long_fail_the_run_once() {
     let script = Script { setup_data: json!("x".repeat(5_000_000)), ..quick() };
     let id = story.queue_of(ZONE, 1, 2, &script)[0];
     let run = story.over(id, s(120), 7);
-    assert!(detail(&run).contains("larger than the 4 MiB that are handed on"), "{}", detail(&run));
+    assert!(detail(&run).contains("more than the 4 MiB that can be passed on"), "{}", detail(&run));
     assert_eq!(told(&run), (vec![8030], 1));
 }

@@ -13,7 +13,7 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where an agent serves them, as the first of those in a log has written it there.
 pub fn address_in(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("health and metrics are on http://")?;
+    let (_, rest) = log.split_once("serving health and metrics on http://")?;
     rest.lines().next()?.trim().parse().ok()
 }
 

@@ -106,8 +106,8 @@ impl TestRun {
     pub fn runners_refused(&self) -> Option<String> {
         (self.runners() == 0).then(|| {
             format!(
-                "TestRun {} asks for {} runners, the agent runs 1 to {RUNNERS_MAX}; delete it and start the test anew: how many \
-                 there are follows from its virtual users and from the limits in spec.resources of the zone",
+                "TestRun {} asks for {} runners, but the agent runs 1 to {RUNNERS_MAX}; delete it and start the test \
+                 again: the number of runners follows from its virtual users and from the limits in spec.resources of the zone",
                 self.metadata.key(),
                 self.spec.parallelism
             )

@@ -80,7 +80,9 @@ fn runners_are_never_negative() {
         let run = read(json!({ "metadata": { "name": "a" }, "spec": { "parallelism": parallelism } }));
         let message = run.runners_refused().unwrap();
         assert!(
-            message.contains(&format!("asks for {parallelism} runners, the agent runs 1 to 1000; delete it"))
+            message.contains(&format!(
+                "asks for {parallelism} runners, but the agent runs 1 to 1000; delete it"
+            ))
         );
     }
     assert_eq!(read(json!({ "spec": { "parallelism": RUNNERS_MAX } })).runners_refused(), None);

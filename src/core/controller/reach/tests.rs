@@ -30,7 +30,7 @@ fn an_outage_is_two_lines() {
     check(
         &[(0, "dns"), (0, ""), (1, "dns"), (5, "dns"), (3725, ""), (3726, ""), (3800, "")],
         &[
-            "GCk6 is out of reach and is tried again: dns",
+            "GCk6 is unreachable and will be retried: dns",
             "GCk6 answers again after 1h 2m 5s; calls without an answer: 3",
         ],
     );
@@ -41,10 +41,10 @@ fn each_cause_is_told_once_and_not_for_ever() {
     check(
         &[(0, "a"), (1, "b"), (2, "a"), (3, "b"), (4, "c"), (5, "d"), (6, "e"), (7, "f")],
         &[
-            "GCk6 is out of reach and is tried again: a",
-            "GCk6 is still out of reach, for another cause: b",
-            "GCk6 is still out of reach, for another cause: c",
-            "GCk6 is still out of reach, for another cause: d",
+            "GCk6 is unreachable and will be retried: a",
+            "GCk6 is still unreachable, for another reason: b",
+            "GCk6 is still unreachable, for another reason: c",
+            "GCk6 is still unreachable, for another reason: d",
         ],
     );
 }
@@ -57,17 +57,17 @@ fn a_line_that_comes_and_goes_is_told_as_such() {
     check(
         &signs,
         &[
-            "GCk6 is out of reach and is tried again: dns",
+            "GCk6 is unreachable and will be retried: dns",
             "GCk6 answers again after 20s; calls without an answer: 1",
             "GCk6 comes and goes: dns",
-            "GCk6 answers steadily again; it was away 15 times in 10m 40s, calls without an answer: 15",
+            "GCk6 answers steadily again; it was unreachable 15 times in 10m 40s, calls without an answer: 15",
         ],
     );
 }
 
 #[test]
 fn an_outage_that_nobody_waits_for_is_not_for_ever() {
-    let told = "GCk6 is out of reach and is tried again: a";
+    let told = "GCk6 is unreachable and will be retried: a";
     check(&[(0, "a"), (60, "a"), (1000, "a"), (1010, "a")], &[told, told]);
 }
 
@@ -76,9 +76,9 @@ fn a_second_outage_after_a_quiet_time_is_one_of_its_own() {
     check(
         &[(0, "a"), (10, ""), (100, "a"), (110, "")],
         &[
-            "GCk6 is out of reach and is tried again: a",
+            "GCk6 is unreachable and will be retried: a",
             "GCk6 answers again after 10s; calls without an answer: 1",
-            "GCk6 is out of reach and is tried again: a",
+            "GCk6 is unreachable and will be retried: a",
             "GCk6 answers again after 10s; calls without an answer: 1",
         ],
     );

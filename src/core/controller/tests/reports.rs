@@ -72,7 +72,10 @@ fn a_refusal_that_is_young_is_looked_at_often_and_told_of() {
         assert!(rig.until(ADOPTS) <= 10 * S);
     }
     let why = rig.zone_state("ns").refusal.clone().unwrap();
-    assert!(why.starts_with("the API server refuses what is needed here, and is asked again: no"), "{why}");
+    assert!(
+        why.starts_with("the API server denies a call that is needed here, which will be retried: no"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn what_goes_wrong_is_kept_and_tried_again() {
     round.step(5 * S, Action::Create, error(404, "NotFound"));
     check(&round, "create the namespace ns");
     round.step(10 * S, Action::Create, lease("me", 1, 0));
-    check(&round, "not for 15 s");
+    check(&round, "not for another 15 s");
     round.step(15 * S, Action::Write, lease("me", 2, 0));
     round.step(20 * S, Action::Write, lease("me", 3, 0));
     round.step(25 * S, Action::Write, lease("me", 4, 0));

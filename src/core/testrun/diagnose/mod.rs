@@ -52,7 +52,7 @@ fn asked_to_end(facts: &Facts<'_>) -> Option<Termination> {
         ));
     }
     if state.state_missing >= STATE_MISSING_MAX {
-        return Some(ending(Cause::UnknownToCloud, "GCk6 does not know this test run any more".to_owned()));
+        return Some(ending(Cause::UnknownToCloud, "GCk6 no longer knows this test run".to_owned()));
     }
     let status = state.cloud_status?;
     Cause::from_cloud(status).map(|cause| ending(cause, format!("GCk6 reports the test run as {status}")))
@@ -76,7 +76,7 @@ fn too_late(facts: &Facts<'_>) -> Option<Termination> {
         Block::New | Block::Created if waited >= facts.start_deadline + SETUP_TIME_MAX => Some(ending(
             Cause::StartDeadlineExceeded,
             format!(
-                "setup() was not over within {} min after the runners' start",
+                "setup() did not finish within {} min after the runners' start",
                 SETUP_TIME_MAX.as_secs() / 60
             ),
         )),
@@ -92,7 +92,7 @@ fn too_late(facts: &Facts<'_>) -> Option<Termination> {
 fn pod_refused(facts: &Facts<'_>, runner: Runner<'_>) -> String {
     let words = runner.state.refusal.as_deref().unwrap_or_default();
     let job = job::name(&facts.run.metadata.name, runner.number);
-    format!("the pod of Job {job} is refused: {words}{}", pod_refusal::advice(words))
+    format!("the pod of Job {job} is rejected: {words}{}", pod_refusal::advice(words))
 }
 
 /// A runner with its pod: its log is found by that.

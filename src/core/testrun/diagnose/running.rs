@@ -49,7 +49,7 @@ pub(super) fn broken(facts: &Facts<'_>) -> Option<Termination> {
 fn job_lost(facts: &Facts<'_>, runner: Runner<'_>) -> Option<Termination> {
     let what = match runner.state.job {
         _ if facts.state.block == Block::New => return None,
-        Job::Gone(_) => "is gone: somebody has deleted it",
+        Job::Gone(_) => "is gone: somebody deleted it",
         Job::Foreign => "was replaced by one that belongs to something else",
         _ => return None,
     };

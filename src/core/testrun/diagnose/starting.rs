@@ -19,8 +19,8 @@ pub(super) fn refused(facts: &Facts<'_>) -> Option<Termination> {
         // An edit has no effect, and none that puts the number right.
         let message = facts.run.runners_refused().unwrap_or_else(|| {
             format!(
-                "how many runners TestRun {} had is not known any more: its spec was edited, and GCk6 does not say; \
-                 delete it and start the test anew",
+                "it is unknown how many runners TestRun {} had: its spec was edited, and GCk6 does not say; \
+                 delete it and start the test again",
                 name(facts.run)
             )
         });
@@ -33,7 +33,7 @@ pub(super) fn refused(facts: &Facts<'_>) -> Option<Termination> {
         ));
     }
     if let Keeping::Refused(why) = &facts.state.keeping {
-        let message = format!("Secret {} with the archive's URL cannot be made: {why}", name(facts.run));
+        let message = format!("Secret {} with the archive's URL cannot be created: {why}", name(facts.run));
         return Some(ending(Cause::CouldNotStart, message));
     }
     facts
@@ -42,7 +42,7 @@ pub(super) fn refused(facts: &Facts<'_>) -> Option<Termination> {
             Job::Refused(message) => Some(ending(
                 Cause::CouldNotStart,
                 format!(
-                    "Job {} was refused by the API server: {message}",
+                    "the API server rejected Job {}: {message}",
                     job::name(&facts.run.metadata.name, runner.number)
                 ),
             )),

@@ -47,7 +47,7 @@ fn unproven(facts: &Facts<'_>) -> String {
     let Identity { id, zone, .. } = &facts.state.identity;
     let error = facts.state.proof_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
     format!(
-        "GCk6 has not confirmed since the agent's start that test run {id} is of PrivateLoadZone {zone}{error}"
+        "GCk6 has not confirmed since the agent's start that test run {id} belongs to PrivateLoadZone {zone}{error}"
     )
 }
 
@@ -98,7 +98,7 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
             Keeping::Foreign => {
                 Some(format!("Secret {} exists and belongs to something else; delete it", name(facts.run)))
             }
-            _ => Some(format!("Secret {} with the archive's URL is not made yet", name(facts.run))),
+            _ => Some(format!("Secret {} with the archive's URL has not been created yet", name(facts.run))),
         };
     }
     let mut reasons = Vec::new();
@@ -114,7 +114,7 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
             }
             (None, _) if runner.state.refusal.is_some() => pod_refused(facts, runner),
             (None, _) => format!(
-                "no pod has been made for Job {}; see its events for a quota or an admission webhook",
+                "Job {} has no pod yet; check its Events for a quota or an admission webhook",
                 job::name(&facts.run.metadata.name, runner.number)
             ),
             (Some(pod), _) => match (&pod.life, &runner.state.trouble) {
@@ -141,8 +141,8 @@ pub fn hold_up(facts: &Facts<'_>) -> Option<String> {
 fn setup_waits(facts: &Facts<'_>) -> Option<String> {
     let data = || {
         facts.state.data_waits_since.map(|_| {
-            "what setup() has returned waits to be handed to the runners: others' data are being handed on, \
-             and the agent holds 8 MiB of them at a time"
+            "what setup() returned is waiting to be passed to the runners: the agent holds 8 MiB of such data at a \
+             time, and other runs are using it"
                 .to_owned()
         })
     };
@@ -154,19 +154,18 @@ fn turn_awaited(facts: &Facts<'_>, code: &str) -> Option<String> {
     let Crowd { all, own } = facts.state.user_code_waits?;
     let namespace = &facts.run.metadata.namespace;
     Some(format!(
-        "{code} waits for its turn: {all} setup() and teardown() functions are running, {own} of them in namespace {namespace}"
+        "{code} is waiting for its turn: {all} setup() and teardown() functions are running, {own} of them in \
+         namespace {namespace}"
     ))
 }
 
 /// What a pod's status does not say: a volume that cannot be mounted is told in an event only.
 fn being_made(facts: &Facts<'_>) -> String {
-    let text = "its containers are being made or the archive is being downloaded";
+    let text = "its containers are being created or the archive is being downloaded";
     match network::awaited_config_map(&facts.run.spec.runner) {
         Some(config_map) => {
             let namespace = &facts.run.metadata.namespace;
-            format!(
-                "{text}; the pod waits as long as {config_map} (--runner-ca) is missing in namespace {namespace}"
-            )
+            format!("{text}; the pod waits until {config_map} (--runner-ca) exists in namespace {namespace}")
         }
         None => text.to_owned(),
     }

@@ -15,12 +15,10 @@ pub(super) fn credentials(state: &mut RunState, reply: Reply) -> Outcome {
             return Outcome::Again { after: None, why };
         }
         Ok(data) => {
-            let gone = || Keeping::Refused("GCk6 does not name its archive any more".to_owned());
+            let gone = || Keeping::Refused("GCk6 no longer names its archive".to_owned());
             Credentials::of(&data).map_or_else(gone, Keeping::InHand)
         }
-        Err(error) if is_final(&error) => {
-            Keeping::Refused(format!("GCk6 does not tell it: {}", text(&error)))
-        }
+        Err(error) if is_final(&error) => Keeping::Refused(format!("GCk6 does not say: {}", text(&error))),
         Err(error) => return again(&error),
     };
     Outcome::Done
@@ -43,7 +41,7 @@ pub(super) fn state(state: &mut RunState, reply: Reply) -> Outcome {
 pub(super) fn told(state: &mut RunState, reply: Reply) -> Outcome {
     match reply {
         Ok(_) => {}
-        Err(error) if is_final(&error) => log::warn!("GCk6 does not take the event: {}", text(&error)),
+        Err(error) if is_final(&error) => log::warn!("GCk6 rejects the event: {}", text(&error)),
         Err(error) => return again(&error),
     }
     state.told();

@@ -69,8 +69,10 @@ pub fn recorded(state: &mut RunState, now: Duration, write: StatusWrite) {
                         Announcement::warning("Unconfirmed", reason.clone())
                     }
                     Block::Started => Announcement::warning("RunnerSilent", reason.clone()),
-                    Block::Stopped => Announcement::warning("Waiting", format!("the end waits: {reason}")),
-                    _ => Announcement::warning("Waiting", format!("the start waits: {reason}")),
+                    Block::Stopped => {
+                        Announcement::warning("Waiting", format!("the end is waiting: {reason}"))
+                    }
+                    _ => Announcement::warning("Waiting", format!("the start is waiting: {reason}")),
                 });
             }
             state.trouble_said = writing.trouble;

@@ -247,8 +247,8 @@ fn refusals_name_cause_and_mend() {
     for count in [json!(0), json!(-1), json!(1001), json!(null), json!("many"), json!(9_000_000_000_u64)] {
         refused(json!({ "instance_count": count }), "the agent runs 1 to 1000");
     }
-    refused(json!({ "k6_archive_temp_public_url": null }), "start the test anew");
-    refused(json!({ "k6_archive_temp_public_url": "" }), "start the test anew");
+    refused(json!({ "k6_archive_temp_public_url": null }), "start the test again");
+    refused(json!({ "k6_archive_temp_public_url": "" }), "start the test again");
     refused(json!({ "load_runner_image": "" }), "set spec.image");
     refused(json!({ "environment": { "A": "x\0y" } }), "environment variable A has a NUL");
     refused(

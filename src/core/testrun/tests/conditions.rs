@@ -138,7 +138,7 @@ fn started() {
             world.state.proof_error = Some("no route".to_owned());
         },
         "Unconfirmed",
-        "GCk6 has not confirmed since the agent's start that test run 101 is of PrivateLoadZone load/edge: no route",
+        "GCk6 has not confirmed since the agent's start that test run 101 belongs to PrivateLoadZone load/edge: no route",
     );
     let resumed = ["True", "RunnersResumed", "all 3 runners were started together"];
     check(Block::Created, nothing, stage(Stage::Started), "TestRunRunning", resumed);
@@ -177,7 +177,7 @@ fn teardown_is_recorded_before_it_is_run() {
         |world| (1..=3).for_each(|n| world.job(n, Job::Gone(String::new()))),
         ["False", "TeardownNotRun", "the test has not started, or no runner is left to run teardown() on"],
     );
-    let waits = "teardown() waits for its turn: 8 setup() and teardown() functions are running, 2 of them in \
+    let waits = "teardown() is waiting for its turn: 8 setup() and teardown() functions are running, 2 of them in \
                  namespace load";
     check(
         Block::Stopped,
@@ -235,10 +235,10 @@ fn what_gck6_knows_of_the_end() {
     let says = |change: fn(&mut World), says: [&str; 3]| {
         check(Block::Stopped, change, stage(Stage::Error), "CloudTestRunFinalized", says);
     };
-    says(nothing, ["True", "Finished", "GCk6 was told that the test run is over"]);
+    says(nothing, ["True", "Finished", "GCk6 has been told that the test run is over"]);
     says(
         |world| world.state.finish = Some(Err("422".to_owned())),
-        ["False", "FinishFailed", "GCk6 did not take the end of the test run: 422"],
+        ["False", "FinishFailed", "GCk6 did not accept the end of the test run: 422"],
     );
     let late = "GCk6 could not be told in time that the test run is over; it will time out there";
     says(make::finish_due, ["False", "FinishFailed", late]);
@@ -247,7 +247,7 @@ fn what_gck6_knows_of_the_end() {
             make::finish_due(world);
             world.state.proof = Proof::Denied;
         },
-        ["False", "FinishFailed", "GCk6 is told nothing of a test run that is not of this zone"],
+        ["False", "FinishFailed", "GCk6 is not told about a test run that does not belong to this zone"],
     );
 }
 

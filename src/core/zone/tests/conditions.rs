@@ -31,7 +31,8 @@ const NAME_TAKEN: &str = "PLZRegistered=False NameTaken: GCk6 tells zones apart 
                           has this one; rename one of them";
 const INVALID: &str =
     "PLZRegistered=False InvalidSpec: spec.token is empty; name the Secret that holds the GCk6 token";
-const UPDATE_FAILED: &str = "PLZRegistered=True UpdateFailed: registered, but GCk6 does not take the change of the spec: GCk6 is away";
+const UPDATE_FAILED: &str = "PLZRegistered=True UpdateFailed: registered, but GCk6 has not accepted the change to the \
+    spec: GCk6 is away";
 
 fn missing(world: &mut World) {
     let mut token = TokenState::default();
@@ -65,7 +66,10 @@ fn a_zone_that_is_not_registered_says_the_first_thing_that_keeps_it_from_it() {
             |world| world.state.refusal = Some("the API server refuses what is needed".to_owned()),
             "PLZRegistered=False Refused: the API server refuses what is needed",
         ),
-        (away, "PLZRegistered=False RegistrationFailed: GCk6 does not take the zone: GCk6 is away"),
+        (
+            away,
+            "PLZRegistered=False RegistrationFailed: the zone cannot be registered with GCk6: GCk6 is away",
+        ),
     ];
     for (at, (change, wanted)) in rows.iter().enumerate() {
         check(World::pending, change, &[wanted]);
@@ -90,7 +94,7 @@ fn a_token_that_is_missing_or_refused_is_told_apart() {
     );
     check(World::pending, |world| world.token = None, &[]);
     let beside = format!(
-        "{NAME_TAKEN}; beside that, GCk6 rejects the token in Secret ns/k6-token: 401; put a valid token into it"
+        "{NAME_TAKEN}; also, GCk6 rejects the token in Secret ns/k6-token: 401; put a valid token into it"
     );
     check(
         World::pending,
@@ -130,7 +134,7 @@ fn after_a_restart_a_change_that_is_not_taken_is_no_failed_registration() {
     check(
         restarted,
         |world| world.state.forgotten = true,
-        &["PLZRegistered=False RegistrationFailed: GCk6 does not take the zone: GCk6 is away"],
+        &["PLZRegistered=False RegistrationFailed: the zone cannot be registered with GCk6: GCk6 is away"],
     );
 }
 
@@ -141,7 +145,8 @@ fn a_zone_that_leaves_says_only_what_it_waits_for() {
         World::leaving,
         |world| world.state.deregistration_error = Some("GCk6 answered 400: busy".to_owned()),
         &[
-            "PLZRegistered=True DeregistrationFailed: the zone is being deleted, and GCk6 does not let go of it: GCk6 answered 400: busy",
+            "PLZRegistered=True DeregistrationFailed: the zone is being deleted, but GCk6 has not deregistered it: \
+             GCk6 answered 400: busy",
         ],
     );
 }

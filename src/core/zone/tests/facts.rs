@@ -89,12 +89,12 @@ fn what_is_missing_in_the_spec_is_named() {
         |world| world.zone.spec.token.clear(),
         Some("spec.token is empty; name the Secret that holds the GCk6 token"),
     );
-    let no_cpu = "spec.resources.limits.cpu is missing; GCk6 plans the runners by it";
+    let no_cpu = "spec.resources.limits.cpu is missing; GCk6 plans the runners from it";
     check(|world| drop(world.zone.spec.resources.limits.remove("cpu")), Some(no_cpu));
     check(|world| drop(world.zone.spec.resources.limits.insert("cpu".into(), String::new())), Some(no_cpu));
     check(
         |world| drop(world.zone.spec.resources.limits.remove("memory")),
-        Some("spec.resources.limits.memory is missing; GCk6 plans the runners by it"),
+        Some("spec.resources.limits.memory is missing; GCk6 plans the runners from it"),
     );
 }
 

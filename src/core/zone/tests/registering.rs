@@ -49,7 +49,7 @@ fn a_change_of_a_registered_zone_is_told_as_such() {
     let mut world = World::registered();
     world.state.registering = world.state.registered.clone();
     let _ = world.answered(NOW, Action::Register, gck6(200, ""));
-    assert_eq!(world.state.announcements[0].message, "GCk6 has taken the change of the spec");
+    assert_eq!(world.state.announcements[0].message, "GCk6 has accepted the change to the spec");
 }
 
 #[test]

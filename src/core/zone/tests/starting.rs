@@ -50,25 +50,26 @@ fn each_answer_to_the_question_for_the_data() {
                 "no runners",
                 || data(1, 0, &["edge"]),
                 "done",
-                "refused: GCk6 asks for 0 runners, the agent runs 1 to 1000; change the number of virtual users, or the limits in spec.resources of the zone",
+                "refused: GCk6 asks for 0 runners, but the agent runs 1 to 1000; change the number of virtual users, \
+                 or the limits in spec.resources of the zone",
             ),
             (
                 "refused",
                 || gck6(400, "{}"),
                 "done",
-                "refused: GCk6 does not hand out the data of the test run: GCk6 answered 400: {}",
+                "refused: GCk6 does not provide the data of the test run: GCk6 answered 400: {}",
             ),
             (
                 "refused with 403",
                 || gck6(403, ""),
                 "done",
-                "refused: GCk6 does not hand out the data of the test run: GCk6 answered 403: the token may not do this",
+                "refused: GCk6 does not provide the data of the test run: GCk6 answered 403: the token may not do this",
             ),
             (
                 "refused with 422",
                 || gck6(422, ""),
                 "done",
-                "refused: GCk6 does not hand out the data of the test run: GCk6 answered 422: the request was refused",
+                "refused: GCk6 does not provide the data of the test run: GCk6 answered 422: the request was rejected",
             ),
             ("token refused", || gck6(401, "{}"), "token refused", "new, 0 unreadable"),
             ("not found yet", || gck6(404, "{}"), "again", "new, 1 unreadable"),
@@ -107,7 +108,7 @@ type Unreadable = (fn() -> Reply, &'static str);
 fn data_that_never_come_are_waited_for_five_times() {
     let before: [fn() -> Listed; 2] = [|| Listed::NEW, || ready(NOW)];
     let answers: [Unreadable; 2] =
-        [(|| gck6(404, "{}"), "GCk6 answered 404"), (|| gck6(200, "<html>"), "something unreadable")];
+        [(|| gck6(404, "{}"), "GCk6 answered 404"), (|| gck6(200, "<html>"), "unreadable")];
     for (before, (reply, part)) in before.into_iter().flat_map(|before| answers.map(|row| (before, row))) {
         let mut world = listed(before());
         for count in 1..=4 {
@@ -134,7 +135,7 @@ fn data_that_there_is_no_room_for_are_asked_for_again() {
     let outcome = apply_reply(&mut world.state, &context, &mut Rng::new(1), action, data(1, 2, &["edge"]));
     let Outcome::Again { after, why } = outcome else { panic!("{outcome:?}") };
     assert_eq!(after, Some(NO_ROOM_PAUSE));
-    assert!(why.contains("wait for room"), "{why}");
+    assert!(why.contains("waiting for room"), "{why}");
     assert_eq!(world.run(ID), "new, 0 unreadable");
 }
 
@@ -151,25 +152,25 @@ fn each_answer_to_the_creation_of_the_test_run() {
                 "refused",
                 || api_server(400, "BadRequest"),
                 "done",
-                "refused: the API server refuses TestRun plz-test-101: no (HTTP 400 BadRequest)",
+                "refused: the API server rejects TestRun plz-test-101: no (HTTP 400 BadRequest)",
             ),
             (
                 "refused by a right",
                 || api_server(403, "Forbidden"),
                 "done",
-                "refused: the API server refuses TestRun plz-test-101: no (HTTP 403 Forbidden)",
+                "refused: the API server rejects TestRun plz-test-101: no (HTTP 403 Forbidden)",
             ),
             (
                 "refused as invalid",
                 || api_server(422, "Invalid"),
                 "done",
-                "refused: the API server refuses TestRun plz-test-101: no (HTTP 422 Invalid)",
+                "refused: the API server rejects TestRun plz-test-101: no (HTTP 422 Invalid)",
             ),
             (
                 "no such resource",
                 || api_server(404, "NotFound"),
                 "done",
-                "refused: the API server refuses TestRun plz-test-101: no (HTTP 404 NotFound)",
+                "refused: the API server rejects TestRun plz-test-101: no (HTTP 404 NotFound)",
             ),
             (
                 "a namespace on its way out",
@@ -180,7 +181,7 @@ fn each_answer_to_the_creation_of_the_test_run() {
                     )
                 },
                 "done",
-                "refused: TestRun plz-test-101 cannot be made: namespace ns is being deleted in the cluster",
+                "refused: TestRun plz-test-101 cannot be created: namespace ns is being deleted in the cluster",
             ),
             ("credentials not taken", || api_server(401, "Unauthorized"), "again", "ready"),
             ("too many", || api_server_asks_for(7 * S), "again in 7 s", "ready"),

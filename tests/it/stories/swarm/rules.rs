@@ -130,7 +130,7 @@ fn denied(change: &Change) -> Option<u64> {
     let said = condition(&change.object, "CloudTestRunFinalized")["message"].to_string();
     // It may have been about to end for something else.
     let is_denied = condition(&change.object, "CloudTestRunAborted")["reason"] == "NotOfZone"
-        || said.contains("a test run that is not of this zone");
+        || said.contains("a test run that does not belong to this zone");
     change
         .key
         .name

@@ -34,7 +34,7 @@ fn by_a_deletion_in_the_cluster() {
 
 #[test]
 fn by_gck6_that_does_not_know_it() {
-    let message = "GCk6 does not know this test run any more";
+    let message = "GCk6 no longer knows this test run";
     check_all(|world| world.state.state_missing = 3, Cause::UnknownToCloud, message);
     BLOCKS.into_iter().for_each(|block| check_none(&world(block, |world| world.state.state_missing = 2)));
 }

@@ -40,7 +40,7 @@ fn a_test_that_is_stopped_before_it_starts() {
 
 #[test]
 fn a_job_that_is_gone() {
-    let gone = "Job plz-test-101-2 of runner 2/3 is gone: somebody has deleted it";
+    let gone = "Job plz-test-101-2 of runner 2/3 is gone: somebody deleted it";
     let foreign = "Job plz-test-101-2 of runner 2/3 was replaced by one that belongs to something else";
     for block in [Block::Created, Block::Started] {
         let with = |job: Job| {
@@ -174,7 +174,7 @@ fn an_init_container() {
         &init("archive-download", &json!({ "exitCode": 10, "message": "expired: the URL has expired" })),
         before,
         after,
-        &format!("{WHO}: the archive of the test could not be downloaded: the URL has expired"),
+        &format!("{WHO}: the test's archive could not be downloaded: the URL has expired"),
     );
     check_pod(
         &init("istio-init", &json!({ "exitCode": 1, "message": "iptables" })),

@@ -38,8 +38,8 @@ fn the_runners_are_not_ready() {
 
 #[test]
 fn gck6_has_not_confirmed_the_run() {
-    let message = "the runners were not ready within 600 s: GCk6 has not confirmed since the agent's start that \
-                   test run 101 is of PrivateLoadZone load/edge: no route";
+    let message = "the runners were not ready within 600 s: GCk6 has not confirmed since the agent's start that test \
+        run 101 belongs to PrivateLoadZone load/edge: no route";
     for block in [Block::New, Block::Created] {
         let late = world(block, |world| {
             known_for(DEADLINE)(world);
@@ -59,7 +59,7 @@ fn setup_is_not_over() {
             world.state.setup = Setup::NotRun;
         })
     };
-    let message = "setup() was not over within 30 min after the runners' start";
+    let message = "setup() did not finish within 30 min after the runners' start";
     check(&after(DEADLINE + SETUP_TIME_MAX), Cause::StartDeadlineExceeded, message);
     check_none(&after(DEADLINE + SETUP_TIME_MAX - TICK));
 }

@@ -27,14 +27,14 @@ fn without_a_number_of_runners() {
             none(world);
             world.run.spec.parallelism = 2000;
         },
-        "TestRun load/plz-test-101 asks for 2000 runners, the agent runs 1 to 1000; delete it and start the test \
-         anew: how many there are follows from its virtual users and from the limits in spec.resources of the zone",
+        "TestRun load/plz-test-101 asks for 2000 runners, but the agent runs 1 to 1000; delete it and start the test \
+         again: the number of runners follows from its virtual users and from the limits in spec.resources of the zone",
     );
     check_refused(
         Block::Created,
         none,
-        "how many runners TestRun load/plz-test-101 had is not known any more: its spec was edited, and GCk6 does \
-         not say; delete it and start the test anew",
+        "it is unknown how many runners TestRun load/plz-test-101 had: its spec was edited, and GCk6 does \
+         not say; delete it and start the test again",
     );
     // GCk6 is asked first.
     check_none(&world(Block::Created, |world| {
@@ -57,7 +57,7 @@ fn without_its_secret() {
     check_refused(
         Block::New,
         |world| world.state.keeping = Keeping::Refused("why".to_owned()),
-        "Secret load/plz-test-101 with the archive's URL cannot be made: why",
+        "Secret load/plz-test-101 with the archive's URL cannot be created: why",
     );
     for keeping in [Keeping::Unknown, Keeping::Lost, Keeping::Foreign, Keeping::Kept] {
         check_none(&world(Block::New, |world| world.state.keeping = keeping));
@@ -69,7 +69,7 @@ fn without_a_job() {
     check_refused(
         Block::New,
         |world| world.job(2, Job::Refused("why".to_owned())),
-        "Job plz-test-101-2 was refused by the API server: why",
+        "the API server rejected Job plz-test-101-2: why",
     );
     for job in [Job::Unknown, Job::Unclear, Job::Foreign, Job::Gone(String::new())] {
         check_none(&world(Block::New, |world| world.job(2, job)));
@@ -91,7 +91,7 @@ fn without_a_pod() {
     check_refused(
         Block::Created,
         refused_pod(words),
-        &format!("the pod of Job plz-test-101-1 is refused: {words}"),
+        &format!("the pod of Job plz-test-101-1 is rejected: {words}"),
     );
     // A quota may get room; and words about a pod that is there are nobody's.
     check_none(&world(Block::Created, refused_pod("exceeded quota: q denied the request")));

@@ -31,7 +31,7 @@ fn check(mut world: World, after: Duration, message: &str) {
 
 #[test]
 fn gck6_has_not_confirmed_the_run() {
-    let message = "GCk6 has not confirmed since the agent's start that test run 101 is of PrivateLoadZone \
+    let message = "GCk6 has not confirmed since the agent's start that test run 101 belongs to PrivateLoadZone \
                    load/edge: no route";
     for block in [Block::New, Block::Created, Block::Started] {
         let unproven = world(block, |world| {
@@ -90,8 +90,8 @@ fn a_runner_has_no_pod() {
         world.job(1, Job::Ours("without-a-pod".to_owned()));
         world.runner(1).status = None;
     });
-    let message = "runner 1/3: no pod has been made for Job plz-test-101-1; see its events for a quota or an \
-                   admission webhook";
+    let message =
+        "runner 1/3: Job plz-test-101-1 has no pod yet; check its Events for a quota or an admission webhook";
     check(podless, HOLD_UP_PATIENCE, message);
 }
 
@@ -117,7 +117,7 @@ fn running_runners_fall_silent() {
 #[test]
 fn teardown_waits_for_its_turn() {
     let waits = world(Block::Stopped, |world| world.state.user_code_waits = Some(Crowd { all: 8, own: 2 }));
-    let message = "teardown() waits for its turn: 8 setup() and teardown() functions are running, 2 of them in \
+    let message = "teardown() is waiting for its turn: 8 setup() and teardown() functions are running, 2 of them in \
                    namespace load";
     assert_eq!(diagnose::trouble(&waits.facts()).as_deref(), Some(message));
     assert_eq!(diagnose::stalls_at(&waits.facts()), None);

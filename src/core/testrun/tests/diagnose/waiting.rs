@@ -32,7 +32,10 @@ fn the_secret() {
     let with = |keeping: Keeping| world(Block::New, |world| world.state.keeping = keeping);
     let foreign = "Secret load/plz-test-101 exists and belongs to something else; delete it";
     check(&with(Keeping::Foreign), foreign);
-    check(&with(Keeping::Unknown), "Secret load/plz-test-101 with the archive's URL is not made yet");
+    check(
+        &with(Keeping::Unknown),
+        "Secret load/plz-test-101 with the archive's URL has not been created yet",
+    );
 }
 
 #[test]
@@ -60,7 +63,7 @@ fn a_pod_that_is_refused() {
         world.job(1, Job::Ours("without-a-pod".to_owned()));
         world.runner(1).refusal = Some("exceeded quota: q".to_owned());
     });
-    check(&refused, "runner 1/3: the pod of Job plz-test-101-1 is refused: exceeded quota: q");
+    check(&refused, "runner 1/3: the pod of Job plz-test-101-1 is rejected: exceeded quota: q");
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn a_pod_that_waits() {
     check(&with(&waits("ErrImagePull", "not found")), "runner 1/3: ErrImagePull: not found");
     check(
         &with(&waits("ContainerCreating", "")),
-        "runner 1/3: its containers are being made or the archive is being downloaded",
+        "runner 1/3: its containers are being created or the archive is being downloaded",
     );
 }
 
@@ -93,8 +96,8 @@ fn a_config_map_that_is_missing() {
     });
     check(
         &waits,
-        "runner 1/3: its containers are being made or the archive is being downloaded; the pod waits as long as \
-         ConfigMap edge-ca with the key root.pem (--runner-ca) is missing in namespace load",
+        "runner 1/3: its containers are being created or the archive is being downloaded; the pod waits until \
+         ConfigMap edge-ca with the key root.pem (--runner-ca) exists in namespace load",
     );
 }
 
@@ -125,13 +128,13 @@ fn setup() {
     let turn = world(Block::Created, |world| world.state.user_code_waits = Some(Crowd { all: 8, own: 2 }));
     check(
         &turn,
-        "setup() waits for its turn: 8 setup() and teardown() functions are running, 2 of them in namespace load",
+        "setup() is waiting for its turn: 8 setup() and teardown() functions are running, 2 of them in namespace load",
     );
     let room = world(Block::Created, |world| world.state.data_waits_since = Some(NOW));
     check(
         &room,
-        "what setup() has returned waits to be handed to the runners: others' data are being handed on, and the \
-         agent holds 8 MiB of them at a time",
+        "what setup() returned is waiting to be passed to the runners: the agent holds 8 MiB of such data at a time, \
+         and other runs are using it",
     );
 }
 
@@ -144,7 +147,7 @@ fn gck6s_word_before_all_else() {
     });
     check(
         &unproven,
-        "GCk6 has not confirmed since the agent's start that test run 101 is of PrivateLoadZone load/edge",
+        "GCk6 has not confirmed since the agent's start that test run 101 belongs to PrivateLoadZone load/edge",
     );
     let refused = world(Block::New, |world| {
         world.state.refusal = Some("no right".to_owned());

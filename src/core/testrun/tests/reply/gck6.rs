@@ -30,9 +30,9 @@ fn the_archive_asked_for_again() {
         Is::Done,
         &in_hand,
     );
-    check(cloud(json!({ "id": 101 })), Is::Done, &refused("GCk6 does not name its archive any more"));
-    check(cloud_status(404), Is::Done, &refused("GCk6 does not tell it: GCk6 answered 404: {}"));
-    check(cloud_status(403), Is::Done, &refused("GCk6 does not tell it: GCk6 answered 403: {}"));
+    check(cloud(json!({ "id": 101 })), Is::Done, &refused("GCk6 no longer names its archive"));
+    check(cloud_status(404), Is::Done, &refused("GCk6 does not say: GCk6 answered 404: {}"));
+    check(cloud_status(403), Is::Done, &refused("GCk6 does not say: GCk6 answered 403: {}"));
     check(cloud_status(401), Is::TokenRefused, &Keeping::Lost);
     check(cloud_status(503), Is::Again, &Keeping::Lost);
     check(cloud_lost(), Is::Again, &Keeping::Lost);

@@ -61,7 +61,7 @@ fn check_silence(action: Action, reply: Reply, words: &str, counts: bool) {
 fn no_status() {
     for action in [Action::AskRunner(2), Action::ResumeRunner(2), Action::StopRunner(2)] {
         check_silence(action, unreachable(), "the runner did not answer: timeout", true);
-        check_silence(action, not_passed_on(), "the runner was not asked: forbidden", true);
+        check_silence(action, not_passed_on(), "the runner was not called: forbidden", true);
         check_silence(action, no_way(), "the API server is away", false);
         check_silence(
             action,
@@ -71,10 +71,10 @@ fn no_status() {
         );
         check_silence(action, runner_status(503, ""), "the runner did not answer: 503", true);
         for body in GARBAGE {
-            check_silence(action, from_runner(body), "the runner answered with something unreadable", true);
+            check_silence(action, from_runner(body), "the runner's answer is unreadable", true);
         }
         let other = json!({ "data": { "attributes": { "status": "ready" } } });
-        check_silence(action, from_runner(other), "the runner answered with something unreadable", true);
+        check_silence(action, from_runner(other), "the runner's answer is unreadable", true);
     }
 }
 

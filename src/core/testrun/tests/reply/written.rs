@@ -82,10 +82,10 @@ fn what_a_condition_says_is_an_event_too() {
     let slow = Some("slow");
     check(Block::New, Proof::Unknown, slow, Some(("Unconfirmed", "slow")));
     check(Block::Started, Proof::Unknown, slow, Some(("Unconfirmed", "slow")));
-    check(Block::New, Proof::Proven, slow, Some(("Waiting", "the start waits: slow")));
-    check(Block::Created, Proof::Proven, slow, Some(("Waiting", "the start waits: slow")));
+    check(Block::New, Proof::Proven, slow, Some(("Waiting", "the start is waiting: slow")));
+    check(Block::Created, Proof::Proven, slow, Some(("Waiting", "the start is waiting: slow")));
     check(Block::Started, Proof::Proven, slow, Some(("RunnerSilent", "slow")));
-    check(Block::Stopped, Proof::Proven, slow, Some(("Waiting", "the end waits: slow")));
+    check(Block::Stopped, Proof::Proven, slow, Some(("Waiting", "the end is waiting: slow")));
     check(Block::Created, Proof::Proven, None, None);
 }
 
