@@ -80,7 +80,7 @@ fn token_files_that_are_of_no_use_are_named() {
     fs::write(dir.join("odd"), "a\nb").unwrap();
     check("missing", "cannot be read");
     check("empty", "is empty");
-    check("odd", "no token");
+    check("odd", "a token cannot have");
     assert!(server.seen().is_empty());
 }
 

@@ -150,7 +150,7 @@ fn who_signed_is_named_where_nobody_is_trusted() {
     says(&told(&server, stranger), &["not trusted (CN=test authority)", "certificate-authority-data"]);
     // The server's certificate whole, of which nobody is known.
     let alone = quiet(self_signed(&with(|_| {})).server());
-    says(&told(&alone, mine.pem()), &["(CN=api) is signed by itself", "certificate-authority-data"]);
+    says(&told(&alone, mine.pem()), &["(CN=api) is self-signed", "certificate-authority-data"]);
 }
 
 /// A server that answers whatever it is told with these bytes.
