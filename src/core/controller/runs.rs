@@ -204,7 +204,9 @@ impl Core {
             Action::WriteStatus(write) => {
                 let (teardown_due, trouble) =
                     (conditions::teardown_is_due(&facts), diagnose::trouble(&facts));
-                Some(Writing { write, teardown_due, trouble })
+                let before = state.writing.as_ref().filter(|before| before.write == write);
+                let unheard = before.is_some_and(|before| before.unheard);
+                Some(Writing { write, teardown_due, trouble, unheard })
             }
             _ => None,
         };
@@ -254,6 +256,9 @@ impl Core {
             log::info!("TestRun {key}: {} → {}", state.block, run.status.stage);
             reply::recorded(state, now.mono, StatusWrite::Stage(run.status.stage));
             state.enter(now.mono, block);
+            if state.recorded != Some(run.status.stage) {
+                recorded::read_back(state, run, block);
+            }
             if block == Block::Done {
                 self.tally.ended(state.ending.as_ref().map(|ending| ending.cause));
             }

@@ -22,7 +22,9 @@ use crate::testrun::action::StatusWrite;
 /// Reason of the condition `TeardownExecuted` from when teardown is about to be run until it is known how that went.
 pub const TEARDOWN_BEGUN: &str = "TeardownBegun";
 
-/// The merge patch for the status subresource. The uid makes it miss an object that was made again under the same name.
+/// The merge patch for the status subresource. The uid makes it miss an object that was made again under the same name. A stage
+/// is recorded onto the version alone that it was decided upon: an agent that takes over while its watch lags behind must not
+/// record, and then do once more, what its predecessor has recorded already.
 #[must_use]
 pub fn patch(facts: &Facts<'_>, write: StatusWrite) -> Value {
     let known = &facts.run.status.conditions;
@@ -33,11 +35,13 @@ pub fn patch(facts: &Facts<'_>, write: StatusWrite) -> Value {
         StatusWrite::Stage(stage) => claims(facts, stage),
     };
     let mut status = json!({ "conditions": conditions::merge(known, &claims, None, facts.wall) });
+    let mut metadata = json!({ "uid": facts.run.metadata.uid });
     if let StatusWrite::Stage(stage) = write {
         status["stage"] = json!(stage);
         status["testRunId"] = json!(facts.state.identity.id.to_string());
+        metadata["resourceVersion"] = json!(facts.run.metadata.resource_version);
     }
-    json!({ "metadata": { "uid": facts.run.metadata.uid }, "status": status })
+    json!({ "metadata": metadata, "status": status })
 }
 
 /// The merge patch for a `TestRun` that is none of ours, or `None` where it stands already.

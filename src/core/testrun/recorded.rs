@@ -6,9 +6,11 @@ use super::table::Block;
 use super::termination::{Cause, Termination};
 use crate::api::run::{CLOUD_TEST_RUN_ABORTED, TEARDOWN_EXECUTED, TEST_RUN_RUNNING, TestRun};
 
-/// Takes over what an earlier process, or k6-operator, has recorded.
+/// Takes over what another process, or k6-operator, has recorded.
 pub fn read_back(state: &mut RunState, run: &TestRun, block: Block) {
-    state.ending = termination(run, block);
+    if state.ending.is_none() {
+        state.ending = termination(run, block);
+    }
     if teardown_had_begun(run, block) {
         let early = state.ending.as_ref().is_some_and(|ending| !ending.cause.is_verdict());
         state.teardown = if early { Teardown::Unclear } else { Teardown::Lost };

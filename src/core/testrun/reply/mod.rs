@@ -61,6 +61,9 @@ pub fn apply_reply(state: &mut RunState, now: Duration, action: Action, reply: R
 /// answer does, or in place of one that was lost; the first counts.
 pub fn recorded(state: &mut RunState, now: Duration, write: StatusWrite) {
     let Some(writing) = state.writing.take_if(|writing| writing.write == write) else { return };
+    if let StatusWrite::Stage(stage) = write {
+        state.recorded = Some(stage);
+    }
     match write {
         StatusWrite::Conditions => {
             if let Some(reason) = &writing.trouble {

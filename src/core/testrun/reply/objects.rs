@@ -101,14 +101,23 @@ pub(super) fn status_written(
     write: StatusWrite,
     reply: Reply,
 ) -> Outcome {
-    match reply {
+    let error = match reply {
         Ok(body) => {
             recorded(state, now, write);
-            Outcome::run(&body)
+            return Outcome::run(&body);
         }
-        Err(error) if error.is_not_found() => Outcome::Done,
-        Err(error) => again(&error),
+        Err(error) if error.is_not_found() => return Outcome::Done,
+        Err(error) => error,
+    };
+    if let Some(writing) = &mut state.writing {
+        if !error.is_conflict() {
+            writing.unheard |= error.code().is_none_or(|code| code >= 500);
+        } else if !writing.unheard {
+            // What the watch will show has been written by somebody else.
+            state.writing = None;
+        }
     }
+    again(&error)
 }
 
 pub(super) fn test_run_deleted(state: &mut RunState, reply: Reply) -> Outcome {

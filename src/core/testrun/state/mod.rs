@@ -10,6 +10,7 @@ mod runner;
 mod setup;
 mod teardown;
 
+use crate::api::run::Stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -113,6 +114,8 @@ pub struct RunState {
     pub gone: Option<Box<TestRun>>,
     /// The status write that is under way.
     pub writing: Option<Writing>,
+    /// The last stage that this process has recorded itself.
+    pub recorded: Option<Stage>,
     /// What is wrong with the runners, as it was last written into the conditions.
     pub trouble_said: Option<String>,
     /// When that was.
@@ -132,6 +135,8 @@ pub struct Writing {
     pub teardown_due: bool,
     /// What it says is wrong with the runners.
     pub trouble: Option<String>,
+    /// Whether an earlier try may have gone through: nobody has heard.
+    pub unheard: bool,
 }
 
 /// How many `setup()` and `teardown()` functions run while one waits for its turn.
@@ -188,6 +193,7 @@ impl RunState {
             deletion_sent: false,
             gone: None,
             writing: None,
+            recorded: None,
             trouble_said: None,
             trouble_said_at: None,
             refusal: None,

@@ -76,7 +76,8 @@ fn the_patch_is_for_this_object_and_keeps_what_others_say() {
         "lastTransitionTime": "2026-01-01T00:00:00Z" });
     world.run.status.conditions = vec![serde_json::from_value(other.clone()).unwrap()];
     let patch = conditions::patch(&world.facts(), stage(Stage::Created));
-    assert_eq!(patch["metadata"], json!({ "uid": "run-uid" }));
+    // Only onto the version that it was decided upon.
+    assert_eq!(patch["metadata"], json!({ "uid": "run-uid", "resourceVersion": "7" }));
     assert_eq!(
         (&patch["status"]["stage"], &patch["status"]["testRunId"]),
         (&json!("created"), &json!("101"))

@@ -39,9 +39,9 @@ const SEEDS: u64 = 50;
 /// How many it tries beside them that depend on when it is run.
 const FRESH_SEEDS: u64 = 20;
 /// Seeds that have failed once, all of them before each seed had odds of its own.
-const FOUND: [u64; 13] = [
+const FOUND: [u64; 16] = [
     800_454, 2_003_777, 7_000_435, 7_101_273, 7_101_700, 7_101_840, 7_102_016, 7_102_079, 7_102_151,
-    7_102_909, 20_202_496, 30_006_711, 40_011_795,
+    7_102_909, 20_202_496, 30_006_711, 30_014_663, 30_015_048, 30_017_533, 40_011_795,
 ];
 /// Seeds that have failed with the odds that they draw.
 const FOUND_BY_ODDS: [u64; 1] = [101_488];

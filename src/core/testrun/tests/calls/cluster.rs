@@ -97,7 +97,7 @@ fn the_test_run() {
     assert_eq!(line, format!("PATCH {RUN}/status"));
     assert_eq!(
         (&body["metadata"], &body["status"]["stage"]),
-        (&json!({ "uid": "run-uid" }), &json!("stopped"))
+        (&json!({ "uid": "run-uid", "resourceVersion": "7" }), &json!("stopped"))
     );
     let (line, body) = kubernetes(&world, Action::DeleteTestRun);
     assert_eq!(line, format!("DELETE {RUN}"));

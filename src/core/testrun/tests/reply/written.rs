@@ -29,7 +29,7 @@ fn writing(block: Block, write: StatusWrite, trouble: Option<&str>) -> World {
     world.state.teardown = Teardown::NotOurs;
     world.state.trouble_said = Some("before".to_owned());
     let trouble = trouble.map(str::to_owned);
-    world.state.writing = Some(Writing { write, teardown_due: true, trouble });
+    world.state.writing = Some(Writing { write, teardown_due: true, trouble, unheard: false });
     world
 }
 
@@ -46,10 +46,33 @@ fn a_stage_counts_once_it_is_written() {
     };
     check(kubernetes(run()), Is::Run, true);
     check(refused(404, "NotFound"), Is::Done, false);
-    for (code, reason) in [(409, "Conflict"), (403, "Forbidden"), (422, "Invalid"), (400, ""), (500, "")] {
+    for (code, reason) in [(403, "Forbidden"), (422, "Invalid"), (400, ""), (500, "")] {
         check(refused(code, reason), Is::Again, false);
     }
     lost().into_iter().for_each(|reply| check(reply, Is::Again, false));
+}
+
+/// Somebody else has written meanwhile, unless it was an earlier try of this process that nobody has heard of.
+#[test]
+fn a_conflict_says_that_the_stage_is_somebody_elses() {
+    let write = StatusWrite::Stage(Stage::Stopped);
+    let conflict = || refused(409, "Conflict");
+    let check = |replies: Vec<Reply>, is_ours: bool| {
+        let mut world = writing(Block::Started, write, None);
+        let said = format!("{replies:?}");
+        for reply in replies {
+            assert_eq!(Is::of(&apply(&mut world, Action::WriteStatus(write), reply)), Is::Again);
+        }
+        crate::testrun::reply::recorded(&mut world.state, NOW, write);
+        assert_eq!(world.state.teardown == Teardown::Due, is_ours, "{said}");
+    };
+    check(vec![conflict()], false);
+    check(vec![conflict(), conflict()], false);
+    check(vec![refused(403, "Forbidden"), conflict()], false);
+    check(vec![refused(500, ""), conflict()], true);
+    for reply in lost() {
+        check(vec![reply, conflict()], true);
+    }
 }
 
 #[test]
