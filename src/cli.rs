@@ -17,7 +17,7 @@ const EXIT_FAILED: i32 = 1;
 /// Runs the subcommand that `args` (without the program's name) ask for.
 ///
 /// Exit codes: 0 for a run that a signal has ended, 1 if the agent could not begin, 2 for wrong usage; for `check` 0 if all
-/// is well, 1 if something would fail; those of `fetch` are in [`fetch::ExitCode`].
+/// is well, 1 if something would fail; those of `fetch` are in [`ExitCode`](plz_core::archive::ExitCode).
 pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
     let env = Env::capture();
     match config::parse(args, &env) {

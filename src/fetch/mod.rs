@@ -7,7 +7,7 @@
 //! one line in the termination log; it ends by its deadline, which is below the 300 s for which the URL is valid and
 //! for which the agent waits for a runner, so that the pod tells its own reason first.
 //!
-//! Reading order: [`exit`], `transfer` (one try), `error`, `retry`, `archive`, `tar`, `save`, `progress`.
+//! Reading order: [`archive`](plz_core::archive), `transfer` (one try), `error`, `retry`, `archive`, `tar`, `save`, `progress`.
 
 #![expect(
     clippy::disallowed_methods,

@@ -72,9 +72,9 @@ impl<T> WatchEvent<T> {
 pub enum Step {
     /// Read on.
     Read,
-    /// Drop the connection and send [`Watcher::request`] at once.
+    /// Drop the connection and send [`Watcher::request`](super::Watcher::request) at once.
     Send,
-    /// Drop the connection, wait as told, then send [`Watcher::request`].
+    /// Drop the connection, wait as told, then send [`Watcher::request`](super::Watcher::request).
     Wait(Retry),
 }
 

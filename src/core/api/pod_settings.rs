@@ -1,4 +1,4 @@
-//! The pod settings of a `TestRun`: shapes only, re-exported by [`super::api`].
+//! The pod settings of a `TestRun`: shapes only, re-exported by [`run`](super::run).
 //!
 //! Owns field names. It leaves alone where a setting ends up in a pod (`jobs`). Its invariants: null reads like
 //! absence, nothing empty is written, and no `Debug` form shows arguments or environment, which hold credentials.

@@ -1,7 +1,7 @@
 //! What an answer teaches about a run.
 //!
 //! Owns the way from a report to the memory: what counts as done, what is tried again, what ends the run. One file for whoever has
-//! answered: about the objects of the run ([`objects`]), GCk6 ([`gck6`]), a runner ([`runners`]). Leaves alone what is done next, and
+//! answered: about the objects of the run (`objects`), GCk6 (`gck6`), a runner (`runners`). Leaves alone what is done next, and
 //! whose a run is (`proof`). Invariant: an error is either tried again later, or ends up in the memory with a message; none is
 //! dropped.
 
