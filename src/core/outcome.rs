@@ -10,6 +10,7 @@ use k8s::ObjectMeta;
 use crate::announce::Announcement;
 use crate::api::run::TestRun;
 use crate::api::zone::PrivateLoadZone;
+use crate::cloud;
 use crate::redact;
 
 /// How much of an error is kept.
@@ -51,6 +52,15 @@ impl Outcome {
             k8s::Retry::Backoff | k8s::Retry::Never => None,
         };
         Self::Again { after, why: text(error) }
+    }
+
+    /// A call to GCk6 that is tried again: with a token that is read again where it refuses this one.
+    pub fn again_at_gck6(error: &cloud::Error) -> Self {
+        if error.is_unauthorized() {
+            Self::TokenRefused(text(error))
+        } else {
+            Self::again(error.retry(), error)
+        }
     }
 
     /// The zone in the answer to a write. Where it is not, the write may have gone well; but what is known of the zone has not

@@ -265,7 +265,7 @@ fn registered(
         Err(error) => {
             state.registration_error = Some(text(&error));
             state.registration_refused = error.retry() == cloud::Retry::Never && !error.is_unauthorized();
-            failed(&error)
+            Outcome::again_at_gck6(&error)
         }
     }
 }
@@ -275,20 +275,12 @@ fn deregistered(state: &mut ZoneState, reply: Result<Vec<u8>, cloud::Error>) -> 
         Err(error) if !error.is_not_found() => {
             state.deregistration_refused = error.retry() == cloud::Retry::Never;
             state.deregistration_error = Some(text(&error));
-            failed(&error)
+            Outcome::again_at_gck6(&error)
         }
         _ => {
             state.deregistered = true;
             state.deregistration_error = None;
             Outcome::Done
         }
-    }
-}
-
-fn failed(error: &cloud::Error) -> Outcome {
-    if error.is_unauthorized() {
-        Outcome::TokenRefused(text(error))
-    } else {
-        Outcome::again(error.retry(), error)
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn credentials(state: &mut RunState, reply: Reply) -> Outcome {
             Credentials::of(&data).map_or_else(gone, Keeping::InHand)
         }
         Err(error) if is_final(&error) => Keeping::Refused(format!("GCk6 does not say: {}", text(&error))),
-        Err(error) => return again(&error),
+        Err(error) => return Outcome::again_at_gck6(&error),
     };
     Outcome::Done
 }
@@ -32,7 +32,7 @@ pub(super) fn state(state: &mut RunState, reply: Reply) -> Outcome {
         }
         // The next check is due in its own time.
         Err(error) if is_final(&error) => state.state_missing += u32::from(error.is_not_found()),
-        Err(error) => return again(&error),
+        Err(error) => return Outcome::again_at_gck6(&error),
     }
     state.state_as_of = Some(state.state_asked);
     Outcome::Done
@@ -42,7 +42,7 @@ pub(super) fn told(state: &mut RunState, reply: Reply) -> Outcome {
     match reply {
         Ok(_) => {}
         Err(error) if is_final(&error) => log::warn!("GCk6 rejects the event: {}", text(&error)),
-        Err(error) => return again(&error),
+        Err(error) => return Outcome::again_at_gck6(&error),
     }
     state.told();
     Outcome::Done
@@ -52,7 +52,7 @@ pub(super) fn finished(state: &mut RunState, reply: Reply) -> Outcome {
     state.finish = match reply {
         Ok(_) => Some(Ok(())),
         Err(error) if is_final(&error) => Some(Err(text(&error))),
-        Err(error) => return again(&error),
+        Err(error) => return Outcome::again_at_gck6(&error),
     };
     Outcome::Done
 }
@@ -60,12 +60,4 @@ pub(super) fn finished(state: &mut RunState, reply: Reply) -> Outcome {
 /// Whether asking again with the same token would bring the same.
 fn is_final(error: &cloud::Error) -> bool {
     !error.is_unauthorized() && error.retry() == Retry::Never
-}
-
-fn again(error: &cloud::Error) -> Outcome {
-    if error.is_unauthorized() {
-        Outcome::TokenRefused(text(error))
-    } else {
-        Outcome::again(error.retry(), error)
-    }
 }
